@@ -1,0 +1,182 @@
+#include "core/base/buffer.h"
+#include "core/base/chunk.h"
+#include "core/base/error.h"
+#include "core/base/list.h"
+#include "core/base/log.h"
+#include "core/base/map.h"
+#include "test/support/alloc_fail.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void buffer_holds_its_limit(void **state)
+{
+    (void)state;
+    struct buffer buffer = {.limit = 100};
+    assert_int_equal(buffer_append(&buffer, "hello", 5), 0);
+    uint8_t large[96] = {0};
+    assert_int_equal(buffer_append(&buffer, large, sizeof large), -EMSGSIZE);
+    assert_int_equal(buffer.size, 5);
+    assert_null(buffer_extend(&buffer, 96));
+    assert_int_equal(buffer_append(&buffer, large, 95), 0);
+    assert_int_equal(buffer_append_byte(&buffer, 'x'), -EMSGSIZE);
+    assert_non_null(buffer_text(&buffer));
+    buffer_destroy(&buffer);
+    assert_int_equal(buffer_append_format(&buffer, "%d+%s", 7, "x"), 0);
+    assert_string_equal(buffer_text(&buffer), "7+x");
+    buffer_destroy(&buffer);
+}
+
+static void buffer_survives_no_memory(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    assert_int_equal(buffer_append_string(&buffer, "kept"), 0);
+    uint8_t large[1000] = {0};
+    alloc_fail_after(0);
+    assert_int_equal(buffer_append(&buffer, large, sizeof large), -ENOMEM);
+    alloc_fail_never();
+    assert_string_equal(buffer_text(&buffer), "kept");
+    buffer_destroy(&buffer);
+}
+
+static void map_keeps_what_is_put(void **state)
+{
+    (void)state;
+    struct map *map = map_new();
+    static int values[2000];
+    char key[32];
+    for (int i = 0; i < 2000; i++) {
+        snprintf(key, sizeof key, "key-%d", i);
+        assert_int_equal(map_put(map, bytes_of_string(key), &values[i]), 0);
+    }
+    for (int i = 0; i < 2000; i += 2) {
+        snprintf(key, sizeof key, "key-%d", i);
+        assert_ptr_equal(map_remove(map, bytes_of_string(key)), &values[i]);
+    }
+    assert_int_equal(map_size(map), 1000);
+    for (int i = 0; i < 2000; i++) {
+        snprintf(key, sizeof key, "key-%d", i);
+        void *expected = i % 2 ? &values[i] : NULL;
+        assert_ptr_equal(map_get(map, bytes_of_string(key)), expected);
+    }
+    size_t cursor = 0;
+    size_t seen = 0;
+    while (map_next(map, &cursor, NULL, NULL))
+        seen++;
+    assert_int_equal(seen, 1000);
+    map_destroy(&map);
+    assert_null(map);
+}
+
+static void map_survives_no_memory(void **state)
+{
+    (void)state;
+    int value = 0;
+    alloc_fail_after(0);
+    assert_null(map_new());
+    alloc_fail_never();
+    struct map *map = map_new();
+    for (size_t n = 0; n < 2; n++) {
+        alloc_fail_after(n);
+        assert_int_equal(map_put(map, bytes_of_string("a"), &value), -ENOMEM);
+        alloc_fail_never();
+        assert_int_equal(map_size(map), 0);
+        assert_null(map_get(map, bytes_of_string("a")));
+    }
+    map_destroy(&map);
+}
+
+static void number_map_keeps_what_is_put(void **state)
+{
+    (void)state;
+    struct number_map map = {0};
+    static int values[2000];
+    for (uint64_t i = 0; i < 2000; i++)
+        assert_int_equal(number_map_put(&map, i * 1024, &values[i]), 0);
+    for (uint64_t i = 0; i < 2000; i += 3)
+        assert_ptr_equal(number_map_remove(&map, i * 1024), &values[i]);
+    for (uint64_t i = 0; i < 2000; i++) {
+        void *expected = i % 3 ? &values[i] : NULL;
+        assert_ptr_equal(number_map_get(&map, i * 1024), expected);
+    }
+    number_map_destroy(&map);
+}
+
+static void list_links_and_unlinks(void **state)
+{
+    (void)state;
+    struct item {
+        int n;
+        struct list link;
+    } items[3] = {{.n = 1}, {.n = 2}, {.n = 3}};
+    struct list head;
+    list_init(&head);
+    for (int i = 0; i < 3; i++)
+        list_append(&head, &items[i].link);
+    list_remove(&items[1].link);
+    int sum = 0;
+    LIST_EACH(node, &head) sum = sum * 10 + LIST_ITEM(node, struct item, link)->n;
+    assert_int_equal(sum, 13);
+}
+
+static void error_prefix_cuts(void **state)
+{
+    (void)state;
+    struct error error;
+    assert_int_equal(error_set(&error, -EINVAL, "no such thing"), -EINVAL);
+    assert_int_equal(error_prefix(&error, "file %s: ", "a"), -EINVAL);
+    assert_string_equal(error.text, "file a: no such thing");
+    char path[600];
+    memset(path, 'p', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    error_prefix(&error, "%s", path);
+    assert_int_equal(strlen(error.text), ERROR_TEXT_SIZE - 1);
+    assert_int_equal(error_set(NULL, 3, "nobody listens"), 3);
+}
+
+static void quoting_makes_one_line(void **state)
+{
+    (void)state;
+    char out[32];
+    assert_string_equal(log_quote("a \"b\"\n", out, sizeof out), "\"a \\\"b\\\"\\x0a\"");
+    assert_string_equal(log_quote("abcdefghijklmnopqrstuvwxyz0123456789", out, 12), "\"abcde\"");
+}
+
+static void count_release(void *context)
+{
+    ++*(int *)context;
+}
+
+static void chunk_releases_once(void **state)
+{
+    (void)state;
+    int released = 0;
+    struct chunk *chunk = chunk_new(bytes_of_string("x"), count_release, &released);
+    struct chunk *other = chunk_ref(chunk);
+    chunk_unref(&chunk);
+    assert_int_equal(released, 0);
+    assert_true(bytes_equal_string(other->bytes, "x"));
+    chunk_unref(&other);
+    assert_int_equal(released, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buffer_holds_its_limit),
+        cmocka_unit_test(buffer_survives_no_memory),
+        cmocka_unit_test(map_keeps_what_is_put),
+        cmocka_unit_test(map_survives_no_memory),
+        cmocka_unit_test(number_map_keeps_what_is_put),
+        cmocka_unit_test(list_links_and_unlinks),
+        cmocka_unit_test(error_prefix_cuts),
+        cmocka_unit_test(quoting_makes_one_line),
+        cmocka_unit_test(chunk_releases_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
