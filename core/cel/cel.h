@@ -1,0 +1,124 @@
+// CEL, the Common Expression Language (github.com/google/cel-spec), typed against the catalogue and evaluated on wire
+// bytes. parse -> check -> compile happen once, at load; a program is immutable and may be shared by threads, an activation not.
+#pragma once
+
+#include "core/schema/view.h"
+
+struct codes; // core/codes
+
+enum cel_kind {
+    CEL_NULL,
+    CEL_BOOL,
+    CEL_INT,    // int64
+    CEL_UINT,   // uint64
+    CEL_DOUBLE,
+    CEL_STRING,
+    CEL_BYTES,
+    CEL_TIMESTAMP, // google.protobuf.Timestamp
+    CEL_DURATION,  // google.protobuf.Duration
+    CEL_LIST,
+    CEL_MAP,
+    CEL_MESSAGE,
+    CEL_ENUM, // static type only: values are CEL_INT
+    CEL_TYPE,
+    CEL_ERROR,
+    CEL_DYN, // static type only
+};
+
+// A static type. `element` of a list, or value of a map (`key` its key); `message`/`enumeration` where of that kind.
+struct cel_type {
+    enum cel_kind kind;
+    const struct cel_type *element;
+    const struct cel_type *key;
+    const struct schema_message *message;
+    const struct schema_enum *enumeration;
+};
+
+// What is wrong with an expression: `offset` and `length` in bytes of the source. At most CEL_PROBLEMS are kept.
+#define CEL_PROBLEMS 16
+struct cel_problem {
+    size_t offset;
+    size_t length;
+    char text[256]; // with a suggestion where there is one
+};
+struct cel_problems {
+    size_t count;
+    struct cel_problem items[CEL_PROBLEMS];
+};
+
+struct cel_limits {
+    size_t source;  // bytes of an expression: 16 KiB
+    size_t nodes;   // 10,000
+    size_t depth;   // 100
+    size_t matches; // PCRE2 match limit for matches(): 100,000
+};
+extern const struct cel_limits cel_default_limits;
+
+// The names that an expression may use. Built at load time; borrowed by programs, which it must outlive.
+struct cel_env;
+
+// `catalogue` and `codes` (may be NULL: then codes() is an error at check) are borrowed. `container` is the package in which
+// short type names resolve ("gov.public_security.v1"; NULL: none), besides that of the variable's own message. Returns owned.
+struct cel_env *cel_env_new(const struct catalogue *catalogue, const struct codes *codes, const char *container);
+void cel_env_destroy(struct cel_env **self);
+
+// A variable of a message type: its fields are read on wire bytes through `paths` (borrowed, grows as expressions are
+// compiled; its root is the type). Nested type names of the message resolve too: Kind.VISIT under ResidenceRegistered.
+// `index` (from 0, in order of declaration) is where an activation holds the scan. 0 or negative.
+int cel_env_declare_message(struct cel_env *env, const char *name, struct paths *paths, size_t *index);
+// A variable of a plain kind (BOOL INT UINT DOUBLE STRING BYTES TIMESTAMP DURATION).
+int cel_env_declare(struct cel_env *env, const char *name, enum cel_kind kind, size_t *index);
+
+struct cel_program;
+
+// 0, or CEL_REFUSED with problems (NULL: not wanted), or -ENOMEM. Returns `*out` owned.
+enum {
+    CEL_REFUSED = 1, // the source is wrong (at compile)
+    CEL_FAILED = 2,  // an error value came out (at evaluation): no such key, division by zero, unmapped code, …
+};
+int cel_compile(const struct cel_env *env, struct bytes source, const struct cel_limits *limits,
+    struct cel_program **out, struct cel_problems *problems);
+void cel_program_destroy(struct cel_program **self);
+const struct cel_type *cel_program_type(const struct cel_program *program);
+// A type's name as people write it ("string", "list(int)", "gov.common.v1.Address"), into `out`; returns `out`.
+const char *cel_type_name(const struct cel_type *type, char *out, size_t size);
+
+struct cel_value {
+    enum cel_kind kind;
+    union {
+        bool boolean;
+        int64_t i64;
+        uint64_t u64;
+        double f64;
+        struct bytes bytes; // STRING, BYTES: borrowed from the message, the program or the activation's arena
+        struct {
+            int64_t seconds;
+            int32_t nanos;
+        } time; // TIMESTAMP, DURATION
+        struct {
+            const struct schema_message *type;
+            const struct view_value *view; // of `scan`
+            const struct scan *scan;
+            struct bytes bytes; // whole message, when `view` is NULL
+        } message;
+        const struct cel_list *list; // in the arena; see value.h
+        const struct cel_map *map;
+        const struct cel_error *error;
+    };
+};
+
+// The values of one evaluation; reused. Owns an arena that is emptied at each cel_activation_reset().
+struct cel_activation;
+struct cel_activation *cel_activation_new(const struct cel_env *env); // returns owned, or NULL
+void cel_activation_destroy(struct cel_activation **self);
+void cel_activation_reset(struct cel_activation *activation);
+void cel_activation_set_scan(struct cel_activation *activation, size_t index, const struct scan *scan); // borrows
+void cel_activation_set(struct cel_activation *activation, size_t index, const struct cel_value *value);
+// The date by which codes() maps: seconds since 1970. Set it before evaluating (default: 0 maps by the newest entries).
+void cel_activation_set_time(struct cel_activation *activation, int64_t seconds);
+
+// 0 with `*out` (valid until the reset); CEL_FAILED with the text in `error`; -ENOMEM.
+int cel_eval(const struct cel_program *program, struct cel_activation *activation, struct cel_value *out,
+    struct error *error);
+// For a program of type bool: 0 with `*out`; no allocation for simple filters.
+int cel_eval_bool(const struct cel_program *program, struct cel_activation *activation, bool *out, struct error *error);
