@@ -1,0 +1,52 @@
+// What the broker writes into its journal and reads back: the records of proto/hutong/bus/v1/journal.proto. Messages are
+// written and read by hand, since they pass at full speed; the small records are protobuf-c's.
+#pragma once
+
+#include "core/base/buffer.h"
+#include "core/base/error.h"
+#include "core/journal/journal.h"
+
+#include "hutong/bus/v1/journal.pb-c.h"
+
+// How a delivery is to be tried, from its route.
+struct delivery_rule {
+    const char *route;     // borrowed: lives as long as the broker
+    const char *agreement; // "" without one
+    uint32_t retries;
+    uint32_t backoff_min_ms;
+    uint32_t backoff_max_ms;
+    int64_t expires_us; // absolute; 0: never
+};
+
+// One delivery of a message record.
+struct record_delivery {
+    uint32_t queue;
+    uint64_t position;
+    uint64_t subject_hash;
+    struct delivery_rule rule;
+    struct bytes route;    // when read; rule.route is not set then
+    struct bytes envelope; // as it goes out; size 0: the original
+};
+
+struct record_message {
+    uint32_t publisher;
+    uint64_t sequence;
+    struct bytes source;
+    struct bytes envelope;
+};
+
+// Appends the record's front: everything but the original envelope's bytes, which follow as the body's next part.
+int record_message_front(const struct record_message *message, const struct record_delivery *deliveries,
+    size_t count, struct buffer *out);
+
+// Reads a message record: the message, and the delivery of (queue, position) with its envelope filled in. 0 or -EBADMSG.
+int record_message_read(
+    struct bytes body, uint32_t queue, uint64_t position, struct record_message *message, struct record_delivery *delivery);
+
+// Calls `visit` for each delivery of a message record (without filling in the original envelope). Forwards its return.
+int record_message_each(struct bytes body, struct record_message *message,
+    int (*visit)(void *context, const struct record_delivery *delivery), void *context);
+
+// Packs a small record and adds it to the batch.
+int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind kind, const ProtobufCMessage *message,
+    const struct journal_entry *entry);

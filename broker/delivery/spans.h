@@ -1,0 +1,24 @@
+// A set of positions as sorted, disjoint spans: what is settled beyond a queue's cursor.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct span {
+    uint64_t first;
+    uint64_t last; // inclusive
+};
+
+struct spans { // zero-initialised it is empty
+    struct span *items;
+    size_t count;
+    size_t capacity;
+};
+
+void spans_destroy(struct spans *spans);
+bool spans_has(const struct spans *spans, uint64_t position);
+int spans_add(struct spans *spans, uint64_t first, uint64_t last); // merges with what is there; 0 or -ENOMEM
+
+// Moves `*cursor` (all up to it are in the set) over the front spans that join it, and drops those.
+void spans_absorb(struct spans *spans, uint64_t *cursor);
