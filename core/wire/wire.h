@@ -1,5 +1,5 @@
-// Frames and envelopes of the bus protocol (docs/protocol.md). Control frames are protobuf-c's generated types; envelopes
-// are read in place, without copying.
+// Frames and envelopes of the bus protocol (docs/protocol.md). Control frames are protobuf-c's generated
+// types; envelopes are read in place, without copying.
 #pragma once
 
 #include "core/base/buffer.h"
@@ -45,11 +45,12 @@ struct wire_envelope {
     struct bytes attributes; // from the first attribute's tag on
 };
 
-// Reads one envelope: wire types, lengths, UTF-8, limits, required attributes; unknown fields are skipped. Cost: well under
-// 100 ns for the usual seven fields. 0 or WIRE_REFUSED.
+// Reads one envelope: wire types, lengths, UTF-8, limits, required attributes; unknown fields are skipped.
+// Cost: well under 100 ns for the usual seven fields. 0 or WIRE_REFUSED.
 int wire_envelope_parse(struct bytes raw, struct wire_envelope *out, struct error *error);
 
-// Appends the envelope, without its length, in the order of field numbers. `raw` is ignored; `attributes` is copied as it is.
+// Appends the envelope, without its length, in the order of field numbers. `raw` is ignored; `attributes` is
+// copied as it is.
 int wire_envelope_append(const struct wire_envelope *envelope, struct buffer *out);
 size_t wire_envelope_size(const struct wire_envelope *envelope); // bytes that wire_envelope_append() adds
 
@@ -57,8 +58,8 @@ size_t wire_envelope_size(const struct wire_envelope *envelope); // bytes that w
 bool wire_attribute_next(struct bytes *cursor, struct bytes *name, struct bytes *value);
 int wire_attribute_append(struct buffer *out, struct bytes name, struct bytes value);
 
-// A body: envelopes with their lengths before them. `rest` starts as the whole body and shrinks. 0, WIRE_REFUSED (a length
-// beyond the end or an overlong one).
+// A body: envelopes with their lengths before them. `rest` starts as the whole body and shrinks. 0,
+// WIRE_REFUSED (a length beyond the end or an overlong one).
 int wire_body_next(struct bytes *rest, struct bytes *raw, struct error *error);
 int wire_body_append(struct buffer *out, struct bytes raw);
 
