@@ -1,0 +1,54 @@
+// Reads the records of one file from any position, in bounded memory: delimited lines or fixed widths, to
+// UTF-8 values.
+#pragma once
+
+#include "adapters/connectors/file/csv.h"
+
+enum format_name {
+    FORMAT_CSV,
+    FORMAT_TSV,
+    FORMAT_FIXED,
+};
+
+struct format {
+    enum format_name name;
+    enum encoding_name encoding;
+    struct csv_dialect dialect;
+    size_t record_limit;  // bytes of a record
+    const size_t *widths; // FIXED: bytes of each column, in order; borrowed
+    size_t width_count;
+};
+
+// A place between two records.
+struct place_in_file {
+    uint64_t offset; // bytes from the start
+    uint64_t line;   // of the record there, from 1
+};
+
+// Borrowed until the next call.
+struct record {
+    struct place_in_file at;
+    struct place_in_file next;
+    struct bytes raw; // as it came, without its line end; at most record_limit bytes of it
+    const struct bytes *values;
+    size_t count;
+};
+
+enum {
+    READER_END = 1,
+    READER_BAD = 2, // this record is unusable: `at`, `next`, `raw` are set, the text says why; reading goes
+                    // on behind it
+};
+
+struct reader;
+
+// `format` is borrowed. 0 and `*out` owned; negative (-ENOENT …).
+int reader_open(const struct format *format, const char *path, struct place_in_file from, struct reader **out,
+    struct error *error);
+void reader_destroy(struct reader **self);
+
+// Reads the next record; lines without any character are passed over. 0, READER_END, READER_BAD, negative.
+int reader_next(struct reader *reader, struct record *out, struct error *error);
+// The next record is read from here.
+void reader_seek(struct reader *reader, struct place_in_file to);
+const struct encoding *reader_encoding(const struct reader *reader);
