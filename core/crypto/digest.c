@@ -11,8 +11,7 @@ struct digest {
     bool failed;
 };
 
-struct digest *digest_new(enum digest_kind kind)
-{
+struct digest *digest_new(enum digest_kind kind) {
     struct digest *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
@@ -24,8 +23,7 @@ struct digest *digest_new(enum digest_kind kind)
     return self;
 }
 
-void digest_destroy(struct digest **self)
-{
+void digest_destroy(struct digest **self) {
     if (!*self)
         return;
     EVP_MD_CTX_free((*self)->context);
@@ -34,19 +32,16 @@ void digest_destroy(struct digest **self)
     *self = NULL;
 }
 
-void digest_begin(struct digest *digest)
-{
+void digest_begin(struct digest *digest) {
     digest->failed = EVP_DigestInit_ex2(digest->context, NULL, NULL) != 1;
 }
 
-void digest_add(struct digest *digest, const void *data, size_t size)
-{
+void digest_add(struct digest *digest, const void *data, size_t size) {
     if (size > 0 && EVP_DigestUpdate(digest->context, data, size) != 1)
         digest->failed = true;
 }
 
-int digest_end(struct digest *digest, uint8_t out[DIGEST_SIZE])
-{
+int digest_end(struct digest *digest, uint8_t out[DIGEST_SIZE]) {
     uint8_t result[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     if (EVP_DigestFinal_ex(digest->context, result, &size) != 1 || size != DIGEST_SIZE || digest->failed)
@@ -55,16 +50,14 @@ int digest_end(struct digest *digest, uint8_t out[DIGEST_SIZE])
     return 0;
 }
 
-int digest_parts(struct digest *digest, const struct bytes *parts, size_t count, uint8_t out[DIGEST_SIZE])
-{
+int digest_parts(struct digest *digest, const struct bytes *parts, size_t count, uint8_t out[DIGEST_SIZE]) {
     digest_begin(digest);
     for (size_t i = 0; i < count; i++)
         digest_add(digest, parts[i].data, parts[i].size);
     return digest_end(digest, out);
 }
 
-int digest_once(enum digest_kind kind, struct bytes bytes, uint8_t out[DIGEST_SIZE])
-{
+int digest_once(enum digest_kind kind, struct bytes bytes, uint8_t out[DIGEST_SIZE]) {
     struct digest *digest = digest_new(kind);
     if (!digest)
         return -ENOMEM;
@@ -73,8 +66,7 @@ int digest_once(enum digest_kind kind, struct bytes bytes, uint8_t out[DIGEST_SI
     return rc;
 }
 
-void digest_hex(const uint8_t digest[DIGEST_SIZE], char out[2 * DIGEST_SIZE + 1])
-{
+void digest_hex(const uint8_t digest[DIGEST_SIZE], char out[2 * DIGEST_SIZE + 1]) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < DIGEST_SIZE; i++) {
         out[2 * i] = digits[digest[i] >> 4];

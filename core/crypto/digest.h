@@ -1,4 +1,5 @@
-// The digests of the evidence, 32 bytes each: SHA-256 (FIPS 180-4) and SM3 (GB/T 32905). A context is made once and reused.
+// The digests of the evidence, 32 bytes each: SHA-256 (FIPS 180-4) and SM3 (GB/T 32905). A context is made
+// once and reused.
 #pragma once
 
 #include "core/base/bytes.h"

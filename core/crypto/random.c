@@ -4,8 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-static int refill(struct random_pool *pool)
-{
+static int refill(struct random_pool *pool) {
     size_t have = 0;
     while (have < sizeof pool->bytes) {
         ssize_t n = getrandom(pool->bytes + have, sizeof pool->bytes - have, 0);
@@ -18,8 +17,7 @@ static int refill(struct random_pool *pool)
     return 0;
 }
 
-int random_fill(struct random_pool *pool, void *out, size_t size)
-{
+int random_fill(struct random_pool *pool, void *out, size_t size) {
     uint8_t *p = out;
     while (size > 0) {
         if (pool->left == 0) {
