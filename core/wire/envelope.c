@@ -1,5 +1,4 @@
 #include "core/wire/field.h"
-#include "core/wire/utf8.h"
 #include "core/wire/wire.h"
 
 #include <errno.h>
@@ -54,6 +53,10 @@ static bool name_valid(struct bytes name) {
         if (!((name.data[i] >= 'a' && name.data[i] <= 'z') || (name.data[i] >= '0' && name.data[i] <= '9')))
             return false;
     return true;
+}
+
+bool wire_attribute_valid(struct bytes name, struct bytes value) {
+    return name_valid(name) && value.size <= VALUE_LIMIT && wire_text_valid(value);
 }
 
 static bool name_taken(struct bytes attributes, struct bytes name) {

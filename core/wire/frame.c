@@ -1,5 +1,4 @@
 #include "core/wire/field.h"
-#include "core/wire/utf8.h"
 #include "core/wire/wire.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "core/wire/utf8.h"
+#include "core/wire/wire.h"
 
 // Bytes of a sequence with this first byte, and the range of its second byte; 0 for a byte that starts none.
 static size_t sequence(uint8_t lead, uint8_t *low, uint8_t *high) {

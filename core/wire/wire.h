@@ -68,3 +68,6 @@ const char *wire_reason_name(wire_reason reason); // "unknown_type"; for logs an
 // "agency/system": lower-case letters, digits and "_", one "/"; at most 128 bytes.
 bool wire_address_valid(struct bytes address);
 bool wire_instance_valid(struct bytes instance);
+bool wire_text_valid(struct bytes text); // UTF-8 of RFC 3629 without U+0000
+bool wire_attribute_valid(
+    struct bytes name, struct bytes value); // an extension attribute's, with their limits

@@ -159,7 +159,7 @@ static void envelope_limits_attributes(void **state) {
     struct error error;
     struct wire_envelope back;
     for (int i = 0; i < 17; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "a%d", i);
         assert_int_equal(wire_attribute_append(&attributes, bytes_of_string(name), bytes_of_string("v")), 0);
         in.attributes = buffer_bytes(&attributes);
