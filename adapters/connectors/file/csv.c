@@ -28,7 +28,7 @@ static void first_line(struct bytes bytes, size_t *text, size_t *whole) {
     *text = end && size && bytes.data[size - 1] == '\r' ? size - 1 : size;
 }
 
-int csv_extent(const struct encoding *encoding, const struct csv_dialect *dialect, struct bytes bytes,
+int csv_extent(const struct charset *charset, const struct csv_dialect *dialect, struct bytes bytes,
     bool last, size_t *text, size_t *whole, struct error *error) {
     enum place place = AT_START;
     for (size_t i = 0; i < bytes.size;) {
@@ -39,7 +39,7 @@ int csv_extent(const struct encoding *encoding, const struct csv_dialect *dialec
             return 0;
         }
         // A byte of a longer character may look like the delimiter, never like a quote or a line end.
-        size_t length = c & 0x80 ? encoding_step(encoding, bytes_of(bytes.data + i, bytes.size - i)) : 1;
+        size_t length = c & 0x80 ? charset_step(charset, bytes_of(bytes.data + i, bytes.size - i)) : 1;
         place = step(dialect, place, length == 1 ? c : 'x');
         i += length;
     }
@@ -128,12 +128,12 @@ void csv_row_destroy(struct csv_row *row) {
 }
 
 static bool needs_quotes(
-    const struct csv_dialect *dialect, const struct encoding *encoding, struct bytes value) {
+    const struct csv_dialect *dialect, const struct charset *charset, struct bytes value) {
     if (value.size && value.data[0] == '"' && dialect->quotes)
         return true;
     for (size_t i = 0; i < value.size;) {
         char c = (char)value.data[i];
-        size_t length = c & 0x80 ? encoding_step(encoding, bytes_of(value.data + i, value.size - i)) : 1;
+        size_t length = c & 0x80 ? charset_step(charset, bytes_of(value.data + i, value.size - i)) : 1;
         if (length == 1 &&
             (c == dialect->delimiter || c == '\n' || c == '\r' || (c == '"' && dialect->quotes)))
             return true;
@@ -142,9 +142,9 @@ static bool needs_quotes(
     return false;
 }
 
-int csv_put(const struct csv_dialect *dialect, const struct encoding *encoding, struct bytes value,
+int csv_put(const struct csv_dialect *dialect, const struct charset *charset, struct bytes value,
     struct buffer *out, struct error *error) {
-    if (!needs_quotes(dialect, encoding, value))
+    if (!needs_quotes(dialect, charset, value))
         return buffer_append_bytes(out, value) ? error_no_memory(error) : 0;
     if (!dialect->quotes)
         return error_set(error, CSV_BAD, "holds a delimiter or a line end, and this format has no quotes");

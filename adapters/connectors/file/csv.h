@@ -3,7 +3,7 @@
 // plain character.
 #pragma once
 
-#include "adapters/connectors/file/encoding.h"
+#include "adapters/connectors/file/charset.h"
 
 struct csv_dialect {
     char delimiter; // ASCII
@@ -18,7 +18,7 @@ enum {
 // The record at the start of `bytes` (still in its encoding): `*text` bytes, and `*whole` with its line end.
 // CSV_MORE when `last` is false and it isn't whole. CSV_BAD for a quote that is never closed: the sizes are
 // those of the first line, so that one stray quote costs one line and not the rest of the file.
-int csv_extent(const struct encoding *encoding, const struct csv_dialect *dialect, struct bytes bytes,
+int csv_extent(const struct charset *charset, const struct csv_dialect *dialect, struct bytes bytes,
     bool last, size_t *text, size_t *whole, struct error *error);
 
 // The fields of a record, borrowed until the next call.
@@ -39,5 +39,5 @@ void csv_row_destroy(struct csv_row *row);
 
 // Appends a field in quotes where it needs them (`value` in the file's encoding). Without quotes in the
 // dialect a value with a delimiter or a line end is CSV_BAD.
-int csv_put(const struct csv_dialect *dialect, const struct encoding *encoding, struct bytes value,
+int csv_put(const struct csv_dialect *dialect, const struct charset *charset, struct bytes value,
     struct buffer *out, struct error *error);

@@ -1,4 +1,4 @@
-#include "adapters/connectors/file/reader.h"
+#include "adapters/connectors/file/file_reader.h"
 
 #include "test/support/alloc_fail.h"
 
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 static const struct format csv = {.name = FORMAT_CSV,
-    .encoding = ENCODING_GB18030,
+    .charset = CHARSET_GB18030,
     .dialect = {.delimiter = ',', .quotes = true},
     .record_limit = 200};
 
@@ -29,13 +29,13 @@ static void write_file(const void *data, size_t size) {
 // Reads all of `text` and writes what came as "line:offset[a|b]" or "line!reason(raw)".
 static void check(const struct format *format, struct bytes text, const char *want) {
     write_file(text.data, text.size);
-    struct reader *reader = NULL;
+    struct file_reader *reader = NULL;
     struct error error = {0};
     struct buffer out = {0};
     struct record record;
-    int rc = reader_open(format, path, (struct place_in_file){.line = 1}, &reader, &error);
+    int rc = file_reader_open(format, path, (struct place_in_file){.line = 1}, &reader, &error);
     assert_int_equal(rc, 0);
-    while ((rc = reader_next(reader, &record, &error)) == 0 || rc == READER_BAD) {
+    while ((rc = file_reader_next(reader, &record, &error)) == 0 || rc == READER_BAD) {
         buffer_append_format(&out, "%d", (int)record.at.line);
         if (rc == READER_BAD)
             buffer_append_format(&out, "!%s(%.*s)", error.text, BYTES_ARGS(record.raw));
@@ -47,7 +47,7 @@ static void check(const struct format *format, struct bytes text, const char *wa
     }
     assert_int_equal(rc, READER_END);
     assert_string_equal(buffer_text(&out), want);
-    reader_destroy(&reader);
+    file_reader_destroy(&reader);
     buffer_destroy(&out);
     unlink(path);
 }
@@ -81,25 +81,25 @@ static void test_too_long(void **state) {
     memcpy(text, "a\n", 2);
     memcpy(text + sizeof text - 5, "\nb,c\n", 5);
     write_file(text, sizeof text);
-    struct reader *reader = NULL;
+    struct file_reader *reader = NULL;
     struct error error = {0};
     struct record record;
-    assert_int_equal(reader_open(&csv, path, (struct place_in_file){.line = 1}, &reader, &error), 0);
-    assert_int_equal(reader_next(reader, &record, &error), 0);
-    assert_int_equal(reader_next(reader, &record, &error), READER_BAD);
+    assert_int_equal(file_reader_open(&csv, path, (struct place_in_file){.line = 1}, &reader, &error), 0);
+    assert_int_equal(file_reader_next(reader, &record, &error), 0);
+    assert_int_equal(file_reader_next(reader, &record, &error), READER_BAD);
     assert_string_equal(error.text, "longer than 200 bytes");
     assert_int_equal(record.raw.size, 200);
-    assert_int_equal(reader_next(reader, &record, &error), 0);
+    assert_int_equal(file_reader_next(reader, &record, &error), 0);
     assert_int_equal(record.at.line, 3);
     assert_int_equal(record.at.offset, sizeof text - 4);
     // From any place on it reads the same again.
-    reader_seek(reader, (struct place_in_file){.offset = 0, .line = 1});
-    assert_int_equal(reader_next(reader, &record, &error), 0);
+    file_reader_seek(reader, (struct place_in_file){.offset = 0, .line = 1});
+    assert_int_equal(file_reader_next(reader, &record, &error), 0);
     assert_true(bytes_equal_string(record.values[0], "a"));
-    assert_int_equal(reader_next(reader, &record, &error), READER_BAD);
-    assert_int_equal(reader_next(reader, &record, &error), 0);
-    assert_int_equal(reader_next(reader, &record, &error), READER_END);
-    reader_destroy(&reader);
+    assert_int_equal(file_reader_next(reader, &record, &error), READER_BAD);
+    assert_int_equal(file_reader_next(reader, &record, &error), 0);
+    assert_int_equal(file_reader_next(reader, &record, &error), READER_END);
+    file_reader_destroy(&reader);
     unlink(path);
 }
 
@@ -124,7 +124,7 @@ static void test_bad_bytes_have_a_place(void **state) {
 static void test_utf8_mark(void **state) {
     (void)state;
     struct format format = csv;
-    format.encoding = ENCODING_UTF8;
+    format.charset = CHARSET_UTF8;
     CHECK(&format, "\xEF\xBB\xBF姓名,b\n", "1[姓名|b]\n");
     CHECK(&format, "\xEF\xBB\xBF\"x,y\",b\n", "1[x,y|b]\n");
 }
@@ -133,7 +133,7 @@ static void test_fixed_widths(void **state) {
     (void)state;
     static const size_t widths[] = {4, 6, 2};
     struct format format = {.name = FORMAT_FIXED,
-        .encoding = ENCODING_GB18030,
+        .charset = CHARSET_GB18030,
         .record_limit = 100,
         .widths = widths,
         .width_count = 3};
@@ -159,19 +159,19 @@ static void test_no_quotes(void **state) {
 
 static void test_put(void **state) {
     (void)state;
-    struct encoding *encoding = encoding_new(ENCODING_GB18030);
+    struct charset *charset = charset_new(CHARSET_GB18030);
     struct buffer out = {0};
     struct error error = {0};
     static const char *const values[] = {"a", "b,c", "d\"e", "\xBA\x7C", "x\ny", ""};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        assert_int_equal(csv_put(&csv.dialect, encoding, bytes_of_string(values[i]), &out, &error), 0);
+        assert_int_equal(csv_put(&csv.dialect, charset, bytes_of_string(values[i]), &out, &error), 0);
         buffer_append_byte(&out, ';');
     }
     assert_string_equal(buffer_text(&out), "a;\"b,c\";\"d\"\"e\";\xBA\x7C;\"x\ny\";;");
     struct csv_dialect plain = {.delimiter = '|'};
-    assert_int_equal(csv_put(&plain, encoding, bytes_of_string("\xBA\x7C"), &out, &error), 0);
-    assert_int_equal(csv_put(&plain, encoding, bytes_of_string("a|b"), &out, &error), CSV_BAD);
-    encoding_destroy(&encoding);
+    assert_int_equal(csv_put(&plain, charset, bytes_of_string("\xBA\x7C"), &out, &error), 0);
+    assert_int_equal(csv_put(&plain, charset, bytes_of_string("a|b"), &out, &error), CSV_BAD);
+    charset_destroy(&charset);
     buffer_destroy(&out);
 }
 
@@ -190,22 +190,23 @@ static void test_no_memory(void **state) {
     write_file("a,\"b\"\n", 6);
     struct error error = {0};
     for (size_t n = 0;; n++) {
-        struct reader *reader = NULL;
+        struct file_reader *reader = NULL;
         struct record record;
         alloc_fail_after(n);
-        int rc = reader_open(&csv, path, (struct place_in_file){.line = 1}, &reader, &error);
+        int rc = file_reader_open(&csv, path, (struct place_in_file){.line = 1}, &reader, &error);
         if (rc == 0)
-            rc = reader_next(reader, &record, &error);
+            rc = file_reader_next(reader, &record, &error);
         alloc_fail_never();
-        reader_destroy(&reader);
+        file_reader_destroy(&reader);
         if (rc == 0)
             break;
         assert_int_equal(rc, -ENOMEM);
         assert_true(n < 100);
     }
     unlink(path);
-    struct reader *reader = NULL;
-    assert_int_equal(reader_open(&csv, path, (struct place_in_file){.line = 1}, &reader, &error), -ENOENT);
+    struct file_reader *reader = NULL;
+    assert_int_equal(
+        file_reader_open(&csv, path, (struct place_in_file){.line = 1}, &reader, &error), -ENOENT);
 }
 
 int main(void) {

@@ -1,4 +1,4 @@
-#include "adapters/connectors/file/reader.h"
+#include "adapters/connectors/file/file_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +8,9 @@
 
 #define READ_AHEAD ((size_t)64 << 10)
 
-struct reader {
+struct file_reader {
     const struct format *format;
-    struct encoding *encoding;
+    struct charset *charset;
     int fd;
     struct place_in_file next;
     struct buffer window; // bytes of the file from window_offset on
@@ -20,58 +20,58 @@ struct reader {
     struct csv_row row;
 };
 
-int reader_open(const struct format *format, const char *path, struct place_in_file from, struct reader **out,
-    struct error *error) {
-    struct reader *reader = calloc(1, sizeof *reader);
+int file_reader_open(const struct format *format, const char *path, struct place_in_file from,
+    struct file_reader **out, struct error *error) {
+    struct file_reader *reader = calloc(1, sizeof *reader);
     if (!reader)
         return error_no_memory(error);
-    *reader = (struct reader){.format = format, .next = from, .window_offset = from.offset};
+    *reader = (struct file_reader){.format = format, .next = from, .window_offset = from.offset};
     reader->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     int rc = reader->fd < 0 ? error_set(error, -errno, "%s: %s", path, strerror(errno)) : 0;
     if (rc == 0) {
-        reader->encoding = encoding_new(format->encoding);
-        rc = reader->encoding
+        reader->charset = charset_new(format->charset);
+        rc = reader->charset
                  ? 0
-                 : error_set(error, -ENOMEM, "no converter for %s", encoding_names[format->encoding]);
+                 : error_set(error, -ENOMEM, "no converter for %s", charset_names[format->charset]);
     }
     if (rc != 0) {
-        reader_destroy(&reader);
+        file_reader_destroy(&reader);
         return rc;
     }
     *out = reader;
     return 0;
 }
 
-void reader_destroy(struct reader **self) {
-    struct reader *reader = *self;
+void file_reader_destroy(struct file_reader **self) {
+    struct file_reader *reader = *self;
     *self = NULL;
     if (!reader)
         return;
     if (reader->fd >= 0)
         close(reader->fd);
-    encoding_destroy(&reader->encoding);
+    charset_destroy(&reader->charset);
     buffer_destroy(&reader->window);
     buffer_destroy(&reader->text);
     csv_row_destroy(&reader->row);
     free(reader);
 }
 
-const struct encoding *reader_encoding(const struct reader *reader) {
-    return reader->encoding;
+const struct charset *file_reader_encoding(const struct file_reader *reader) {
+    return reader->charset;
 }
 
-void reader_seek(struct reader *reader, struct place_in_file to) {
+void file_reader_seek(struct file_reader *reader, struct place_in_file to) {
     reader->next = to;
 }
 
 // What was read of the file from the next record on.
-static struct bytes pending(const struct reader *reader) {
+static struct bytes pending(const struct file_reader *reader) {
     size_t start = (size_t)(reader->next.offset - reader->window_offset);
     return bytes_of(reader->window.data + start, reader->window.size - start);
 }
 
 // Starts the window anew when the next record lies outside of it.
-static void find_window(struct reader *reader) {
+static void find_window(struct file_reader *reader) {
     uint64_t at = reader->next.offset;
     if (at >= reader->window_offset && at <= reader->window_offset + reader->window.size)
         return;
@@ -80,7 +80,7 @@ static void find_window(struct reader *reader) {
     reader->at_end = false;
 }
 
-static int read_more(struct reader *reader, struct error *error) {
+static int read_more(struct file_reader *reader, struct error *error) {
     struct buffer *window = &reader->window;
     struct bytes keep = pending(reader);
     if (window->size && keep.size < window->size) { // drops what lies before the next record
@@ -100,13 +100,13 @@ static int read_more(struct reader *reader, struct error *error) {
 }
 
 // What the start of the window is: 0 a record, CSV_BAD, CSV_MORE.
-static int extent(const struct reader *reader, size_t *text, size_t *whole, struct error *error) {
+static int extent(const struct file_reader *reader, size_t *text, size_t *whole, struct error *error) {
     const struct format *format = reader->format;
     struct csv_dialect dialect = format->dialect;
     if (format->name == FORMAT_FIXED)
         dialect.quotes = false;
     struct bytes bytes = pending(reader);
-    int rc = csv_extent(reader->encoding, &dialect, bytes, reader->at_end, text, whole, error);
+    int rc = csv_extent(reader->charset, &dialect, bytes, reader->at_end, text, whole, error);
     if (rc == CSV_MORE && bytes.size > format->record_limit) {
         // Too long, unless it is a stray quote that swallows the lines after it: then only its own line is
         // lost.
@@ -122,7 +122,7 @@ static int extent(const struct reader *reader, size_t *text, size_t *whole, stru
 }
 
 // Passes over the rest of a line that is longer than the window may be.
-static int skip_line(struct reader *reader, struct error *error) {
+static int skip_line(struct file_reader *reader, struct error *error) {
     for (;;) {
         struct bytes bytes = pending(reader);
         const uint8_t *end = bytes.size ? memchr(bytes.data, '\n', bytes.size) : NULL;
@@ -144,7 +144,7 @@ static uint64_t count_lines(struct bytes bytes) {
 
 // "line 12, column 7 (byte 9)": where byte `at` of the record lies.
 static int bad_byte(
-    const struct reader *reader, const struct record *record, size_t at, struct error *error) {
+    const struct file_reader *reader, const struct record *record, size_t at, struct error *error) {
     uint64_t line = record->at.line;
     size_t start = 0;
     for (size_t i = 0; i < at; i++)
@@ -154,17 +154,17 @@ static int bad_byte(
         }
     size_t column = 1;
     for (size_t i = start; i < at; column++)
-        i += encoding_step(reader->encoding, bytes_of(record->raw.data + i, at - i));
+        i += charset_step(reader->charset, bytes_of(record->raw.data + i, at - i));
     error_prefix(error, "line %llu, column %zu (byte %zu of the line): ", (unsigned long long)line, column,
         at - start + 1);
     return READER_BAD;
 }
 
-static int split_delimited(struct reader *reader, struct record *record, struct error *error) {
+static int split_delimited(struct file_reader *reader, struct record *record, struct error *error) {
     buffer_clear(&reader->text);
     size_t at = 0;
-    int rc = encoding_decode(reader->encoding, record->raw, &reader->text, &at, error);
-    if (rc == ENCODING_BAD)
+    int rc = charset_decode(reader->charset, record->raw, &reader->text, &at, error);
+    if (rc == CHARSET_BAD)
         return bad_byte(reader, record, at, error);
     if (rc == 0)
         rc = csv_split(&reader->format->dialect, buffer_bytes(&reader->text), &reader->row, error);
@@ -183,7 +183,7 @@ static struct bytes trimmed(struct bytes value) {
 
 // One column after the other is decoded by itself, so that a character cut in two by a width is found where
 // it is.
-static int split_fixed(struct reader *reader, struct record *record, struct error *error) {
+static int split_fixed(struct file_reader *reader, struct record *record, struct error *error) {
     const struct format *format = reader->format;
     size_t want = 0;
     for (size_t i = 0; i < format->width_count; i++)
@@ -199,8 +199,8 @@ static int split_fixed(struct reader *reader, struct record *record, struct erro
         size_t start = reader->text.size;
         size_t at = 0;
         struct bytes column = bytes_of(record->raw.data + from, format->widths[i]);
-        int rc = encoding_decode(reader->encoding, column, &reader->text, &at, error);
-        if (rc == ENCODING_BAD)
+        int rc = charset_decode(reader->charset, column, &reader->text, &at, error);
+        if (rc == CHARSET_BAD)
             return bad_byte(reader, record, from + at, error);
         if (rc == 0)
             rc = csv_row_add(
@@ -212,7 +212,7 @@ static int split_fixed(struct reader *reader, struct record *record, struct erro
 }
 
 // A record without a line end in sight: what was read of it is kept, the rest passed over.
-static int take_endless(struct reader *reader, struct record *record) {
+static int take_endless(struct file_reader *reader, struct record *record) {
     struct error failure = {0};
     buffer_clear(&reader->text);
     if (buffer_append_bytes(&reader->text, record->raw) != 0)
@@ -224,7 +224,7 @@ static int take_endless(struct reader *reader, struct record *record) {
 }
 
 // Finds the next record's bytes and moves behind it. 0, READER_END, READER_BAD, negative.
-static int take(struct reader *reader, struct record *record, struct error *error) {
+static int take(struct file_reader *reader, struct record *record, struct error *error) {
     find_window(reader);
     size_t text = 0;
     size_t whole = 0;
@@ -249,15 +249,15 @@ static int take(struct reader *reader, struct record *record, struct error *erro
     return rc == CSV_BAD ? READER_BAD : 0;
 }
 
-static bool is_mark(const struct reader *reader, struct place_in_file at, struct bytes *raw) {
-    if (at.offset != 0 || reader->format->encoding != ENCODING_UTF8 || raw->size < 3 ||
+static bool is_mark(const struct file_reader *reader, struct place_in_file at, struct bytes *raw) {
+    if (at.offset != 0 || reader->format->charset != CHARSET_UTF8 || raw->size < 3 ||
         memcmp(raw->data, "\xEF\xBB\xBF", 3) != 0)
         return false;
     *raw = bytes_of(raw->data + 3, raw->size - 3);
     return true;
 }
 
-int reader_next(struct reader *reader, struct record *out, struct error *error) {
+int file_reader_next(struct file_reader *reader, struct record *out, struct error *error) {
     struct record record = {0};
     int rc = 0;
     do {

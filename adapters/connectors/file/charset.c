@@ -1,14 +1,14 @@
-#include "adapters/connectors/file/encoding.h"
+#include "adapters/connectors/file/charset.h"
 
 #include <errno.h>
 #include <iconv.h>
 #include <stdlib.h>
 
-const char *const encoding_names[] = {"utf-8", "gb18030", "gbk", NULL};
+const char *const charset_names[] = {"utf-8", "gb18030", "gbk", NULL};
 static const char *const display_names[] = {"UTF-8", "GB18030", "GBK"};
 
-struct encoding {
-    enum encoding_name name;
+struct charset {
+    enum charset_name name;
     iconv_t decoder; // GB18030 to UTF-8; unused for UTF-8
     iconv_t encoder;
 };
@@ -60,34 +60,34 @@ static const struct doubled {
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 static const iconv_t none = (iconv_t)-1; // NOLINT(performance-no-int-to-ptr)
 
-struct encoding *encoding_new(enum encoding_name name) {
-    struct encoding *encoding = calloc(1, sizeof *encoding);
-    if (!encoding)
+struct charset *charset_new(enum charset_name name) {
+    struct charset *charset = calloc(1, sizeof *charset);
+    if (!charset)
         return NULL;
-    *encoding = (struct encoding){.name = name, .decoder = none, .encoder = none};
-    if (name == ENCODING_UTF8)
-        return encoding;
-    encoding->decoder = iconv_open("UTF-8", "GB18030");
-    encoding->encoder = iconv_open("GB18030", "UTF-8");
-    if (encoding->decoder == none || encoding->encoder == none)
-        encoding_destroy(&encoding);
-    return encoding;
+    *charset = (struct charset){.name = name, .decoder = none, .encoder = none};
+    if (name == CHARSET_UTF8)
+        return charset;
+    charset->decoder = iconv_open("UTF-8", "GB18030");
+    charset->encoder = iconv_open("GB18030", "UTF-8");
+    if (charset->decoder == none || charset->encoder == none)
+        charset_destroy(&charset);
+    return charset;
 }
 
-void encoding_destroy(struct encoding **self) {
-    struct encoding *encoding = *self;
+void charset_destroy(struct charset **self) {
+    struct charset *charset = *self;
     *self = NULL;
-    if (!encoding)
+    if (!charset)
         return;
-    if (encoding->decoder != none)
-        iconv_close(encoding->decoder);
-    if (encoding->encoder != none)
-        iconv_close(encoding->encoder);
-    free(encoding);
+    if (charset->decoder != none)
+        iconv_close(charset->decoder);
+    if (charset->encoder != none)
+        iconv_close(charset->encoder);
+    free(charset);
 }
 
-enum encoding_name encoding_kind(const struct encoding *encoding) {
-    return encoding->name;
+enum charset_name charset_kind(const struct charset *charset) {
+    return charset->name;
 }
 
 static bool continues(uint8_t byte) {
@@ -155,13 +155,13 @@ static size_t gb_length(struct bytes bytes, bool four) {
     return whole ? 4 : 0;
 }
 
-static size_t character_length(const struct encoding *encoding, struct bytes bytes) {
-    return encoding->name == ENCODING_UTF8 ? utf8_length(bytes)
-                                           : gb_length(bytes, encoding->name == ENCODING_GB18030);
+static size_t character_length(const struct charset *charset, struct bytes bytes) {
+    return charset->name == CHARSET_UTF8 ? utf8_length(bytes)
+                                         : gb_length(bytes, charset->name == CHARSET_GB18030);
 }
 
-size_t encoding_step(const struct encoding *encoding, struct bytes bytes) {
-    size_t length = character_length(encoding, bytes);
+size_t charset_step(const struct charset *charset, struct bytes bytes) {
+    size_t length = character_length(charset, bytes);
     return length ? length : 1;
 }
 
@@ -180,28 +180,27 @@ static size_t convert(iconv_t converter, const uint8_t *from, size_t length, uin
     return 8 - out_left;
 }
 
-static size_t decode_one(const struct encoding *encoding, const uint8_t *from, size_t length, uint8_t *out) {
+static size_t decode_one(const struct charset *charset, const uint8_t *from, size_t length, uint8_t *out) {
     for (size_t i = 0; length == 4 && i < COUNT(overrides); i++)
         if (memcmp(overrides[i].four, from, 4) == 0)
             return utf8_put(overrides[i].character, out);
-    return convert(encoding->decoder, from, length, out);
+    return convert(charset->decoder, from, length, out);
 }
 
 // How the text names the offending bytes: "byte 0xFF", "bytes 0x81 0x20".
-static int refuse_bytes(
-    const struct encoding *encoding, struct bytes at, size_t length, struct error *error) {
-    const char *name = display_names[encoding->name];
+static int refuse_bytes(const struct charset *charset, struct bytes at, size_t length, struct error *error) {
+    const char *name = display_names[charset->name];
     const uint8_t *p = at.data;
     if (p[0] == 0)
-        return error_set(error, ENCODING_BAD, "a NUL byte is no text");
+        return error_set(error, CHARSET_BAD, "a NUL byte is no text");
     if (length == 2)
-        return error_set(error, ENCODING_BAD, "bytes 0x%02X 0x%02X are not assigned in %s", p[0], p[1], name);
+        return error_set(error, CHARSET_BAD, "bytes 0x%02X 0x%02X are not assigned in %s", p[0], p[1], name);
     if (length == 4)
-        return error_set(error, ENCODING_BAD, "bytes 0x%02X 0x%02X 0x%02X 0x%02X are not assigned in %s",
-            p[0], p[1], p[2], p[3], name);
+        return error_set(error, CHARSET_BAD, "bytes 0x%02X 0x%02X 0x%02X 0x%02X are not assigned in %s", p[0],
+            p[1], p[2], p[3], name);
     if (at.size == 1)
-        return error_set(error, ENCODING_BAD, "byte 0x%02X at the end is not %s", p[0], name);
-    return error_set(error, ENCODING_BAD, "byte 0x%02X before 0x%02X is not %s", p[0], p[1], name);
+        return error_set(error, CHARSET_BAD, "byte 0x%02X at the end is not %s", p[0], name);
+    return error_set(error, CHARSET_BAD, "byte 0x%02X before 0x%02X is not %s", p[0], p[1], name);
 }
 
 static size_t ascii_run(struct bytes bytes) {
@@ -213,18 +212,18 @@ static size_t ascii_run(struct bytes bytes) {
 
 // Converts the character at the start of `rest`: its length in `*length`, and UTF-8 in `out`. Returns the
 // UTF-8's size, 0: wrong.
-static size_t decode_next(const struct encoding *encoding, struct bytes rest, uint8_t *out, size_t *length) {
-    *length = rest.data[0] == 0 ? 0 : character_length(encoding, rest);
+static size_t decode_next(const struct charset *charset, struct bytes rest, uint8_t *out, size_t *length) {
+    *length = rest.data[0] == 0 ? 0 : character_length(charset, rest);
     if (*length == 0)
         return 0;
-    if (encoding->name != ENCODING_UTF8)
-        return decode_one(encoding, rest.data, *length, out);
+    if (charset->name != CHARSET_UTF8)
+        return decode_one(charset, rest.data, *length, out);
     memcpy(out, rest.data, *length);
     return *length;
 }
 
-int encoding_decode(const struct encoding *encoding, struct bytes bytes, struct buffer *out, size_t *at,
-    struct error *error) {
+int charset_decode(
+    const struct charset *charset, struct bytes bytes, struct buffer *out, size_t *at, struct error *error) {
     size_t before = out->size;
     size_t i = 0;
     int rc = 0;
@@ -237,9 +236,9 @@ int encoding_decode(const struct encoding *encoding, struct bytes bytes, struct 
             i += length;
             continue;
         }
-        size_t size = decode_next(encoding, rest, utf8, &length);
-        rc = size ? buffer_append(out, utf8, size) : refuse_bytes(encoding, rest, length, error);
-        if (rc == ENCODING_BAD)
+        size_t size = decode_next(charset, rest, utf8, &length);
+        rc = size ? buffer_append(out, utf8, size) : refuse_bytes(charset, rest, length, error);
+        if (rc == CHARSET_BAD)
             *at = i;
         i += length;
     }
@@ -249,14 +248,14 @@ int encoding_decode(const struct encoding *encoding, struct bytes bytes, struct 
 }
 
 // The tables' say on writing `value`: 0 when they have none.
-static size_t encode_override(const struct encoding *encoding, uint32_t value, uint8_t *out) {
+static size_t encode_override(const struct charset *charset, uint32_t value, uint8_t *out) {
     for (size_t i = 0; i < COUNT(overrides); i++)
         if (overrides[i].private_use == value) {
             out[0] = (uint8_t)(overrides[i].two >> 8);
             out[1] = (uint8_t)overrides[i].two;
             return 2;
         }
-    for (size_t i = 0; encoding->name == ENCODING_GB18030 && i < COUNT(doubles); i++)
+    for (size_t i = 0; charset->name == CHARSET_GB18030 && i < COUNT(doubles); i++)
         if (doubles[i].character == value) {
             memcpy(out, doubles[i].four, 4);
             return 4;
@@ -264,19 +263,19 @@ static size_t encode_override(const struct encoding *encoding, uint32_t value, u
     return 0;
 }
 
-static size_t encode_one(const struct encoding *encoding, const uint8_t *from, size_t length, uint8_t *out) {
-    if (encoding->name == ENCODING_UTF8) {
+static size_t encode_one(const struct charset *charset, const uint8_t *from, size_t length, uint8_t *out) {
+    if (charset->name == CHARSET_UTF8) {
         memcpy(out, from, length);
         return length;
     }
-    size_t size = length >= 3 ? encode_override(encoding, utf8_value(from, length), out) : 0;
+    size_t size = length >= 3 ? encode_override(charset, utf8_value(from, length), out) : 0;
     if (size == 0)
-        size = convert(encoding->encoder, from, length, out);
-    return size == 4 && encoding->name == ENCODING_GBK ? 0 : size;
+        size = convert(charset->encoder, from, length, out);
+    return size == 4 && charset->name == CHARSET_GBK ? 0 : size;
 }
 
-int encoding_encode(
-    const struct encoding *encoding, struct bytes text, struct buffer *out, struct error *error) {
+int charset_encode(
+    const struct charset *charset, struct bytes text, struct buffer *out, struct error *error) {
     size_t before = out->size;
     size_t characters = 0;
     int rc = 0;
@@ -285,12 +284,12 @@ int encoding_encode(
         uint8_t encoded[8];
         characters++;
         length = utf8_length(rest);
-        size_t size = length ? encode_one(encoding, rest.data, length, encoded) : 0;
+        size_t size = length ? encode_one(charset, rest.data, length, encoded) : 0;
         if (length == 0)
-            rc = error_set(error, ENCODING_BAD, "character %zu is no UTF-8", characters);
+            rc = error_set(error, CHARSET_BAD, "character %zu is no UTF-8", characters);
         else if (size == 0)
-            rc = error_set(error, ENCODING_BAD, "character %zu, U+%04X, is not in %s", characters,
-                (unsigned)utf8_value(rest.data, length), display_names[encoding->name]);
+            rc = error_set(error, CHARSET_BAD, "character %zu, U+%04X, is not in %s", characters,
+                (unsigned)utf8_value(rest.data, length), display_names[charset->name]);
         else
             rc = buffer_append(out, encoded, size);
     }

@@ -12,7 +12,7 @@ enum format_name {
 
 struct format {
     enum format_name name;
-    enum encoding_name encoding;
+    enum charset_name charset;
     struct csv_dialect dialect;
     size_t record_limit;  // bytes of a record
     const size_t *widths; // FIXED: bytes of each column, in order; borrowed
@@ -40,15 +40,15 @@ enum {
                     // on behind it
 };
 
-struct reader;
+struct file_reader;
 
 // `format` is borrowed. 0 and `*out` owned; negative (-ENOENT …).
-int reader_open(const struct format *format, const char *path, struct place_in_file from, struct reader **out,
-    struct error *error);
-void reader_destroy(struct reader **self);
+int file_reader_open(const struct format *format, const char *path, struct place_in_file from,
+    struct file_reader **out, struct error *error);
+void file_reader_destroy(struct file_reader **self);
 
 // Reads the next record; lines without any character are passed over. 0, READER_END, READER_BAD, negative.
-int reader_next(struct reader *reader, struct record *out, struct error *error);
+int file_reader_next(struct file_reader *reader, struct record *out, struct error *error);
 // The next record is read from here.
-void reader_seek(struct reader *reader, struct place_in_file to);
-const struct encoding *reader_encoding(const struct reader *reader);
+void file_reader_seek(struct file_reader *reader, struct place_in_file to);
+const struct charset *file_reader_encoding(const struct file_reader *reader);
