@@ -1,0 +1,80 @@
+// Who may connect and say what: conf/broker.yaml, conf/agencies/, conf/agreements/. Denied by default. Loaded once,
+// then immutable.
+#pragma once
+
+#include "core/config/config.h"
+#include "core/schema/catalogue.h"
+
+struct codes;
+struct policy;
+
+// conf/broker.yaml with its defaults; paths are resolved against the file's folder. docs/configuration.md
+struct policy_settings {
+    const char *listen;       // "tcp://127.0.0.1:7400"
+    bool curve;               // on; off only where `listen` is loopback or ipc
+    const char *key_file;     // the broker's CURVE certificate (secret)
+    const char *journal;      // folder
+    uint64_t segment_size;    // 64 MiB
+    uint64_t journal_limit;   // bytes of all segments; 0: the disk
+    uint64_t retention_us;    // kept at least so long: 3 years
+    size_t journal_batch;     // bytes after which a batch goes to disk: 2 MiB
+    size_t journal_batch_limit; // bytes that a batch may have: 16 MiB
+    bool journal_sm3;
+    uint64_t message_bytes;   // 8 MiB
+    uint64_t batch_bytes;     // 256 KiB
+    uint32_t batch_messages;  // 1,024
+    size_t connections;       // 1,000
+    uint64_t credit_messages; // 16,384
+    uint64_t credit_bytes;    // 16 MiB
+    uint64_t queue_count;     // 10,000,000
+    uint64_t queue_bytes;     // 100 GiB
+    uint64_t queue_age_us;    // 30 days
+    size_t queue_window;      // 16,384
+    uint32_t heartbeat_ms;    // 5,000
+    uint32_t drain_ms;        // 10,000
+    const char *admin;        // path of a UNIX socket, or "127.0.0.1:PORT"; NULL: none
+    const char *catalogue;    // path
+    const char *codes;        // folder
+    const char *agencies;     // folder
+    const char *agreements;   // folder
+    const char *routes;       // folder
+    const char *log_level;    // "info"
+};
+
+struct policy_system {
+    const char *address; // "agency/system"
+    const char *agency;
+    const char *title;
+    size_t index; // from 0, in policy_system_at()
+};
+
+struct policy_agreement {
+    const char *id;
+    const char *provider; // agency or "agency/system"
+    const char *receiver;
+    const char *type;     // full name of the type that is delivered
+    const char *const *fields; // field paths of it that may be disclosed
+    size_t field_count;
+    const char *purpose;
+    const char *basis;
+    int64_t from;  // seconds since 1970
+    int64_t until;
+    const struct config_node *node; // where it stands
+};
+
+// Loads all that broker.yaml names but routes. Every problem goes to the report; NULL when there was any error. Owned.
+struct policy *policy_load(const char *broker_yaml, struct report *report);
+void policy_destroy(struct policy **self);
+
+const struct policy_settings *policy_settings(const struct policy *policy);
+const struct catalogue *policy_catalogue(const struct policy *policy);
+const struct codes *policy_codes(const struct policy *policy);
+
+size_t policy_system_count(const struct policy *policy);
+const struct policy_system *policy_system_at(const struct policy *policy, size_t i);
+const struct policy_system *policy_system_named(const struct policy *policy, struct bytes address);  // or NULL
+const struct policy_system *policy_system_by_key(const struct policy *policy, const char *public_z85); // or NULL
+const char *policy_nearest_system(const struct policy *policy, struct bytes address);                 // or NULL
+// Without `may_publish` in its file a system may publish every type of its own agency's package (gov.<agency>.…).
+bool policy_may_publish(const struct policy_system *system, const struct schema_message *type);
+const struct policy_agreement *policy_agreement(const struct policy *policy, struct bytes id); // or NULL
