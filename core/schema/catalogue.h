@@ -1,5 +1,5 @@
-// The catalogue: all message types at run time, from a FileDescriptorSet that protoc built. Immutable once loaded, so
-// threads may share it. Types are compared by pointer.
+// The catalogue: all message types at run time, from a FileDescriptorSet that protoc built. Immutable once
+// loaded, so threads may share it. Types are compared by pointer.
 #pragma once
 
 #include "core/base/buffer.h"
@@ -40,7 +40,9 @@ struct schema_enum {
     const char *full_name;
     const struct schema_enum_value *values; // in the order of the file
     size_t value_count;
-    bool closed; // proto2
+    bool closed;               // proto2
+    const uint16_t *by_name;   // the look-ups below use these: indexes of values in the order of names,
+    const uint16_t *by_number; // and of numbers (of aliases the first of the file comes first)
 };
 
 struct schema_message;
@@ -51,51 +53,86 @@ struct schema_field {
     uint32_t number;
     enum schema_kind kind;
     bool repeated;
-    bool packed;       // how it is written; both forms are read
-    bool map;          // repeated message with key = 1 and value = 2
-    bool presence;     // message, oneof member, proto2 or proto3 optional: "set" differs from "default"
-    bool required;     // proto2 only
-    int32_t oneof;     // index in the message's oneofs; -1: none (synthetic oneofs count as none)
-    uint32_t index;    // in the message's fields
-    const struct schema_message *message;     // of MESSAGE and GROUP
-    const struct schema_enum *enumeration;    // of ENUM
+    bool packed;    // how it is written; both forms are read
+    bool map;       // repeated message with key = 1 and value = 2
+    bool presence;  // message, oneof member, proto2 or proto3 optional: "set" differs from "default"
+    bool required;  // proto2 only
+    int32_t oneof;  // index in the message's oneofs; -1: none (synthetic oneofs count as none)
+    uint32_t index; // in the message's fields
+    const struct schema_message *message;  // of MESSAGE and GROUP
+    const struct schema_enum *enumeration; // of ENUM
     const struct schema_message *parent;
 };
 
+// What a scan must know of a field, in four bytes; kind 0 for a number that is no field.
+struct schema_tag {
+    uint16_t index; // in the message's fields
+    uint8_t kind;   // enum schema_kind
+    uint8_t flags;  // the wire type in the low three bits, then SCHEMA_TAG_…
+};
+enum {
+    SCHEMA_TAG_REPEATED = 0x08,
+    SCHEMA_TAG_PRESENCE = 0x10,
+    SCHEMA_TAG_UTF8 = 0x20,     // a proto3 string
+    SCHEMA_TAG_CLOSED = 0x40,   // an enum that knows only its own numbers
+    SCHEMA_TAG_PACKABLE = 0x80, // repeated, and not of strings, bytes or messages
+};
+
 struct schema_message {
-    const char *full_name; // without a leading dot
+    const char *full_name;             // without a leading dot
     const struct schema_field *fields; // sorted by number
     size_t field_count;
     size_t oneof_count;
     bool map_entry;
     bool proto3;
     const struct catalogue *catalogue;
+    const char *const *oneof_names; // oneof_count of them
+    bool
+        requires;                   // it, or a message that it may hold, has required fields
+    const struct schema_tag *dense; // by number, for numbers below dense_size
+    uint32_t dense_size;
+    const struct schema_tag *tags; // parallel to fields
+    const uint16_t *by_name;       // indexes of fields in the order of names, and of JSON names
+    const uint16_t *by_json;
 };
 
-// A type that is not in any .proto file, such as the row of a table: flat, all fields with presence, numbered 1, 2, ….
+// A type that is not in any .proto file, such as the row of a table: flat, all fields with presence, numbered
+// 1, 2, ….
 struct schema_column {
     const char *name;
     enum schema_kind kind; // a scalar kind, not ENUM, GROUP or MESSAGE
     bool repeated;
 };
 
-// Limits: 16 MiB, 10,000 messages, 1,000 fields each. Returns 0 and `*out` owned, or -EINVAL with the text, -ENOMEM.
+// Limits: 16 MiB, 10,000 messages and enums each, 1,000 fields and 10,000 enum values each, types nested 32
+// deep. Every import must be in the set (protoc --include_imports). Extensions are not known: they are read
+// as unknown fields. Message sets and editions are refused. Returns 0 and `*out` owned, or -EINVAL with the
+// text, -ENOMEM.
 int catalogue_load(struct bytes descriptor_set, struct catalogue **out, struct error *error);
 int catalogue_load_file(const char *path, struct catalogue **out, struct error *error);
 void catalogue_destroy(struct catalogue **self);
 
-// Adds a type made at run time (before anyone shares the catalogue). `full_name` must be free. Borrowed result.
+// Adds a type made at run time (before anyone shares the catalogue). `full_name` must be free. Borrowed
+// result.
 int catalogue_define(struct catalogue *catalogue, const char *full_name, const struct schema_column *columns,
     size_t count, const struct schema_message **out, struct error *error);
 
-const struct schema_message *catalogue_message(const struct catalogue *catalogue, struct bytes full_name); // or NULL
-const struct schema_enum *catalogue_enum(const struct catalogue *catalogue, struct bytes full_name);       // or NULL
+const struct schema_message *catalogue_message(
+    const struct catalogue *catalogue, struct bytes full_name); // or NULL
+const struct schema_enum *catalogue_enum(
+    const struct catalogue *catalogue, struct bytes full_name);                              // or NULL
 const char *catalogue_nearest_message(const struct catalogue *catalogue, struct bytes name); // or NULL
 size_t catalogue_message_count(const struct catalogue *catalogue);
-const struct schema_message *catalogue_message_at(const struct catalogue *catalogue, size_t i); // sorted by name
+const struct schema_message *catalogue_message_at(
+    const struct catalogue *catalogue, size_t i); // sorted by name
 
-const struct schema_field *schema_field_named(const struct schema_message *message, struct bytes name); // or NULL
-const struct schema_field *schema_field_numbered(const struct schema_message *message, uint32_t number); // or NULL
-const char *schema_nearest_field(const struct schema_message *message, struct bytes name);                // or NULL
+const struct schema_field *schema_field_named(
+    const struct schema_message *message, struct bytes name); // or NULL
+// By json_name or by name, as JSON readers accept both.
+const struct schema_field *schema_field_json(
+    const struct schema_message *message, struct bytes name); // or NULL
+const struct schema_field *schema_field_numbered(
+    const struct schema_message *message, uint32_t number);                                // or NULL
+const char *schema_nearest_field(const struct schema_message *message, struct bytes name); // or NULL
 const struct schema_enum_value *schema_enum_named(const struct schema_enum *enumeration, struct bytes name);
 const struct schema_enum_value *schema_enum_numbered(const struct schema_enum *enumeration, int32_t number);

@@ -1,0 +1,329 @@
+#include "core/schema/reader.h"
+
+#include "core/schema/internal.h"
+#include "core/schema/required.h"
+#include "core/schema/trail.h"
+#include "core/schema/utf8.h"
+#include "core/schema/value.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+const struct view_limits view_default_limits = {.bytes = 8u << 20, .depth = 64, .elements = 1000000};
+
+struct reader {
+    struct scan *scan;
+    size_t elements;      // that may still come
+    size_t depth;         // that is left
+    bool checked;         // only the paths matter
+    const uint8_t *close; // the end tag of the group that was read last
+    int code;             // of a failure
+    const uint8_t *at;
+    const char *why;
+    struct trail trail;
+};
+
+static const struct schema_message no_message; // what is inside unknown groups
+
+static const uint8_t *fail(struct reader *r, const uint8_t *at, const char *why) {
+    r->code = VIEW_REFUSED;
+    r->at = at;
+    r->why = why;
+    return NULL;
+}
+
+static const uint8_t *fail_inside(struct reader *r, const char *name) {
+    trail_prepend(&r->trail, name);
+    return NULL;
+}
+
+static const uint8_t *no_memory(struct reader *r) {
+    r->code = -ENOMEM;
+    return NULL;
+}
+
+static inline bool spend(struct reader *r, size_t count) {
+    if (count > r->elements)
+        return false;
+    r->elements -= count;
+    return true;
+}
+
+static const uint8_t *read_fields(struct reader *r, const uint8_t *p, const uint8_t *end,
+    const struct schema_message *type, const struct paths_node *node, uint32_t group);
+
+static struct schema_tag search(const struct schema_message *type, uint32_t number) {
+    const struct schema_field *field = schema_field_numbered(type, number);
+    return field ? type->tags[field->index] : (struct schema_tag){.flags = 7};
+}
+
+static inline struct schema_tag look_up(const struct schema_message *type, uint32_t number) {
+    return number < type->dense_size ? type->dense[number] : search(type, number);
+}
+
+static bool known_enum(const struct schema_field *field, uint64_t raw) {
+    return schema_enum_numbered(field->enumeration, (int32_t)(uint32_t)raw) != NULL;
+}
+
+// A number that someone reads. `record` to `end` is the whole of it, with its tag.
+static inline const uint8_t *take_number(struct reader *r, const uint8_t *record, const uint8_t *end,
+    struct schema_tag tag, const struct paths_node *node, uint64_t raw) {
+    const struct paths_step *step = &node->steps[tag.index];
+    if (step->rivals)
+        scan_clear_rivals(r->scan, node, tag.index);
+    if (step->slot < 0)
+        return end;
+    if (tag.flags & SCHEMA_TAG_REPEATED)
+        return scan_add_run(r->scan, step->slot, record, end) == 0 ? end : no_memory(r);
+    struct view_value *value = &r->scan->values[step->slot];
+    value_set_number(value, (enum schema_kind)tag.kind, raw);
+    // Without presence a default on the wire says no more than nothing at all.
+    value->present = (tag.flags & SCHEMA_TAG_PRESENCE) || value->u64 != 0;
+    value->occurrences = value->present;
+    return end;
+}
+
+static inline const uint8_t *take_bytes(struct reader *r, const uint8_t *record, const uint8_t *end,
+    struct schema_tag tag, const struct paths_node *node, struct bytes content) {
+    const struct paths_step *step = &node->steps[tag.index];
+    if (step->rivals)
+        scan_clear_rivals(r->scan, node, tag.index);
+    if (step->slot < 0)
+        return end;
+    if (tag.flags & SCHEMA_TAG_REPEATED)
+        return scan_add_run(r->scan, step->slot, record, end) == 0 ? end : no_memory(r);
+    if (tag.kind == SCHEMA_MESSAGE || tag.kind == SCHEMA_GROUP)
+        return scan_add_message(r->scan, step->slot, content) == 0 ? end : no_memory(r);
+    struct view_value *value = &r->scan->values[step->slot];
+    value->bytes = content;
+    value->present = (tag.flags & SCHEMA_TAG_PRESENCE) || content.size != 0;
+    value->occurrences = value->present;
+    return end;
+}
+
+static inline bool read_by(const struct paths_node *node, struct schema_tag tag) {
+    return node && node->steps[tag.index].active;
+}
+
+static inline const uint8_t *read_varint(struct reader *r, const uint8_t *record, const uint8_t *p,
+    const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
+    const struct paths_node *node) {
+    uint64_t raw;
+    p = encoding_varint(p, end, &raw);
+    if (!p) {
+        fail(r, record, "its varint is cut short or has more than 64 bits");
+        return fail_inside(r, type->fields[tag.index].name);
+    }
+    if (!read_by(node, tag))
+        return p;
+    if ((tag.flags & SCHEMA_TAG_CLOSED) && !known_enum(&type->fields[tag.index], raw))
+        return p; // an unknown field, by the specification
+    return take_number(r, record, p, tag, node, raw);
+}
+
+static inline const uint8_t *read_fixed(struct reader *r, const uint8_t *record, const uint8_t *p,
+    const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
+    const struct paths_node *node) {
+    size_t size = (tag.flags & 7) == ENCODING_I64 ? 8 : 4;
+    if ((size_t)(end - p) < size) {
+        fail(r, record, "its value is cut short");
+        return fail_inside(r, type->fields[tag.index].name);
+    }
+    if (!read_by(node, tag))
+        return p + size;
+    return take_number(r, record, p + size, tag, node, size == 8 ? load_u64(p) : load_u32(p));
+}
+
+// A submessage or a group, whose content starts at `p`. With `group` its end is not known yet.
+static const uint8_t *read_message(struct reader *r, const uint8_t *record, const uint8_t *p,
+    const uint8_t *end, const struct schema_field *field, const struct paths_node *node, uint32_t group) {
+    if (r->depth == 0) {
+        fail(r, record, "messages are nested too deep");
+        return fail_inside(r, field->name);
+    }
+    r->depth--;
+    const uint8_t *next =
+        read_fields(r, p, end, field->message, node ? node->steps[field->index].child : NULL, group);
+    r->depth++;
+    return next ? next : fail_inside(r, field->name);
+}
+
+static inline const uint8_t *read_bytes(struct reader *r, const uint8_t *record, const uint8_t *p,
+    const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
+    const struct paths_node *node) {
+    size_t size;
+    const struct schema_field *field = &type->fields[tag.index];
+    p = encoding_size(p, end, &size);
+    if (!p) {
+        fail(r, record, "its length is malformed or goes beyond the end");
+        return fail_inside(r, field->name);
+    }
+    bool wanted = read_by(node, tag);
+    const uint8_t *next = p + size;
+    if (wanted && !take_bytes(r, record, next, tag, node, bytes_of(p, size)))
+        return NULL;
+    if (tag.kind == SCHEMA_MESSAGE) {
+        if (!r->checked || (wanted && node->steps[tag.index].child))
+            return read_message(r, record, p, next, field, node, 0);
+    } else if ((tag.flags & SCHEMA_TAG_UTF8) && !r->checked && !utf8_valid(p, size)) {
+        fail(r, record, "the text is not UTF-8");
+        return fail_inside(r, field->name);
+    }
+    return next;
+}
+
+static const uint8_t *read_group(struct reader *r, const uint8_t *record, const uint8_t *p,
+    const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
+    const struct paths_node *node) {
+    const struct schema_field *field = &type->fields[tag.index];
+    bool wanted = read_by(node, tag);
+    const uint8_t *next = read_message(r, record, p, end, field, node, field->number);
+    if (!next || !wanted)
+        return next;
+    return take_bytes(r, record, next, tag, node, bytes_of(p, (size_t)(r->close - p)));
+}
+
+// How many elements, all of them well-formed; false otherwise. With `closed` only the numbers of that enum
+// count.
+static bool count_varints(
+    const uint8_t *p, const uint8_t *end, const struct schema_field *closed, size_t *all, size_t *known) {
+    while (p < end) {
+        uint64_t raw;
+        if (end - p >= 8 && !closed) {
+            uint64_t eight;
+            memcpy(&eight, p, 8);
+            if (!(eight & 0x8080808080808080u)) {
+                *all += 8;
+                p += 8;
+                continue;
+            }
+        }
+        p = encoding_varint(p, end, &raw);
+        if (!p)
+            return false;
+        *all += 1;
+        *known += closed && known_enum(closed, raw);
+    }
+    if (!closed)
+        *known = *all;
+    return true;
+}
+
+static const uint8_t *read_packed(struct reader *r, const uint8_t *record, const uint8_t *p,
+    const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
+    const struct paths_node *node) {
+    const struct schema_field *field = &type->fields[tag.index];
+    size_t size, all = 0, known = 0, width = (tag.flags & 7) == ENCODING_I64 ? 8 : 4;
+    bool right = true;
+    p = encoding_size(p, end, &size);
+    if (!p) {
+        fail(r, record, "its length is malformed or goes beyond the end");
+        return fail_inside(r, field->name);
+    }
+    if ((tag.flags & 7) == ENCODING_VARINT) {
+        right = count_varints(p, p + size, tag.flags & SCHEMA_TAG_CLOSED ? field : NULL, &all, &known);
+    } else {
+        right = size % width == 0;
+        all = known = size / width;
+    }
+    if (!right)
+        fail(r, record, "its packed values are malformed");
+    else if (!spend(r, all))
+        fail(r, record, "the message has too many elements");
+    if (r->code != 0)
+        return fail_inside(r, field->name);
+    if (read_by(node, tag) && node->steps[tag.index].slot >= 0 &&
+        scan_add_packed(r->scan, node->steps[tag.index].slot, bytes_of(p, size), (uint32_t)known) != 0)
+        return no_memory(r);
+    return p + size;
+}
+
+// Also a field whose wire type does not fit.
+static const uint8_t *read_unknown(
+    struct reader *r, const uint8_t *record, const uint8_t *p, const uint8_t *end, uint32_t tag) {
+    if ((tag & 7) != ENCODING_START) {
+        p = encoding_skip(p, end, tag, 0);
+        return p ? p : fail(r, record, "an unknown field is malformed");
+    }
+    if (r->depth == 0)
+        return fail(r, record, "messages are nested too deep");
+    r->depth--;
+    p = read_fields(r, p, end, &no_message, NULL, tag >> 3);
+    r->depth++;
+    return p;
+}
+
+static const uint8_t *read_end(
+    struct reader *r, const uint8_t *record, const uint8_t *p, uint32_t tag, uint32_t group) {
+    if (tag >> 3 != group)
+        return fail(r, record, "a group ends that did not start");
+    r->close = record;
+    return p;
+}
+
+// The fields of a message up to `end`; of a group (its number; 0: none) up to and with its end tag.
+static const uint8_t *read_fields(struct reader *r, const uint8_t *p, const uint8_t *end,
+    const struct schema_message *type, const struct paths_node *node, uint32_t group) {
+    while (p < end) {
+        const uint8_t *record = p;
+        uint32_t number_and_wire;
+        p = encoding_tag(p, end, &number_and_wire);
+        if (!p)
+            return fail(r, record, "a field's tag is malformed or cut short");
+        if (!spend(r, 1))
+            return fail(r, record, "the message has too many elements");
+        struct schema_tag tag = look_up(type, number_and_wire >> 3);
+        uint32_t wire = number_and_wire & 7;
+        if (wire == ENCODING_END)
+            return read_end(r, record, p, number_and_wire, group);
+        if ((tag.flags & 7) != wire) {
+            p = wire == ENCODING_LEN && (tag.flags & SCHEMA_TAG_PACKABLE)
+                    ? read_packed(r, record, p, end, type, tag, node)
+                    : read_unknown(r, record, p, end, number_and_wire);
+        } else if (wire == ENCODING_LEN) {
+            p = read_bytes(r, record, p, end, type, tag, node);
+        } else if (wire == ENCODING_VARINT) {
+            p = read_varint(r, record, p, end, type, tag, node);
+        } else if (wire == ENCODING_START) {
+            p = read_group(r, record, p, end, type, tag, node);
+        } else if (wire == 7) { // as every unknown field is marked
+            return fail(r, record, "there is no wire type 7");
+        } else {
+            p = read_fixed(r, record, p, end, type, tag, node);
+        }
+        if (!p)
+            return NULL;
+    }
+    return group ? fail(r, end, "a group does not end") : p;
+}
+
+static int refuse(
+    const struct reader *r, const struct schema_message *type, struct bytes message, struct error *error) {
+    if (r->code == -ENOMEM)
+        return error_no_memory(error);
+    return error_set(error, VIEW_REFUSED, "%s: at %.*s%sbyte %zu: %s", type->full_name, TRAIL_ARGS(&r->trail),
+        r->trail.size ? ", " : "", (size_t)(r->at - message.data), r->why);
+}
+
+int reader_run(const struct schema_message *type, const struct paths_node *node, struct scan *scan,
+    struct bytes message, bool checked, const struct view_limits *limits, struct error *error) {
+    static const uint8_t nothing[1];
+    if (message.size > limits->bytes)
+        return error_set(error, VIEW_REFUSED, "%s: the message has %zu bytes; at most %zu are allowed",
+            type->full_name, message.size, limits->bytes);
+    if (!message.data)
+        message.data = nothing;
+    struct reader r = {
+        .scan = scan, .elements = limits->elements, .depth = limits->depth, .checked = checked};
+    if (!read_fields(&r, message.data, message.data + message.size, type, node, 0))
+        return refuse(&r, type, message, error);
+    return type->
+        requires && !checked
+                     ? required_check(type, message, error)
+                     : 0;
+}
+
+int view_check(const struct schema_message *type, struct bytes message, const struct view_limits *limits,
+    struct error *error) {
+    return reader_run(type, NULL, NULL, message, false, limits ? limits : &view_default_limits, error);
+}
