@@ -1,9 +1,9 @@
-// The journal: the append-only record that is durability, replay source and evidence at once (docs/journal.md). The broker's
-// record and the sidecar's spool are the same code. The journal knows records, queues' positions and the chain; what a
-// record says is its owner's.
+// The journal: the append-only record that is durability, replay source and evidence at once
+// (docs/journal.md). The broker's record and the sidecar's spool are the same code. The journal knows
+// records, queues' positions and the chain; what a record says is its owner's.
 //
-// One thread uses a journal. The interface is asynchronous: append a batch, then it is *durable up to N*; the file back end
-// syncs inside journal_append(), so there N moves at once.
+// One thread uses a journal. The interface is asynchronous: append a batch, then it is *durable up to N*; the
+// file back end syncs inside journal_append(), so there N moves at once.
 #pragma once
 
 #include "core/base/buffer.h"
@@ -13,14 +13,14 @@
 #include <stdint.h>
 
 enum {
-    JOURNAL_FULL = 1,       // no room on the disk (or over `size_limit`): nothing was appended; try again later
-    JOURNAL_DAMAGED = 2,    // not a torn tail but damage before it; the text names segment and offset
+    JOURNAL_FULL = 1,    // no room on the disk (or over `size_limit`): nothing was appended; try again later
+    JOURNAL_DAMAGED = 2, // not a torn tail but damage before it; the text names segment and offset
     JOURNAL_BATCH_FULL = 3, // the batch holds what it may: append it first
     JOURNAL_LOCKED = 4,     // another process has it open
 };
 
-// This record is the `position`-th (from 1) thing in `queue`. Positions of a queue rise by one from record to record; a
-// record may enter several queues.
+// This record is the `position`-th (from 1) thing in `queue`. Positions of a queue rise by one from record to
+// record; a record may enter several queues.
 struct journal_entry {
     uint32_t queue;
     uint64_t position;
@@ -39,10 +39,12 @@ struct journal_record {
 
 struct journal_batch;
 
-struct journal_batch *journal_batch_new(size_t limit); // bytes of records, at least 16 MiB for 8 MiB messages; owned
+struct journal_batch *journal_batch_new(
+    size_t limit); // bytes of records, at least 16 MiB for 8 MiB messages; owned
 void journal_batch_destroy(struct journal_batch **self);
 void journal_batch_clear(struct journal_batch *batch);
-// The body is the concatenation of `parts`, copied. 0, JOURNAL_BATCH_FULL, -EMSGSIZE (never fits), -ENOMEM; then unchanged.
+// The body is the concatenation of `parts`, copied. 0, JOURNAL_BATCH_FULL, -EMSGSIZE (never fits), -ENOMEM;
+// then unchanged.
 int journal_batch_add(struct journal_batch *batch, uint8_t kind, const struct journal_entry *entries,
     size_t entry_count, const struct bytes *parts, size_t part_count);
 size_t journal_batch_count(const struct journal_batch *batch);
@@ -50,11 +52,12 @@ size_t journal_batch_size(const struct journal_batch *batch); // bytes
 
 // ---- A journal ----
 
-// Who owns the state that the records make. All are called from inside journal_* functions, in the same thread.
+// Who owns the state that the records make. All are called from inside journal_* functions, in the same
+// thread.
 struct journal_owner {
     void *context;
-    // At open: the checkpoint that the last segment starts with (size 0 in a new journal), then each record behind it.
-    // Both forward what they return.
+    // At open: the checkpoint that the last segment starts with (size 0 in a new journal), then each record
+    // behind it. Both forward what they return.
     int (*restore)(void *context, struct bytes checkpoint, struct error *error);
     int (*replay)(void *context, const struct journal_record *record, struct error *error);
     // At the start of a new segment: append the state after exactly the records appended so far.
@@ -62,42 +65,52 @@ struct journal_owner {
 };
 
 struct journal_options {
-    const char *folder;       // made when missing (0700)
-    uint64_t segment_size;    // 0: 64 MiB
-    uint64_t size_limit;      // of all segments, 0: none but the disk
-    bool sm3;                 // digests are SM3 instead of SHA-256 (fixed when the journal is made)
-    bool buffered;            // no O_DIRECT, also where the file system has it
+    const char *folder;               // made when missing (0700)
+    uint64_t segment_size;            // 0: 64 MiB
+    uint64_t size_limit;              // of all segments, 0: none but the disk
+    bool sm3;                         // digests are SM3 instead of SHA-256 (fixed when the journal is made)
+    bool buffered;                    // no O_DIRECT, also where the file system has it
     int64_t (*now_ns)(void *context); // NULL: the machine's clock
     void *now_context;
 };
 
 struct journal;
 
-// Opens or makes a journal and replays it into the owner. Cuts a torn tail. 0, JOURNAL_DAMAGED, JOURNAL_LOCKED, negative.
-int journal_file_open(const struct journal_options *options, const struct journal_owner *owner, struct journal **out,
-    struct error *error);
+// Opens or makes a journal and replays it into the owner. Cuts a torn tail. 0, JOURNAL_DAMAGED,
+// JOURNAL_LOCKED, negative.
+int journal_file_open(const struct journal_options *options, const struct journal_owner *owner,
+    struct journal **out, struct error *error);
 
-// The back end for tests: all in memory. `store` outlives the journal, so that one can be opened again after a "crash".
+// The back end for tests: all in memory. `store` outlives the journal, so that one can be opened again after
+// a "crash".
 struct journal_store;
 struct journal_store *journal_store_new(void);
 void journal_store_destroy(struct journal_store **self);
+// Over so many bytes of records, appends are JOURNAL_FULL (0, as at first: never). For tests of what happens
+// then.
+void journal_store_set_limit(struct journal_store *store, uint64_t bytes);
+// Records take their time from here (NULL, as at first: the machine's clock). For simulations.
+void journal_store_set_clock(struct journal_store *store, int64_t (*now_ns)(void *context), void *context);
 int journal_memory_open(struct journal_store *store, const struct journal_owner *owner, struct journal **out,
     struct error *error);
 
-// Appends the batch as one and empties it. 0: written, and durable as far as journal_durable() says. JOURNAL_FULL: nothing
-// happened, the batch is as it was. Negative: nothing is known of the tail; the process must end (and recover).
+// Appends the batch as one and empties it. 0: written, and durable as far as journal_durable() says.
+// JOURNAL_FULL: nothing happened, the batch is as it was. Negative: nothing is known of the tail; the process
+// must end (and recover).
 int journal_append(struct journal *journal, struct journal_batch *batch, struct error *error);
-uint64_t journal_durable(const struct journal *journal); // the last durable sequence; 0: none
-uint64_t journal_last(const struct journal *journal);    // the last appended sequence
+uint64_t journal_durable(const struct journal *journal);  // the last durable sequence; 0: none
+uint64_t journal_last(const struct journal *journal);     // the last appended sequence
 const uint8_t *journal_id(const struct journal *journal); // 16 random bytes, made with the journal
 
-// Calls `visit` for the records of `queue` from position `from` on, in order, until `max_count` or `max_bytes` (at least one
-// is visited) or the visitor returns non-zero (forwarded). Only durable records. Pointers are valid inside the visit.
+// Calls `visit` for the records of `queue` from position `from` on, in order, until `max_count` or
+// `max_bytes` (at least one is visited) or the visitor returns non-zero (forwarded). Only durable records.
+// Pointers are valid inside the visit.
 typedef int journal_visit(void *context, const struct journal_record *record, uint64_t position);
-int journal_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count, size_t max_bytes,
-    journal_visit *visit, void *context, struct error *error);
+int journal_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
+    size_t max_bytes, journal_visit *visit, void *context, struct error *error);
 
-// Lets go of whole segments at the old end, each older than `keep_until_ns` and with every queue position in it settled.
+// Lets go of whole segments at the old end, each older than `keep_until_ns` and with every queue position in
+// it settled.
 struct journal_settled {
     void *context;
     bool (*settled)(void *context, uint32_t queue, uint64_t last_position); // all positions up to there
@@ -107,12 +120,14 @@ int journal_retire(struct journal *journal, int64_t keep_until_ns, const struct 
 
 struct journal_status {
     uint64_t segments;
-    uint64_t bytes;       // on disk
-    uint64_t first;       // sequence of the first record that is still there
+    uint64_t bytes; // on disk
+    uint64_t first; // sequence of the first record that is still there
     uint64_t last;
     uint64_t appended_bytes; // written since open, with heads, padding and feet
     uint64_t payload_bytes;  // bodies accepted since open
     uint64_t syncs;
+    uint64_t
+        torn_bytes; // that open cut from the tail: what was on its way when the machine or process went down
 };
 void journal_status(const struct journal *journal, struct journal_status *out);
 
@@ -122,14 +137,15 @@ void journal_close(struct journal **self);
 // ---- For tools: a journal that nobody needs to have open. ----
 
 // Each record from sequence `from` on, in order.
-int journal_scan(const char *folder, uint64_t from, int (*visit)(void *context, const struct journal_record *record),
-    void *context, struct error *error);
+int journal_scan(const char *folder, uint64_t from,
+    int (*visit)(void *context, const struct journal_record *record), void *context, struct error *error);
 
 struct journal_verdict {
     uint64_t segments;
     uint64_t batches;
     uint64_t records;
     uint64_t torn_bytes; // cut at the tail of the last segment
+    uint64_t erased;     // records of which the body was erased: their leaves still hold
     uint8_t chain[32];   // the last link
 };
 // Recomputes every CRC, leaf, root and link. 0, or JOURNAL_DAMAGED naming the first place that is wrong.

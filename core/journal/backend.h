@@ -1,0 +1,21 @@
+// What a back end of the journal gives. For core/journal and for back ends that tests make.
+#pragma once
+
+#include "core/journal/journal.h"
+
+struct journal_operations {
+    int (*append)(struct journal *journal, struct journal_batch *batch, struct error *error);
+    int (*read_queue)(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
+        size_t max_bytes, journal_visit *visit, void *context, struct error *error);
+    int (*retire)(struct journal *journal, int64_t keep_until_ns, const struct journal_settled *settled,
+        size_t *retired, struct error *error);
+    void (*status)(const struct journal *journal, struct journal_status *out);
+    void (*close)(struct journal *journal); // frees it
+};
+
+struct journal { // the first member of a back end's own struct
+    const struct journal_operations *operations;
+    uint64_t last;
+    uint64_t durable;
+    uint8_t id[16];
+};

@@ -1,0 +1,103 @@
+#include "core/journal/batch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define KEPT_CAPACITY ((size_t)4 << 20) // a batch that grew beyond gives its memory back when it is cleared
+
+static int resize(struct journal_batch *batch, size_t capacity) {
+    void *memory = malloc(capacity + JOURNAL_BLOCK);
+    if (!memory)
+        return -ENOMEM;
+    uint8_t *data = (uint8_t *)memory + (-(uintptr_t)memory & (JOURNAL_BLOCK - 1));
+    if (batch->memory)
+        memcpy(data, batch->data, batch->size);
+    free(batch->memory);
+    batch->memory = memory;
+    batch->data = data;
+    batch->capacity = capacity;
+    return 0;
+}
+
+struct journal_batch *journal_batch_new(size_t limit) {
+    struct journal_batch *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->limit = limit < (size_t)1 << 30 ? limit : (size_t)1 << 30;
+    self->size = BATCH_SIZE;
+    if (resize(self, 16 * JOURNAL_BLOCK))
+        journal_batch_destroy(&self);
+    return self;
+}
+
+void journal_batch_destroy(struct journal_batch **self) {
+    if (!*self)
+        return;
+    free((*self)->memory);
+    free(*self);
+    *self = NULL;
+}
+
+void journal_batch_clear(struct journal_batch *batch) {
+    batch->size = BATCH_SIZE;
+    batch->count = 0;
+    batch->entry_count = 0;
+    batch->body_bytes = 0;
+    if (batch->capacity > KEPT_CAPACITY)
+        (void)resize(batch, 16 * JOURNAL_BLOCK); // where there is no memory it stays large: nothing is lost
+}
+
+size_t journal_batch_count(const struct journal_batch *batch) {
+    return batch->count;
+}
+
+size_t journal_batch_size(const struct journal_batch *batch) {
+    return batch->size - BATCH_SIZE;
+}
+
+static int make_room(struct journal_batch *batch, size_t more) {
+    size_t needed = block_up(batch->size + more);
+    if (needed <= batch->capacity)
+        return 0;
+    return resize(batch, needed > 2 * batch->capacity ? needed : 2 * batch->capacity);
+}
+
+static void put_record(uint8_t *to, size_t size, uint8_t kind, const struct journal_entry *entries,
+    size_t entry_count, const struct bytes *parts, size_t part_count) {
+    memset(to, 0, RECORD_SIZE);
+    store_u32(to, (uint32_t)size);
+    to[9] = kind;
+    store_u16(to + 10, (uint16_t)entry_count);
+    to += RECORD_SIZE;
+    for (size_t i = 0; i < entry_count; i++, to += ENTRY_SIZE) {
+        store_u32(to, entries[i].queue);
+        store_u64(to + 4, entries[i].position);
+    }
+    for (size_t i = 0; i < part_count; i++) {
+        if (parts[i].size > 0)
+            memcpy(to, parts[i].data, parts[i].size);
+        to += parts[i].size;
+    }
+}
+
+int journal_batch_add(struct journal_batch *batch, uint8_t kind, const struct journal_entry *entries,
+    size_t entry_count, const struct bytes *parts, size_t part_count) {
+    size_t body = 0;
+    for (size_t i = 0; i < part_count; i++)
+        if (parts[i].size > batch->limit || (body += parts[i].size) > batch->limit)
+            return -EMSGSIZE;
+    size_t size = RECORD_SIZE + entry_count * ENTRY_SIZE + body;
+    if (entry_count > JOURNAL_ENTRIES_MAX || size > batch->limit)
+        return -EMSGSIZE;
+    if (batch->size - BATCH_SIZE + size > batch->limit)
+        return JOURNAL_BATCH_FULL;
+    int rc = make_room(batch, size);
+    if (rc)
+        return rc;
+    put_record(batch->data + batch->size, size, kind, entries, entry_count, parts, part_count);
+    batch->size += size;
+    batch->count++;
+    batch->entry_count += entry_count;
+    batch->body_bytes += body;
+    return 0;
+}

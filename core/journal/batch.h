@@ -1,0 +1,16 @@
+// Inside of a batch: its bytes stand as they go to the disk, with room for the header in front. Inside
+// core/journal.
+#pragma once
+
+#include "core/journal/format.h"
+
+struct journal_batch {
+    void *memory;    // owned; `data` is its first aligned byte, as O_DIRECT wants it
+    uint8_t *data;   // header, records
+    size_t size;     // with the header
+    size_t capacity; // a multiple of JOURNAL_BLOCK
+    size_t limit;    // of the records
+    uint32_t count;
+    size_t entry_count;
+    size_t body_bytes;
+};

@@ -1,0 +1,81 @@
+// Inside of the file back end: what its parts (append, segments, recovery, reading, retiring) share.
+#pragma once
+
+#include "core/base/buffer.h"
+#include "core/journal/backend.h"
+#include "core/journal/chain.h"
+#include "core/journal/foot.h"
+#include "core/journal/reader.h"
+
+#include <sys/types.h>
+
+#define SPARES_MAX 2
+
+struct segment {
+    uint64_t number;
+    uint64_t size; // of the file
+    bool known;    // `foot` was read (or, in the active one, never is)
+    struct foot foot;
+};
+
+struct file_journal {
+    struct journal base;
+    struct journal_owner owner;
+    uint64_t segment_size;
+    uint64_t size_limit;
+    bool buffered;
+    int64_t (*now_ns)(void *context);
+    void *now_context;
+    enum digest_kind algorithm;
+
+    int folder;               // locked while open
+    struct segment *segments; // oldest first
+    size_t segment_count;
+    size_t segment_capacity;
+    uint64_t spares[SPARES_MAX];
+    size_t spare_count;
+    uint64_t spare_bytes;
+    uint64_t first_sequence; // of the oldest segment
+
+    // The active segment: the last one. fd < 0: the last one is sealed, and the next could not be made yet;
+    // then `checkpoint` has what it starts with, taken when the owner's state was exactly that.
+    int fd;
+    uint64_t epoch;
+    uint64_t tail;      // where the next batch goes
+    uint64_t allocated; // up to here the disk has room for sure
+    uint64_t written;   // up to here blocks were written before: overwriting them changes no metadata
+    uint64_t segment_first_sequence;
+    uint64_t batches;
+    int64_t last_time_ns;
+    struct queue_index index;
+    struct buffer checkpoint;
+
+    struct chain chain;
+    struct reader reader;
+    bool failed;
+    struct journal_status counters;
+};
+
+// ---- segment.c ----
+int file_add_segment(struct file_journal *file, uint64_t number, uint64_t size); // 0 or -ENOMEM
+// Ends the active segment with its foot. 0 or negative.
+int file_seal(struct file_journal *file, struct error *error);
+// Makes the next segment from file->checkpoint. 0, JOURNAL_FULL (nothing changed), negative.
+int file_start_segment(struct file_journal *file, struct error *error);
+// Takes the owner's checkpoint. 0 or negative.
+int file_take_checkpoint(struct file_journal *file, struct error *error);
+// Makes sure of room up to `end` in the active segment. 0, JOURNAL_FULL, negative.
+int file_reserve(struct file_journal *file, uint64_t end, struct error *error);
+uint64_t file_bytes(const struct file_journal *file); // on the disk, all of it
+bool file_should_roll(const struct file_journal *file);
+int file_io_failed(struct file_journal *file, uint64_t number, int rc, struct error *error);
+
+// ---- recovery.c ----
+int file_recover(struct file_journal *file, struct error *error);
+
+// ---- read.c, retire.c ----
+int file_know_segment(struct file_journal *file, size_t at, struct error *error); // reads its foot once
+int file_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
+    size_t max_bytes, journal_visit *visit, void *context, struct error *error);
+int file_retire(struct journal *journal, int64_t keep_until_ns, const struct journal_settled *settled,
+    size_t *retired, struct error *error);

@@ -1,0 +1,40 @@
+#include "core/journal/journal.h"
+
+#include "core/journal/backend.h"
+
+int journal_append(struct journal *journal, struct journal_batch *batch, struct error *error) {
+    return journal->operations->append(journal, batch, error);
+}
+
+uint64_t journal_durable(const struct journal *journal) {
+    return journal->durable;
+}
+
+uint64_t journal_last(const struct journal *journal) {
+    return journal->last;
+}
+
+const uint8_t *journal_id(const struct journal *journal) {
+    return journal->id;
+}
+
+int journal_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
+    size_t max_bytes, journal_visit *visit, void *context, struct error *error) {
+    return journal->operations->read_queue(journal, queue, from, max_count, max_bytes, visit, context, error);
+}
+
+int journal_retire(struct journal *journal, int64_t keep_until_ns, const struct journal_settled *settled,
+    size_t *retired, struct error *error) {
+    return journal->operations->retire(journal, keep_until_ns, settled, retired, error);
+}
+
+void journal_status(const struct journal *journal, struct journal_status *out) {
+    journal->operations->status(journal, out);
+}
+
+void journal_close(struct journal **self) {
+    if (!*self)
+        return;
+    (*self)->operations->close(*self);
+    *self = NULL;
+}

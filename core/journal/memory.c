@@ -1,0 +1,254 @@
+#include "core/base/buffer.h"
+#include "core/base/clock.h"
+#include "core/journal/backend.h"
+#include "core/journal/chain.h"
+#include "core/journal/index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define MEMORY_SEGMENT ((size_t)256 << 10) // small, so that tests live through many
+
+struct memory_segment {
+    struct buffer checkpoint;
+    struct buffer body; // batches, one behind the other
+    struct queue_index index;
+    uint64_t first_sequence;
+    int64_t last_time_ns;
+};
+
+struct journal_store {
+    struct memory_segment **segments; // owned, oldest first
+    size_t segment_count;
+    uint64_t limit;
+    uint64_t last;
+    uint8_t id[JOURNAL_ID_SIZE];
+    struct chain chain;
+    int64_t (*now_ns)(void *context);
+    void *now_context;
+    struct journal_status counters;
+};
+
+struct memory_journal {
+    struct journal base;
+    struct journal_owner owner;
+    struct journal_store *store;
+};
+
+static void destroy_segment(struct memory_segment *segment) {
+    buffer_destroy(&segment->checkpoint);
+    buffer_destroy(&segment->body);
+    queue_index_destroy(&segment->index);
+    free(segment);
+}
+
+static int add_segment(struct journal_store *store, struct memory_segment **out) {
+    struct memory_segment *segment = calloc(1, sizeof *segment);
+    struct memory_segment **segments =
+        realloc(store->segments, (store->segment_count + 1) * sizeof *segments);
+    if (segments)
+        store->segments = segments;
+    if (!segment || !segments) {
+        free(segment);
+        return -ENOMEM;
+    }
+    segment->first_sequence = store->last + 1;
+    store->segments[store->segment_count++] = segment;
+    *out = segment;
+    return 0;
+}
+
+struct journal_store *journal_store_new(void) {
+    struct journal_store *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    struct memory_segment *first = NULL;
+    if (chain_init(&self->chain, DIGEST_SHA256) ||
+        random_fill(&self->chain.salts, self->id, JOURNAL_ID_SIZE) || add_segment(self, &first))
+        journal_store_destroy(&self);
+    return self;
+}
+
+void journal_store_destroy(struct journal_store **self) {
+    if (!*self)
+        return;
+    for (size_t i = 0; i < (*self)->segment_count; i++)
+        destroy_segment((*self)->segments[i]);
+    free((*self)->segments);
+    chain_destroy(&(*self)->chain);
+    free(*self);
+    *self = NULL;
+}
+
+void journal_store_set_limit(struct journal_store *store, uint64_t bytes) {
+    store->limit = bytes;
+}
+
+void journal_store_set_clock(struct journal_store *store, int64_t (*now_ns)(void *context), void *context) {
+    store->now_ns = now_ns;
+    store->now_context = context;
+}
+
+static uint64_t stored_bytes(const struct journal_store *store) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < store->segment_count; i++)
+        bytes += store->segments[i]->body.size;
+    return bytes;
+}
+
+static int roll(struct memory_journal *memory, struct error *error) {
+    struct memory_segment *next = NULL;
+    int rc = add_segment(memory->store, &next);
+    if (rc)
+        return error_no_memory(error);
+    next->last_time_ns = memory->store->segments[memory->store->segment_count - 2]->last_time_ns;
+    if (memory->owner.checkpoint)
+        rc = memory->owner.checkpoint(memory->owner.context, &next->checkpoint);
+    return rc ? error_set(error, rc, "making the checkpoint of a segment") : 0;
+}
+
+static int memory_append(struct journal *journal, struct journal_batch *batch, struct error *error) {
+    struct memory_journal *memory = (struct memory_journal *)journal;
+    struct journal_store *store = memory->store;
+    struct memory_segment *segment = store->segments[store->segment_count - 1];
+    if (batch->count == 0)
+        return 0;
+    if (store->limit && stored_bytes(store) + batch->size > store->limit)
+        return error_set(error, JOURNAL_FULL, "the journal is as large as its limit allows");
+    int64_t now = store->now_ns ? store->now_ns(store->now_context) : clock_realtime_ns();
+    if (now < segment->last_time_ns)
+        now = segment->last_time_ns;
+    if (buffer_reserve(&segment->body, batch->size))
+        return error_no_memory(error);
+    int rc = queue_index_add_batch(&segment->index, batch->data, batch->count, segment->body.size);
+    if (!rc)
+        rc = chain_seal(&store->chain, batch, 0, store->last + 1, now);
+    if (!rc)
+        rc = buffer_append(&segment->body, batch->data, batch->size);
+    if (rc == -EINVAL)
+        return error_set(error, rc, "a record's position does not follow the last one of its queue");
+    if (rc)
+        return error_set(error, rc, "appending in memory: %s", strerror(-rc));
+    segment->last_time_ns = now;
+    store->last += batch->count;
+    journal->last = journal->durable = store->last;
+    store->counters.appended_bytes += batch->size;
+    store->counters.payload_bytes += batch->body_bytes;
+    store->counters.syncs++;
+    journal_batch_clear(batch);
+    return segment->body.size >= MEMORY_SEGMENT ? roll(memory, error) : 0;
+}
+
+static int memory_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
+    size_t max_bytes, journal_visit *visit, void *context, struct error *error) {
+    (void)error;
+    const struct journal_store *store = ((struct memory_journal *)journal)->store;
+    size_t bytes = 0;
+    size_t count = 0;
+    for (size_t at = 0; at < store->segment_count; at++) {
+        const struct memory_segment *segment = store->segments[at];
+        const struct queue_items *items = queue_index_get(&segment->index, queue);
+        if (!items || items->first + items->count <= from)
+            continue;
+        for (size_t i = from > items->first ? (size_t)(from - items->first) : 0; i < items->count; i++) {
+            struct journal_entry entries[JOURNAL_ENTRIES_MAX];
+            struct journal_record record;
+            record_decode(segment->body.data + items->offsets[i], entries, &record);
+            int rc = visit(context, &record, items->first + i);
+            bytes += record.body.size;
+            if (rc || ++count >= max_count || bytes >= max_bytes)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+static bool may_retire(
+    const struct memory_segment *segment, int64_t keep_until_ns, const struct journal_settled *settled) {
+    if (segment->last_time_ns >= keep_until_ns)
+        return false;
+    size_t cursor = 0;
+    void *value = NULL;
+    while (settled && number_map_next(&segment->index.queues, &cursor, NULL, &value)) {
+        const struct queue_items *items = value;
+        if (!settled->settled(settled->context, items->queue, items->first + items->count - 1))
+            return false;
+    }
+    return true;
+}
+
+static int memory_retire(struct journal *journal, int64_t keep_until_ns,
+    const struct journal_settled *settled, size_t *retired, struct error *error) {
+    (void)error;
+    struct journal_store *store = ((struct memory_journal *)journal)->store;
+    size_t count = 0;
+    while (store->segment_count > 1 && may_retire(store->segments[0], keep_until_ns, settled)) {
+        destroy_segment(store->segments[0]);
+        store->segment_count--;
+        memmove((void *)store->segments, (const void *)(store->segments + 1),
+            store->segment_count * sizeof *store->segments);
+        count++;
+    }
+    if (retired)
+        *retired = count;
+    return 0;
+}
+
+static void memory_status(const struct journal *journal, struct journal_status *out) {
+    const struct journal_store *store = ((const struct memory_journal *)journal)->store;
+    *out = store->counters;
+    out->segments = store->segment_count;
+    out->bytes = stored_bytes(store);
+    out->first = store->segments[0]->first_sequence;
+    out->last = store->last;
+}
+
+static void memory_close(struct journal *journal) {
+    free(journal);
+}
+
+static const struct journal_operations operations = {
+    .append = memory_append,
+    .read_queue = memory_read_queue,
+    .retire = memory_retire,
+    .status = memory_status,
+    .close = memory_close,
+};
+
+static int replay(struct memory_journal *memory, struct error *error) {
+    const struct journal_owner *owner = &memory->owner;
+    const struct memory_segment *last = memory->store->segments[memory->store->segment_count - 1];
+    int rc = owner->restore ? owner->restore(owner->context, buffer_bytes(&last->checkpoint), error) : 0;
+    for (size_t at = 0; at < last->body.size && !rc && owner->replay;) {
+        struct batch_head head;
+        rc = batch_head_decode(bytes_of(last->body.data + at, last->body.size - at), &head);
+        const uint8_t *record = last->body.data + at + BATCH_SIZE;
+        for (uint32_t i = 0; !rc && i < head.count; i++, record += record_length(record)) {
+            struct journal_entry entries[JOURNAL_ENTRIES_MAX];
+            struct journal_record decoded;
+            record_decode(record, entries, &decoded);
+            rc = owner->replay(owner->context, &decoded, error);
+        }
+        at += rc ? 0 : head.length;
+    }
+    return rc;
+}
+
+int journal_memory_open(struct journal_store *store, const struct journal_owner *owner, struct journal **out,
+    struct error *error) {
+    struct memory_journal *memory = calloc(1, sizeof *memory);
+    if (!memory)
+        return error_no_memory(error);
+    memory->base.operations = &operations;
+    memory->base.last = memory->base.durable = store->last;
+    memcpy(memory->base.id, store->id, JOURNAL_ID_SIZE);
+    memory->owner = *owner;
+    memory->store = store;
+    int rc = replay(memory, error);
+    if (rc) {
+        memory_close(&memory->base);
+        return rc;
+    }
+    *out = &memory->base;
+    return 0;
+}

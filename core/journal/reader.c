@@ -1,0 +1,157 @@
+#include "core/journal/reader.h"
+
+#include "core/journal/disk.h"
+#include "core/journal/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define WINDOW_LARGE ((size_t)128 << 10)
+#define WINDOW_SMALL ((size_t)8 << 10) // where what is wanted lies far apart
+#define WINDOW_KEPT                                                                                          \
+    ((size_t)1 << 20) // a window that grew beyond, for one large record, gives its memory back
+
+void reader_init(struct reader *reader, int folder) {
+    *reader = (struct reader){.folder = folder};
+}
+
+static void drop_file(struct reader_file *file) {
+    if (file->segment)
+        close(file->fd);
+    *file = (struct reader_file){0};
+}
+
+static void drop_window(struct reader_window *window) {
+    free(window->data);
+    *window = (struct reader_window){0};
+}
+
+void reader_destroy(struct reader *reader) {
+    for (size_t i = 0; i < READER_FILES; i++)
+        drop_file(&reader->files[i]);
+    for (size_t i = 0; i < READER_WINDOWS; i++)
+        drop_window(&reader->windows[i]);
+}
+
+void reader_forget(struct reader *reader, uint64_t segment) {
+    for (size_t i = 0; i < READER_FILES; i++)
+        if (reader->files[i].segment == segment)
+            drop_file(&reader->files[i]);
+    for (size_t i = 0; i < READER_WINDOWS; i++)
+        if (reader->windows[i].segment == segment)
+            drop_window(&reader->windows[i]);
+}
+
+int reader_file(struct reader *reader, uint64_t segment, int *fd) {
+    struct reader_file *oldest = &reader->files[0];
+    for (size_t i = 0; i < READER_FILES; i++) {
+        struct reader_file *file = &reader->files[i];
+        if (file->segment == segment) {
+            file->used = ++reader->clock;
+            *fd = file->fd;
+            return 0;
+        }
+        if (file->used < oldest->used)
+            oldest = file;
+    }
+    char name[SEGMENT_NAME_SIZE];
+    segment_name(segment, name);
+    int opened = openat(reader->folder, name, O_RDONLY | O_CLOEXEC);
+    if (opened < 0)
+        return -errno;
+    drop_file(oldest);
+    *oldest = (struct reader_file){.segment = segment, .fd = opened, .used = ++reader->clock};
+    *fd = opened;
+    return 0;
+}
+
+// A window that holds `size` bytes at `offset`, or NULL.
+static struct reader_window *find(struct reader *reader, uint64_t segment, uint64_t offset, size_t size) {
+    for (size_t i = 0; i < READER_WINDOWS; i++) {
+        struct reader_window *window = &reader->windows[i];
+        if (window->segment == segment && offset >= window->offset &&
+            offset + size <= window->offset + window->size) {
+            window->used = ++reader->clock;
+            return window;
+        }
+    }
+    return NULL;
+}
+
+static struct reader_window *least_used(struct reader *reader) {
+    struct reader_window *oldest = &reader->windows[0];
+    for (size_t i = 1; i < READER_WINDOWS; i++)
+        if (reader->windows[i].used < oldest->used)
+            oldest = &reader->windows[i];
+    return oldest;
+}
+
+static int make_capacity(struct reader_window *window, size_t size) {
+    if (size <= window->capacity && window->capacity <= WINDOW_KEPT)
+        return 0;
+    uint8_t *data = malloc(size);
+    if (!data)
+        return -ENOMEM;
+    free(window->data);
+    window->data = data;
+    window->capacity = size;
+    return 0;
+}
+
+static int load(
+    struct reader *reader, uint64_t segment, uint64_t offset, size_t size, struct reader_window **out) {
+    int fd = -1;
+    struct reader_window *window = least_used(reader);
+    window->segment = 0;
+    int rc = make_capacity(window, size);
+    if (!rc)
+        rc = reader_file(reader, segment, &fd);
+    if (!rc)
+        rc = disk_read(fd, window->data, size, offset, &window->size);
+    if (rc)
+        return rc;
+    window->segment = segment;
+    window->offset = offset;
+    window->used = ++reader->clock;
+    *out = window;
+    return 0;
+}
+
+// At least `size` bytes at `offset`, where the file has them.
+static int get(struct reader *reader, uint64_t segment, uint64_t offset, size_t size, size_t wanted,
+    const uint8_t **out) {
+    struct reader_window *window = find(reader, segment, offset, size);
+    if (!window) {
+        int rc = load(reader, segment, offset, wanted > size ? wanted : size, &window);
+        if (rc)
+            return rc;
+        if (window->size < size)
+            return -EBADMSG;
+    }
+    *out = window->data + (offset - window->offset);
+    return 0;
+}
+
+int reader_record(struct reader *reader, uint64_t segment, uint64_t offset, uint64_t end, uint64_t span,
+    const uint8_t **record) {
+    if (end < RECORD_SIZE || offset > end - RECORD_SIZE)
+        return -EBADMSG;
+    size_t wanted = span <= WINDOW_LARGE ? WINDOW_LARGE : WINDOW_SMALL;
+    if (wanted > end - offset)
+        wanted = (size_t)(end - offset); // never more than is written: what comes later would be missed
+    const uint8_t *bytes = NULL;
+    int rc = get(reader, segment, offset, RECORD_SIZE, wanted, &bytes);
+    if (rc)
+        return rc;
+    size_t length = record_length(bytes);
+    if (length < RECORD_SIZE || length > end - offset)
+        return -EBADMSG;
+    rc = get(reader, segment, offset, length, wanted, &bytes);
+    if (!rc)
+        rc = record_check(bytes_of(bytes, length), &length);
+    if (!rc)
+        *record = bytes;
+    return rc;
+}

@@ -1,0 +1,40 @@
+// Reads records by their place, through a few windows that are shared by all queues, so that a backlog is
+// read in large pieces. Reads go through the system's cache, unlike writes. Inside core/journal.
+#pragma once
+
+#include "core/journal/format.h"
+
+#define READER_WINDOWS 8
+#define READER_FILES 8
+
+struct reader_window {
+    uint64_t segment; // 0: unused
+    uint64_t offset;
+    size_t size;
+    size_t capacity;
+    uint8_t *data; // owned
+    uint64_t used; // when last, for which one goes first
+};
+
+struct reader_file {
+    uint64_t segment; // 0: unused
+    int fd;
+    uint64_t used;
+};
+
+struct reader {
+    int folder; // borrowed
+    uint64_t clock;
+    struct reader_window windows[READER_WINDOWS];
+    struct reader_file files[READER_FILES];
+};
+
+void reader_init(struct reader *reader, int folder);
+void reader_destroy(struct reader *reader);
+void reader_forget(struct reader *reader, uint64_t segment); // the segment is going away
+// A descriptor of the segment, borrowed until the next call. 0 or negative.
+int reader_file(struct reader *reader, uint64_t segment, int *fd);
+// The record at `offset`, borrowed until the next call. `end` bounds what may be read; `span` hints how far
+// the next records that are wanted go. 0, -EBADMSG (no good record there), other negative ones.
+int reader_record(struct reader *reader, uint64_t segment, uint64_t offset, uint64_t end, uint64_t span,
+    const uint8_t **record);

@@ -1,0 +1,241 @@
+#include "core/journal/disk.h"
+#include "core/journal/file.h"
+#include "core/journal/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_io_failed(struct file_journal *file, uint64_t number, int rc, struct error *error) {
+    char name[SEGMENT_NAME_SIZE];
+    segment_name(number, name);
+    file->failed = true;
+    return rc == -ENOMEM ? error_no_memory(error) : error_set(error, rc, "%s: %s", name, strerror(-rc));
+}
+
+int file_add_segment(struct file_journal *file, uint64_t number, uint64_t size) {
+    if (file->segment_count == file->segment_capacity) {
+        size_t capacity = file->segment_capacity ? 2 * file->segment_capacity : 8;
+        struct segment *segments = realloc(file->segments, capacity * sizeof *segments);
+        if (!segments)
+            return -ENOMEM;
+        file->segments = segments;
+        file->segment_capacity = capacity;
+    }
+    file->segments[file->segment_count++] = (struct segment){.number = number, .size = size};
+    return 0;
+}
+
+uint64_t file_bytes(const struct file_journal *file) {
+    uint64_t bytes = file->spare_bytes;
+    for (size_t i = 0; i < file->segment_count; i++)
+        bytes += file->segments[i].size;
+    return bytes;
+}
+
+// ---- The end of a segment ----
+
+static int write_foot(struct file_journal *file, uint64_t *end) {
+    struct foot foot = {
+        .epoch = file->epoch,
+        .first_sequence = file->segment_first_sequence,
+        .last_sequence = file->base.last,
+        .last_time_ns = file->last_time_ns,
+        .batches = file->batches,
+        .offset = file->tail,
+    };
+    memcpy(foot.chain, file->chain.link, DIGEST_SIZE);
+    uint64_t room = foot_room(file->index.queue_count, file->index.entry_count);
+    void *memory = NULL;
+    uint8_t *bytes = disk_memory(room, &memory);
+    int rc = bytes ? foot_encode(&foot, &file->index, bytes) : -ENOMEM;
+    if (!rc)
+        rc = disk_write(file->fd, bytes, room, file->tail);
+    free(memory);
+    file->counters.appended_bytes += room;
+    *end = file->tail + room;
+    return rc;
+}
+
+int file_seal(struct file_journal *file, struct error *error) {
+    struct segment *segment = &file->segments[file->segment_count - 1];
+    uint64_t end = 0;
+    int rc = write_foot(file, &end);
+    if (!rc && ftruncate(file->fd, (off_t)end)) // what was not used goes back to the disk
+        rc = -errno;
+    if (!rc)
+        rc = disk_sync(file->fd);
+    if (rc)
+        return file_io_failed(file, segment->number, rc, error);
+    file->counters.syncs++;
+    close(file->fd);
+    file->fd = -1;
+    segment->size = end;
+    queue_index_destroy(&file->index);
+    return 0;
+}
+
+bool file_should_roll(const struct file_journal *file) {
+    uint64_t foot = foot_room(file->index.queue_count, file->index.entry_count);
+    return file->tail + foot > file->segment_size - file->segment_size / 8;
+}
+
+int file_take_checkpoint(struct file_journal *file, struct error *error) {
+    buffer_clear(&file->checkpoint);
+    file->checkpoint.limit = CHECKPOINT_MAX;
+    if (!file->owner.checkpoint)
+        return 0;
+    int rc = file->owner.checkpoint(file->owner.context, &file->checkpoint);
+    if (rc)
+        file->failed = true;
+    return rc ? error_set(
+                    error, rc, "making the checkpoint of a segment: %s", strerror(rc < 0 ? -rc : EINVAL))
+              : 0;
+}
+
+// ---- The start of a segment ----
+
+static int over_limit(struct error *error) {
+    return error_set(error, JOURNAL_FULL, "the journal is as large as its limit allows");
+}
+
+// Opens the file that is to become the next segment: a spare one where there is any.
+static int open_new(struct file_journal *file, char name[SEGMENT_NAME_SIZE], int *fd) {
+    if (file->spare_count > 0) {
+        spare_name(file->spares[file->spare_count - 1], name);
+        if (disk_open(file->folder, name, O_RDWR, file->buffered, fd) == 0)
+            return 0;
+    }
+    snprintf(name, SEGMENT_NAME_SIZE, SEGMENT_NEW);
+    return disk_open(file->folder, name, O_RDWR | O_CREAT | O_TRUNC, file->buffered, fd);
+}
+
+// Reserves the file and writes its head; the file is whole on the disk, under its old name.
+static int fill_new(struct file_journal *file, int fd, uint64_t size, const struct segment_head *head,
+    uint8_t link[DIGEST_SIZE]) {
+    uint64_t room = block_up(HEAD_SIZE + file->checkpoint.size);
+    void *memory = NULL;
+    uint8_t *bytes = disk_memory(room, &memory);
+    if (!bytes)
+        return -ENOMEM;
+    head_encode(head, buffer_bytes(&file->checkpoint), bytes);
+    if (file->checkpoint.size > 0)
+        memcpy(bytes + HEAD_SIZE, file->checkpoint.data, file->checkpoint.size);
+    int rc = disk_reserve(fd, 0, size);
+    if (!rc)
+        rc = disk_write(fd, bytes, room, 0);
+    if (!rc && fsync(fd)) // not fdatasync: the file's size is new
+        rc = -errno;
+    if (!rc)
+        rc = head_link(file->chain.digest, bytes_of(bytes, HEAD_SIZE + file->checkpoint.size), link);
+    free(memory);
+    file->counters.appended_bytes += room;
+    file->counters.syncs++;
+    return rc;
+}
+
+static uint64_t next_number(const struct file_journal *file) {
+    return file->segment_count ? file->segments[file->segment_count - 1].number + 1 : 1;
+}
+
+static void become_active(struct file_journal *file, int fd, uint64_t size, const struct segment_head *head) {
+    file->fd = fd;
+    file->epoch = head->epoch;
+    file->tail = block_up(HEAD_SIZE + file->checkpoint.size);
+    file->allocated = size;
+    file->written = file->tail;
+    file->segment_first_sequence = head->first_sequence;
+    file->batches = 0;
+    file->last_time_ns = head->time_ns;
+    if (file->segment_count == 1)
+        file->first_sequence = head->first_sequence;
+    buffer_destroy(&file->checkpoint); // it may be large, and is needed once in 64 MiB
+}
+
+static int give_name(struct file_journal *file, const char *from, uint64_t number, uint64_t size) {
+    char name[SEGMENT_NAME_SIZE];
+    segment_name(number, name);
+    int rc = file_add_segment(file, number, size);
+    if (!rc && renameat(file->folder, from, file->folder, name))
+        rc = -errno;
+    if (!rc)
+        rc = disk_sync_folder(file->folder);
+    return rc;
+}
+
+static void take_spare(struct file_journal *file, const char *name, uint64_t size) {
+    char spare[SEGMENT_NAME_SIZE];
+    if (file->spare_count == 0)
+        return;
+    spare_name(file->spares[file->spare_count - 1], spare);
+    if (strcmp(spare, name) != 0)
+        return;
+    file->spare_count--;
+    file->spare_bytes -= size < file->spare_bytes ? size : file->spare_bytes;
+}
+
+int file_start_segment(struct file_journal *file, struct error *error) {
+    struct segment_head head = {
+        .segment = next_number(file),
+        .first_sequence = file->base.last + 1,
+        .time_ns = file->now_ns(file->now_context),
+        .algorithm = file->algorithm,
+        .checkpoint_size = file->checkpoint.size,
+    };
+    memcpy(head.id, file->base.id, JOURNAL_ID_SIZE);
+    memcpy(head.chain, file->chain.link, DIGEST_SIZE);
+    uint64_t size = block_up(HEAD_SIZE + file->checkpoint.size) + file->segment_size;
+    uint64_t spare_size = 0;
+    char name[SEGMENT_NAME_SIZE];
+    uint8_t link[DIGEST_SIZE];
+    int fd = -1;
+    int rc = random_fill(&file->chain.salts, &head.epoch, sizeof head.epoch);
+    if (!rc)
+        rc = open_new(file, name, &fd);
+    if (!rc)
+        rc = disk_size(fd, &spare_size);
+    if (!rc && file->size_limit && file_bytes(file) - spare_size + size > file->size_limit)
+        rc = JOURNAL_FULL;
+    if (!rc)
+        rc = fill_new(file, fd, size, &head, link);
+    if (rc && fd >= 0) {
+        close(fd);
+        if (strcmp(name, SEGMENT_NEW) == 0) // no room for it, so it must take none; a spare one stays
+            unlinkat(file->folder, name, 0);
+    }
+    if (rc == JOURNAL_FULL)
+        return over_limit(error);
+    if (disk_is_full(rc))
+        return error_set(error, JOURNAL_FULL, "no room for another segment: %s", strerror(-rc));
+    if (rc)
+        return file_io_failed(file, head.segment, rc, error);
+    take_spare(file, name, spare_size);
+    rc = give_name(file, name, head.segment, size);
+    if (rc) {
+        close(fd);
+        return file_io_failed(file, head.segment, rc, error);
+    }
+    memcpy(file->chain.link, link, DIGEST_SIZE);
+    become_active(file, fd, size, &head);
+    return 0;
+}
+
+int file_reserve(struct file_journal *file, uint64_t end, struct error *error) {
+    if (end <= file->allocated)
+        return 0;
+    struct segment *segment = &file->segments[file->segment_count - 1];
+    uint64_t more = end - file->allocated;
+    if (file->size_limit && file_bytes(file) + more > file->size_limit)
+        return over_limit(error);
+    int rc = disk_reserve(file->fd, file->allocated, more);
+    if (disk_is_full(rc))
+        return error_set(error, JOURNAL_FULL, "no room for a large batch: %s", strerror(-rc));
+    if (rc)
+        return file_io_failed(file, segment->number, rc, error);
+    file->allocated = end;
+    segment->size = end > segment->size ? end : segment->size;
+    return 0;
+}
