@@ -1,5 +1,5 @@
-// A connector: the six functions through which the sidecar talks to one kind of legacy system. A source gives records, a
-// sink takes messages; one connector may be both. All are called from the sidecar's one thread.
+// A connector: the six functions through which the sidecar talks to one kind of legacy system. A source gives
+// records, a sink takes messages; one connector may be both. All are called from the sidecar's one thread.
 #pragma once
 
 #include "core/base/error.h"
@@ -11,19 +11,24 @@ struct connector; // the connector's own
 enum {
     CONNECTOR_RETRY = 1,  // the system is away or busy: try again later (with the runtime's back-off)
     CONNECTOR_REJECT = 2, // this message can't ever be taken: a dead letter with the text
-    CONNECTOR_BAD_ROW = 3, // this record is unusable: it is refused, counted and kept as the connector keeps such
+    CONNECTOR_BAD_ROW =
+        3, // this record is unusable: it is refused, counted and kept as the connector keeps such
 };
 
 // What the sidecar offers to a connector; all borrowed, outlives it.
 struct connector_host {
     void *runtime;
-    const struct catalogue *catalogue;
+    struct catalogue *catalogue; // configure() adds the types of its rows (row.h); immutable from open() on
     const struct codes *codes;
     const char *state_folder; // for the connector's own durable state
+    const char
+        *base_folder; // of adapter.yaml: relative paths in it start here (settings_path() in settings.h)
+    int32_t zone;     // seconds east of UTC, of times in the system's data that have no zone, and of those
+                      // written to it
 
-    // Gives one message to the bus (its spool): wire bytes of `type` about `subject`, with the source's position behind
-    // it (stored in the same write). Returns 0, CONNECTOR_RETRY (spool full), CONNECTOR_BAD_ROW (refused by the
-    // catalogue), negative.
+    // Gives one message to the bus (its spool): wire bytes of `type` about `subject`, with the source's
+    // position behind it (stored in the same write). Returns 0, CONNECTOR_RETRY (spool full),
+    // CONNECTOR_BAD_ROW (refused by the catalogue), negative.
     int (*publish)(void *runtime, const struct schema_message *type, struct bytes subject, int64_t time_us,
         struct bytes payload, struct bytes position, struct error *error);
     // The position stored last; size 0 at the very start. Valid until the next publish.
@@ -32,13 +37,14 @@ struct connector_host {
     // Counts a record that the source can't use, with its place ("in/20261124.csv:17") and reason.
     void (*refused)(void *runtime, const char *place, const char *reason);
 
-    // Durable memory of effects, for systems that can't keep it in their own transaction: whether the effect of this
-    // delivery is known to be there; and that it is (on disk when it returns).
+    // Durable memory of effects, for systems that can't keep it in their own transaction: whether the effect
+    // of this delivery is known to be there; and that it is (on disk when it returns).
     bool (*is_done)(void *runtime, uint64_t position);
     int (*mark_done)(void *runtime, const uint64_t *positions, size_t count, struct error *error);
 };
 
-// A message for the system. The same delivery may come again (attempt > 1, or after a restart): its effect must not.
+// A message for the system. The same delivery may come again (attempt > 1, or after a restart): its effect
+// must not.
 struct connector_delivery {
     const uint8_t *bus; // 16 bytes
     uint64_t position;
@@ -56,18 +62,22 @@ struct connector_delivery {
 struct connector_class {
     const char *name; // "odbc"; the key in adapter.yaml
 
-    // Reads the connector's part of adapter.yaml; problems go to the report. NULL when there was any. Opens nothing yet.
+    // Reads the connector's part of adapter.yaml; problems go to the report. NULL when there was any. Opens
+    // nothing yet.
     struct connector *(*configure)(
         const struct config_node *node, const struct connector_host *host, struct report *report);
     // Connects to the system, resumes. 0, CONNECTOR_RETRY, negative.
     int (*open)(struct connector *connector, struct error *error);
-    // Source: looks for records and publishes some (a bounded batch). `*more`: call again at once. `*wait_ms`: otherwise
-    // after this long; `*fd`: or when this is readable (-1: none). NULL for a pure sink.
+    // Source: looks for records and publishes some (a bounded batch). `*more`: call again at once.
+    // `*wait_ms`: otherwise after this long; `*fd`: or when this is readable (-1: none). NULL for a pure
+    // sink.
     int (*poll)(struct connector *connector, bool *more, uint32_t *wait_ms, int *fd, struct error *error);
-    // Sink: takes one message. The effect may be gathered until commit(). 0 (also for a known repeat), CONNECTOR_RETRY,
-    // CONNECTOR_REJECT. NULL for a pure source.
-    int (*deliver)(struct connector *connector, const struct connector_delivery *delivery, struct error *error);
-    // Makes what was delivered since the last commit durable, all or nothing. 0 or CONNECTOR_RETRY (all are tried again).
+    // Sink: takes one message. The effect may be gathered until commit(). 0 (also for a known repeat),
+    // CONNECTOR_RETRY, CONNECTOR_REJECT. NULL for a pure source.
+    int (*deliver)(
+        struct connector *connector, const struct connector_delivery *delivery, struct error *error);
+    // Makes what was delivered since the last commit durable, all or nothing. 0 or CONNECTOR_RETRY (all are
+    // tried again).
     int (*commit)(struct connector *connector, struct error *error);
     void (*destroy)(struct connector **self);
 };
