@@ -1,5 +1,6 @@
-// YAML files to a node tree with marks, and from the tree to plain values. The only user of libyaml. The subset: one
-// document, block and flow style, YAML 1.2 scalars; no anchors, aliases, tags or merge keys; duplicate keys refused.
+// YAML files to a node tree with marks, and from the tree to plain values. The only user of libyaml. The
+// subset: one document, block and flow style, YAML 1.2 scalars; no anchors, aliases, tags or merge keys;
+// duplicate keys refused.
 #pragma once
 
 #include "core/base/error.h"
@@ -23,27 +24,28 @@ struct config_file;
 // All nodes, texts and marks belong to the file. A text is NUL-terminated UTF-8 without NUL inside.
 struct config_node {
     enum config_kind kind;
-    struct mark mark;       // where it starts (for a quoted scalar: at the quote)
-    size_t length;          // bytes that it takes in the file, on its first line
-    bool quoted;            // a scalar in quotes or a block scalar: always a string
-    struct bytes text;      // scalar: its value
-    size_t count;           // children
+    struct mark mark;  // where it starts (for a quoted scalar: at the quote)
+    size_t length;     // bytes that it takes in the file, on its first line
+    bool quoted;       // a scalar in quotes or a block scalar: always a string
+    struct bytes text; // scalar: its value
+    size_t count;      // children
     struct config_node *const *values;
     struct config_node *const *keys; // mapping: scalar nodes, parallel to values
     const struct config_file *file;
 };
 
-// Reads and parses; problems go to the report (and the return is NULL). A file that can't be read is a problem too.
-// `limits` NULL: the defaults. Returns owned.
+// Reads and parses; problems go to the report (and the return is NULL). A file that can't be read is a
+// problem too. `limits` NULL: the defaults. Returns owned.
 struct config_file *config_load(const char *path, const struct config_limits *limits, struct report *report);
-struct config_file *config_parse(
-    const char *path, struct bytes source, const struct config_limits *limits, struct report *report); // copies source
+struct config_file *config_parse(const char *path, struct bytes source, const struct config_limits *limits,
+    struct report *report); // copies source
 void config_destroy(struct config_file **self);
 const struct config_node *config_root(const struct config_file *file); // NULL for an empty document
 const char *config_path(const struct config_file *file);
 struct bytes config_source(const struct config_file *file);
 
-// The place in the file of byte `offset` of a scalar's value: right through quoting, escapes, folding, block indent.
+// The place in the file of byte `offset` of a scalar's value: right through quoting, escapes, folding, block
+// indent.
 struct mark config_mark_inside(const struct config_node *scalar, size_t offset);
 
 // A problem at a node, or at `offset` bytes into a scalar's value with `length` bytes underlined.
@@ -51,8 +53,8 @@ void config_error(const struct config_node *node, struct report *report, const c
     __attribute__((format(printf, 3, 4)));
 void config_warning(const struct config_node *node, struct report *report, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void config_error_inside(const struct config_node *scalar, size_t offset, size_t length, struct report *report,
-    const char *format, ...) __attribute__((format(printf, 5, 6)));
+void config_error_inside(const struct config_node *scalar, size_t offset, size_t length,
+    struct report *report, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 // The keys that a mapping may have. Ends with {NULL}.
 struct config_key {
@@ -63,31 +65,39 @@ struct config_key {
     } need;
 };
 
-// Checks that `node` is a mapping with only these keys and all required ones; `what` names it in messages ("a route").
-// False when it is no mapping at all; a missing or unknown key is reported and leaves the rest readable.
+// Checks that `node` is a mapping with only these keys and all required ones; `what` names it in messages ("a
+// route"). False when it is no mapping at all; a missing or unknown key is reported and leaves the rest
+// readable.
 bool config_expect_mapping(
     const struct config_node *node, const char *what, const struct config_key *keys, struct report *report);
 bool config_expect_sequence(const struct config_node *node, const char *what, struct report *report);
 
 const struct config_node *config_get(const struct config_node *mapping, const char *key); // NULL when absent
+bool config_is_null(const struct config_node *node); // NULL, or a plain ~, null or nothing
 
-// Typed reads of mapping[key]. Absent (or a YAML null): true, `*out` untouched. Present and wrong: reported, false,
+// Reads a scalar node as a text: an entry of a list. A list, a mapping or a null is reported: false.
+bool config_string(const struct config_node *node, const char **out, struct report *report);
+
+// Typed reads of mapping[key]. Absent (or a YAML null): true, `*out` untouched. Present and wrong: reported,
+// false,
 // `*out` untouched. Texts are borrowed from the file.
-bool config_read_string(const struct config_node *mapping, const char *key, const char **out, struct report *report);
+bool config_read_string(
+    const struct config_node *mapping, const char *key, const char **out, struct report *report);
 bool config_read_bool(const struct config_node *mapping, const char *key, bool *out, struct report *report);
-bool config_read_int(const struct config_node *mapping, const char *key, int64_t min, int64_t max, int64_t *out,
-    struct report *report);
+bool config_read_int(const struct config_node *mapping, const char *key, int64_t min, int64_t max,
+    int64_t *out, struct report *report);
 // "500ms", "30s", "10m", "72h", "7d"; combinations as "1h30m"; a bare 0. In nanoseconds.
 bool config_read_duration(const struct config_node *mapping, const char *key, uint64_t min, uint64_t max,
     uint64_t *out, struct report *report);
 // "1s..10m": two durations, the first not larger.
-bool config_read_duration_range(const struct config_node *mapping, const char *key, uint64_t *low, uint64_t *high,
-    struct report *report);
+bool config_read_duration_range(
+    const struct config_node *mapping, const char *key, uint64_t *low, uint64_t *high, struct report *report);
 // "64KiB", "8MiB", "100GiB", "1000" (bytes); also KB, MB, GB in powers of 1000.
-bool config_read_size(const struct config_node *mapping, const char *key, uint64_t min, uint64_t max, uint64_t *out,
-    struct report *report);
+bool config_read_size(const struct config_node *mapping, const char *key, uint64_t min, uint64_t max,
+    uint64_t *out, struct report *report);
 // One of `names` (ends with NULL); its index.
-bool config_read_choice(const struct config_node *mapping, const char *key, const char *const *names, size_t *out,
-    struct report *report);
+bool config_read_choice(const struct config_node *mapping, const char *key, const char *const *names,
+    size_t *out, struct report *report);
 // 2026-03-01 (a date at 00:00 UTC) or RFC 3339; seconds since 1970.
-bool config_read_time(const struct config_node *mapping, const char *key, int64_t *out, struct report *report);
+bool config_read_time(
+    const struct config_node *mapping, const char *key, int64_t *out, struct report *report);

@@ -1,4 +1,5 @@
-// Collects what is wrong with files that people wrote, each with its place, an excerpt and a caret; many in one run.
+// Collects what is wrong with files that people wrote, each with its place, an excerpt and a caret; many in
+// one run.
 //   conf/broker.yaml:12:9: error: unknown key "lisen"; did you mean "listen"?
 //      12 |   lisen: tcp://127.0.0.1:7400
 //         |   ^~~~~
@@ -10,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// A place in a file: line and column from 1, the column in Unicode characters. offset: bytes from the start of the file.
+// A place in a file: line and column from 1, the column in Unicode characters. offset: bytes from the start
+// of the file.
 struct mark {
     uint32_t line;
     uint32_t column;
@@ -28,8 +30,9 @@ enum report_severity {
 struct report *report_new(size_t limit);
 void report_destroy(struct report **self);
 
-// Adds a problem. `path` and `text` are copied. `source` is the whole text of the file, from which the excerpt is cut now;
-// size 0: no excerpt. `length`: bytes that the caret underlines (0: one caret). Out of memory counts as an error too.
+// Adds a problem. `path` and `text` are copied. `source` is the whole text of the file, from which the
+// excerpt is cut now; size 0: no excerpt. `length`: bytes that the caret underlines (0: one caret). Out of
+// memory counts as an error too.
 void report_add(struct report *report, enum report_severity severity, const char *path, struct bytes source,
     struct mark mark, size_t length, const char *format, ...) __attribute__((format(printf, 7, 8)));
 
