@@ -78,13 +78,13 @@ static void mistakes_are_reported_at_their_place(void **state) {
     char folder[] = "/tmp/hutong-codes-XXXXXX";
     assert_non_null(mkdtemp(folder));
     write_file(folder, "a.yaml",
-        "code_list: a\ntitle: A\nsource: test\nas_of: 2026-11-24\nentries:\n"
+        "code_list: alpha\ntitle: A\nsource: test\nas_of: 2026-11-24\nentries:\n"
         "  - { code: \"1\", name: one }\n  - { code: 2, name: two }\n  - { code: \"1\", name: again }\n");
     write_file(folder, "b.yaml",
-        "code_map: b\ntitle: B\nsource: test\nas_of: 2026-11-24\nfrom_list: aa\nentries:\n"
+        "code_map: b\ntitle: B\nsource: test\nas_of: 2026-11-24\nfrom_list: alpah\nentries:\n"
         "  - { from: \"1\", to: X }\n");
     write_file(folder, "c.yaml",
-        "code_map: c\ntitle: C\nsource: test\nas_of: 2026-11-24\nfrom_list: a\nentries:\n"
+        "code_map: c\ntitle: C\nsource: test\nas_of: 2026-11-24\nfrom_list: alpha\nentries:\n"
         "  - { from: \"7\", to: X }\n");
     write_file(folder, "d.yaml", "code_list: d\ntitle: D\nsource: test\nas_of: 2026-11-24\nfile: d.tsv\n");
     write_file(
@@ -95,7 +95,7 @@ static void mistakes_are_reported_at_their_place(void **state) {
     assert_int_equal(codes_load(codes, folder, report), -EINVAL);
     assert_int_equal(find_problem(report, "a.yaml", "in quotes")->mark.line, 7);
     assert_int_equal(find_problem(report, "a.yaml", "there already")->mark.line, 8);
-    assert_non_null(strstr(find_problem(report, "b.yaml", "no code list")->text, "\"a\""));
+    assert_non_null(strstr(find_problem(report, "b.yaml", "no code list")->text, "\"alpha\""));
     assert_int_equal(find_problem(report, "c.yaml", "maps from")->mark.line, 7);
     assert_int_equal(find_problem(report, "d.tsv", "not a date")->mark.line, 4);
     assert_int_equal(find_problem(report, "d.tsv", "not a date")->mark.column, 6);
