@@ -20,17 +20,19 @@ struct table {
 };
 
 struct code_list {
+    char *name; // owned
     struct table table;
 };
 
 struct code_map {
+    char *name; // owned
     struct table table;
     const struct code_list *from_list;
     const struct code_list *to_list;
 };
 
 struct names {
-    const char **items; // owned texts
+    const char **items; // the texts belong to the lists and maps
     size_t size;
 };
 
@@ -146,28 +148,13 @@ static int table_add(struct table *table, const struct code_entry *entry, struct
 
 // ---- Names ----
 
-static int names_add(struct names *names, struct bytes name) {
+static int names_add(struct names *names, const char *name) {
     const char **items = realloc(names->items, (names->size + 1) * sizeof *items);
     if (!items)
         return -ENOMEM;
     names->items = items;
-    char *text = malloc(name.size + 1);
-    if (!text)
-        return -ENOMEM;
-    memcpy(text, name.data, name.size);
-    text[name.size] = '\0';
-    items[names->size++] = text;
+    items[names->size++] = name;
     return 0;
-}
-
-static void names_remove_last(struct names *names) {
-    free((void *)(uintptr_t)names->items[--names->size]);
-}
-
-static void names_destroy(struct names *names) {
-    while (names->size)
-        names_remove_last(names);
-    free(names->items);
 }
 
 static int name_check(const struct map *map, const char *what, struct bytes name, struct error *error) {
@@ -181,11 +168,11 @@ static int name_check(const struct map *map, const char *what, struct bytes name
 }
 
 static int register_name(
-    struct map *map, struct names *names, struct bytes name, void *value, struct error *error) {
+    struct map *map, struct names *names, const char *name, void *value, struct error *error) {
     if (names_add(names, name))
         return error_no_memory(error);
-    if (map_put(map, name, value)) {
-        names_remove_last(names);
+    if (map_put(map, bytes_of_string(name), value)) {
+        names->size--;
         return error_no_memory(error);
     }
     return 0;
@@ -195,6 +182,7 @@ static int register_name(
 
 static void list_destroy(struct code_list *list) {
     table_destroy(&list->table);
+    free(list->name);
     free(list);
 }
 
@@ -205,8 +193,12 @@ int codes_add_list(struct codes *codes, struct bytes name, struct code_list **ou
     struct code_list *list = calloc(1, sizeof *list);
     if (!list)
         return error_no_memory(error);
-    rc = table_init(&list->table) ? error_no_memory(error)
-                                  : register_name(codes->lists, &codes->list_names, name, list, error);
+    list->name = strndup((const char *)name.data, name.size);
+    rc = table_init(&list->table);
+    if (rc || !list->name)
+        rc = error_no_memory(error);
+    else
+        rc = register_name(codes->lists, &codes->list_names, list->name, list, error);
     if (rc) {
         list_destroy(list);
         return rc;
@@ -246,6 +238,7 @@ struct bytes codes_name(const struct codes *codes, struct bytes list_name, struc
 
 static void code_map_destroy(struct code_map *map) {
     table_destroy(&map->table);
+    free(map->name);
     free(map);
 }
 
@@ -259,8 +252,12 @@ int codes_add_map(struct codes *codes, struct bytes name, const struct code_list
         return error_no_memory(error);
     map->from_list = from_list;
     map->to_list = to_list;
-    rc = table_init(&map->table) ? error_no_memory(error)
-                                 : register_name(codes->maps, &codes->map_names, name, map, error);
+    map->name = strndup((const char *)name.data, name.size);
+    rc = table_init(&map->table);
+    if (rc || !map->name)
+        rc = error_no_memory(error);
+    else
+        rc = register_name(codes->maps, &codes->map_names, map->name, map, error);
     if (rc) {
         code_map_destroy(map);
         return rc;
@@ -335,8 +332,8 @@ void codes_destroy(struct codes **self) {
         code_map_destroy(value);
     map_destroy(&codes->lists);
     map_destroy(&codes->maps);
-    names_destroy(&codes->list_names);
-    names_destroy(&codes->map_names);
+    free(codes->list_names.items);
+    free(codes->map_names.items);
     free(codes);
     *self = NULL;
 }

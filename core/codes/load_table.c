@@ -33,12 +33,14 @@ static int read_whole(const char *path, struct buffer *out, struct error *error)
         return error_set(error, -errno, "cannot open: %s", strerror(errno));
     out->limit = LOAD_TABLE_BYTES;
     uint8_t block[65536];
-    size_t n;
+    size_t n = sizeof block;
     int rc = 0;
-    while (rc == 0 && (n = fread(block, 1, sizeof block, file)) > 0)
+    while (rc == 0 && n == sizeof block) { // fewer: the end, or a failure
+        n = fread(block, 1, sizeof block, file);
         rc = buffer_append(out, block, n);
+    }
     if (rc)
-        error_set(error, rc, "larger than %u bytes", LOAD_TABLE_BYTES);
+        error_set(error, rc, "larger than %zu bytes", LOAD_TABLE_BYTES);
     else if (ferror(file))
         rc = error_set(error, -EIO, "cannot read");
     fclose(file);

@@ -5,7 +5,7 @@
 #include "core/codes/codes.h"
 #include "core/config/report.h"
 
-#define LOAD_TABLE_BYTES (16u * 1024 * 1024)
+#define LOAD_TABLE_BYTES ((size_t)16 << 20)
 
 // Adds all rows to `list`; problems, with their places, go to the report. 0, -EINVAL (the report has why),
 // -ENOMEM.

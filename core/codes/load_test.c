@@ -47,30 +47,32 @@ static void write_file(const char *folder, const char *name, const char *text) {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    bool fine = file && fputs(text, file) >= 0;
+    if (file)
+        fine &= fclose(file) == 0;
+    assert_true(fine);
 }
 
 static void remove_folder(const char *folder) {
     DIR *dir = opendir(folder);
-    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+    for (struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
         char path[800];
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         unlink(path);
     }
-    closedir(dir);
+    if (dir)
+        closedir(dir);
     rmdir(folder);
 }
 
-static const struct report_problem *find_problem(
-    const struct report *report, const char *file, const char *text) {
+// The mark of the problem of this file whose text has `text`; {0} when there is none.
+static struct mark place(const struct report *report, const char *file, const char *text) {
     for (size_t i = 0; i < report_size(report); i++) {
         const struct report_problem *problem = report_problem(report, i);
         if (strstr(problem->path, file) && strstr(problem->text, text))
-            return problem;
+            return problem->mark;
     }
-    return NULL;
+    return (struct mark){0};
 }
 
 static void mistakes_are_reported_at_their_place(void **state) {
@@ -93,15 +95,15 @@ static void mistakes_are_reported_at_their_place(void **state) {
     struct codes *codes = codes_new();
     struct report *report = report_new(0);
     assert_int_equal(codes_load(codes, folder, report), -EINVAL);
-    assert_int_equal(find_problem(report, "a.yaml", "in quotes")->mark.line, 7);
-    assert_int_equal(find_problem(report, "a.yaml", "there already")->mark.line, 8);
-    assert_non_null(strstr(find_problem(report, "b.yaml", "no code list")->text, "\"alpha\""));
-    assert_int_equal(find_problem(report, "c.yaml", "maps from")->mark.line, 7);
-    assert_int_equal(find_problem(report, "d.tsv", "not a date")->mark.line, 4);
-    assert_int_equal(find_problem(report, "d.tsv", "not a date")->mark.column, 6);
-    assert_int_equal(find_problem(report, "d.tsv", "there already")->mark.line, 5);
-    assert_int_equal(find_problem(report, "d.tsv", "more fields")->mark.line, 6);
-    assert_non_null(find_problem(report, "none.tsv", "cannot open"));
+    assert_int_equal(place(report, "a.yaml", "in quotes").line, 7);
+    assert_int_equal(place(report, "a.yaml", "there already").line, 8);
+    assert_int_equal(place(report, "b.yaml", "did you mean \"alpha\"").line, 5);
+    assert_int_equal(place(report, "c.yaml", "maps from").line, 7);
+    assert_int_equal(place(report, "d.tsv", "not a date").line, 4);
+    assert_int_equal(place(report, "d.tsv", "not a date").column, 6);
+    assert_int_equal(place(report, "d.tsv", "there already").line, 5);
+    assert_int_equal(place(report, "d.tsv", "more fields").line, 6);
+    assert_int_equal(place(report, "none.tsv", "cannot open").line, 1);
     report_destroy(&report);
     codes_destroy(&codes);
     remove_folder(folder);
