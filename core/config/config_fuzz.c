@@ -1,4 +1,5 @@
-// Any bytes are a file or a list of problems; the place of each byte of each scalar is told, and reads back as its value.
+// Any bytes are a file or a list of problems; the place of each byte of each scalar is told, and reads back
+// as its value.
 #include "core/config/internal.h"
 
 #include <stdlib.h>
@@ -18,8 +19,7 @@ struct compare {
     size_t last;
 };
 
-static bool same(void *context, uint8_t byte, size_t source_offset)
-{
+static bool same(void *context, uint8_t byte, size_t source_offset) {
     struct compare *compare = context;
     if (compare->at == compare->text.size)
         return false; // breaks behind the value, which are stripped
@@ -30,8 +30,7 @@ static bool same(void *context, uint8_t byte, size_t source_offset)
     return true;
 }
 
-static void check_scalar(const struct config_node *node, struct report *report)
-{
+static void check_scalar(const struct config_node *node, struct report *report) {
     struct compare compare = {.text = node->text, .source = config_source(node->file)};
     position_walk(node, same, &compare);
     MUST(compare.at == node->text.size);
@@ -43,8 +42,7 @@ static void check_scalar(const struct config_node *node, struct report *report)
     }
 }
 
-static void read_all(const struct config_node *node, const char *key, struct report *report)
-{
+static void read_all(const struct config_node *node, const char *key, struct report *report) {
     int64_t number;
     uint64_t low = 0;
     uint64_t high = 0;
@@ -65,8 +63,7 @@ static void read_all(const struct config_node *node, const char *key, struct rep
 
 // Nodes are nested 32 deep at most.
 // NOLINTNEXTLINE(misc-no-recursion)
-static void check_node(const struct config_node *node, struct report *report)
-{
+static void check_node(const struct config_node *node, struct report *report) {
     static const struct config_key keys[] = {{"name", CONFIG_REQUIRED}, {"list", CONFIG_OPTIONAL}, {NULL, 0}};
     if (node->kind == CONFIG_SCALAR)
         check_scalar(node, report);
@@ -81,8 +78,7 @@ static void check_node(const struct config_node *node, struct report *report)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct config_limits limits = {.bytes = 1u << 16, .nodes = 300, .depth = 32};
     struct report *report = report_new(100);
     struct buffer out = {0};

@@ -148,7 +148,7 @@ static int copy_text(struct parser *parser, struct node *node, const yaml_event_
     node->public.text = bytes_of(text, size);
     const uint8_t *zero = size ? memchr(text, 0, size) : NULL;
     if (zero)
-        config_error_inside(&node->public, (size_t)(zero - text), 2, parser->report,
+        config_error_inside(&node->public, (size_t)(zero - text), 1, parser->report,
             "a text can't contain the character NUL");
     return 0;
 }

@@ -1,0 +1,140 @@
+#include "core/config/testing.h"
+
+#include "test/support/alloc_fail.h"
+
+static void add(struct report *report, const char *source, size_t offset, size_t length, const char *text) {
+    uint32_t line = 1;
+    uint32_t column = 1;
+    for (size_t i = 0; i < offset; i++) {
+        column = source[i] == '\n' ? 1 : column + ((source[i] & 0xC0) != 0x80);
+        line += source[i] == '\n';
+    }
+    struct mark mark = {.line = line, .column = column, .offset = (uint32_t)offset};
+    report_add(report, REPORT_ERROR, "f.yaml", bytes_of_string(source), mark, length, "%s", text);
+}
+
+static void excerpt_is(const char *source, size_t offset, size_t length, const char *expected) {
+    struct report *report = report_new(0);
+    add(report, source, offset, length, "wrong");
+    assert_string_equal(report_problem(report, 0)->excerpt, expected);
+    report_destroy(&report);
+}
+
+static void a_caret_stands_under_its_text(void **state) {
+    (void)state;
+    excerpt_is("one\n  lisen: x\n", 6, 5, "    2 |   lisen: x\n      |   ^~~~~\n");
+    excerpt_is("a", 1, 0, "    1 | a\n      |  ^\n");
+    excerpt_is("a: b\r\nc", 3, 90, "    1 | a: b\n      |    ^\n");
+}
+
+static void wide_and_combining_characters_keep_it_right(void **state) {
+    (void)state;
+    excerpt_is("标题: 中文 x\n", 8, 6, "    1 | 标题: 中文 x\n      |       ^~~~\n");
+    excerpt_is("e\xCC\x81: x", 5, 1, "    1 | e\xCC\x81: x\n      |    ^\n");
+    excerpt_is("ａ：\xF0\x9F\x98\x80y", 10, 1, "    1 | ａ：\xF0\x9F\x98\x80y\n      |       ^\n");
+    excerpt_is("a\tb\t\tc", 5, 1, "    1 | a   b       c\n      |             ^\n");
+}
+
+static void an_excerpt_steers_no_terminal(void **state) {
+    (void)state;
+    excerpt_is("a\x1b[2J\xff", 1, 1, "    1 | a\xEF\xBF\xBD[2J\xEF\xBF\xBD\n      |  ^\n");
+    excerpt_is("\xE2\x80\xAEx", 3, 1, "    1 | \xEF\xBF\xBDx\n      |  ^\n");
+}
+
+static void a_long_line_is_cut_around_the_caret(void **state) {
+    (void)state;
+    char line[1001];
+    memset(line, 'x', 1000);
+    line[1000] = '\0';
+    memcpy(line + 500, "中中中HERE", 13);
+    struct report *report = report_new(0);
+    add(report, line, 509, 4, "wrong");
+    const char *excerpt = report_problem(report, 0)->excerpt;
+    const char *caret = strchr(excerpt, '^');
+    const char *second = strchr(excerpt, '\n') + 1;
+    assert_true(strlen(excerpt) < 280);
+    assert_memory_equal(excerpt, "    1 | …x", 12);
+    assert_non_null(strstr(excerpt, "x…\n"));
+    // 60 columns lie before the caret, and the ellipsis.
+    assert_int_equal(caret - second, 8 + 61);
+    assert_string_equal(caret, "^~~~\n");
+    report_destroy(&report);
+}
+
+static void problems_are_sorted_and_counted(void **state) {
+    (void)state;
+    struct report *report = report_new(3);
+    struct mark mark = {.line = 2, .column = 3};
+    report_add(report, REPORT_WARNING, "b", (struct bytes){0}, mark, 0, "third");
+    report_add(report, REPORT_ERROR, "a", (struct bytes){0}, mark, 0, "second \"q\"\n%d", 5);
+    mark.line = 1;
+    report_add(report, REPORT_ERROR, "a", (struct bytes){0}, mark, 0, "first");
+    report_add(report, REPORT_ERROR, "c", (struct bytes){0}, mark, 0, "not kept");
+    assert_int_equal(report_errors(report), 3);
+    assert_int_equal(report_warnings(report), 1);
+    assert_int_equal(report_size(report), 3);
+    assert_string_equal(report_problem(report, 0)->text, "third");
+    assert_null(report_problem(report, 3));
+    assert_string_equal(printed(report), "a:1:3: error: first\na:2:3: error: second \"q\"\xEF\xBF\xBD"
+                                         "5\nb:2:3: warning: third\n(1 more not shown)\n");
+    struct buffer json = {0};
+    assert_int_equal(report_print_json(report, &json), 0);
+    assert_string_equal(buffer_text(&json),
+        "[{\"severity\":\"error\",\"file\":\"a\",\"line\":1,\"column\":3,\"message\":\"first\"},"
+        "{\"severity\":\"error\",\"file\":\"a\",\"line\":2,\"column\":3,\"message\":\"second "
+        "\\\"q\\\"\xEF\xBF\xBD"
+        "5\"},"
+        "{\"severity\":\"warning\",\"file\":\"b\",\"line\":2,\"column\":3,\"message\":\"third\"}]");
+    buffer_destroy(&json);
+    report_destroy(&report);
+}
+
+static const char *nearest(const char *word) {
+    static const char *const names[] = {"listen", "journal", "curve", "agreements", "名称", "id"};
+    const char *found = report_nearest(bytes_of_string(word), names, 6);
+    return found ? found : "";
+}
+
+static void the_nearest_word_is_found(void **state) {
+    (void)state;
+    assert_string_equal(nearest("lisen"), "listen");
+    assert_string_equal(nearest("Listen"), "listen");
+    assert_string_equal(nearest("LISTEN"), "listen");
+    assert_string_equal(nearest("jorunal"), "journal");
+    assert_string_equal(nearest("aggrement"), "agreements");
+    assert_string_equal(nearest("名字"), "名称");
+    assert_string_equal(nearest("xyz"), "");
+    assert_string_equal(nearest("x"), "");
+    assert_string_equal(nearest(""), "");
+    assert_string_equal(nearest("curbstone"), "");
+}
+
+static void without_memory_a_problem_still_counts(void **state) {
+    (void)state;
+    for (size_t n = 0; n < 40; n++) {
+        alloc_fail_after(n);
+        struct report *report = report_new(0);
+        if (report) {
+            add(report, "a: b", 3, 1, "wrong");
+            report_add(report, REPORT_WARNING, "f", (struct bytes){0}, (struct mark){1, 1, 0}, 0, "odd");
+            alloc_fail_never();
+            assert_true(report_errors(report) >= 1);
+            assert_true(report_size(report) == 2 || strstr(printed(report), "not shown"));
+        }
+        alloc_fail_never();
+        report_destroy(&report);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_caret_stands_under_its_text),
+        cmocka_unit_test(wide_and_combining_characters_keep_it_right),
+        cmocka_unit_test(an_excerpt_steers_no_terminal),
+        cmocka_unit_test(a_long_line_is_cut_around_the_caret),
+        cmocka_unit_test(problems_are_sorted_and_counted),
+        cmocka_unit_test(the_nearest_word_is_found),
+        cmocka_unit_test(without_memory_a_problem_still_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
