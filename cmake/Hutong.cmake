@@ -39,7 +39,7 @@ function(hutong_test name)
   target_link_libraries(${name} PRIVATE hutong_flags ${arg_LINK} PkgConfig::cmocka)
   if(arg_WRAP_ALLOC)
     target_link_libraries(${name} PRIVATE hutong_test_support)
-    target_link_options(${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+    target_link_options(${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup)
   endif()
   target_compile_definitions(${name} PRIVATE HUTONG_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              HUTONG_BUILD_DIR="${PROJECT_BINARY_DIR}")

@@ -5,8 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int put_number(struct buffer *out, uint32_t field, uint64_t value)
-{
+static int put_number(struct buffer *out, uint32_t field, uint64_t value) {
     if (value == 0)
         return 0;
     uint8_t bytes[2 * VARINT_SIZE];
@@ -15,24 +14,21 @@ static int put_number(struct buffer *out, uint32_t field, uint64_t value)
     return buffer_append(out, bytes, n);
 }
 
-static int put_prefix(struct buffer *out, uint32_t field, size_t size)
-{
+static int put_prefix(struct buffer *out, uint32_t field, size_t size) {
     uint8_t bytes[2 * VARINT_SIZE];
     size_t n = varint_put(bytes, field << 3 | VARINT_WIRE_BYTES);
     n += varint_put(bytes + n, size);
     return buffer_append(out, bytes, n);
 }
 
-static int put_bytes(struct buffer *out, uint32_t field, struct bytes value)
-{
+static int put_bytes(struct buffer *out, uint32_t field, struct bytes value) {
     if (value.size == 0)
         return 0;
     int rc = put_prefix(out, field, value.size);
     return rc ? rc : buffer_append_bytes(out, value);
 }
 
-static int put_delivery_fields(struct buffer *out, const struct record_delivery *delivery)
-{
+static int put_delivery_fields(struct buffer *out, const struct record_delivery *delivery) {
     const struct delivery_rule *rule = &delivery->rule;
     int rc = put_number(out, 1, delivery->queue);
     rc = rc ? rc : put_number(out, 2, delivery->position);
@@ -46,9 +42,9 @@ static int put_delivery_fields(struct buffer *out, const struct record_delivery 
     return rc ? rc : put_bytes(out, 15, delivery->envelope);
 }
 
-// The length stands before the content, whose size is only known behind it: five bytes are kept free and closed up after.
-static int put_delivery(struct buffer *out, const struct record_delivery *delivery)
-{
+// The length stands before the content, whose size is only known behind it: five bytes are kept free and
+// closed up after.
+static int put_delivery(struct buffer *out, const struct record_delivery *delivery) {
     enum { ROOM = 6 };
     size_t start = out->size;
     if (!buffer_extend(out, ROOM))
@@ -67,8 +63,7 @@ static int put_delivery(struct buffer *out, const struct record_delivery *delive
 }
 
 int record_message_front(const struct record_message *message, const struct record_delivery *deliveries,
-    size_t count, struct buffer *out)
-{
+    size_t count, struct buffer *out) {
     int rc = put_number(out, 1, message->publisher);
     rc = rc ? rc : put_number(out, 2, message->sequence);
     rc = rc ? rc : put_bytes(out, 3, message->source);
@@ -84,8 +79,7 @@ struct field {
 };
 
 // Our own records only: numbers and bytes; anything else is damage.
-static bool next_field(struct bytes *rest, struct field *out)
-{
+static bool next_field(struct bytes *rest, struct field *out) {
     uint64_t tag;
     uint64_t value;
     if (!varint_get(rest, &tag) || !varint_get(rest, &value))
@@ -101,31 +95,48 @@ static bool next_field(struct bytes *rest, struct field *out)
     return true;
 }
 
-static int read_delivery(struct bytes body, struct record_delivery *out)
-{
+static int read_delivery(struct bytes body, struct record_delivery *out) {
     *out = (struct record_delivery){0};
     for (struct field field; body.size;) {
         if (!next_field(&body, &field))
             return -EBADMSG;
         switch (field.number) {
-        case 1: out->queue = (uint32_t)field.value; break;
-        case 2: out->position = field.value; break;
-        case 3: out->route = field.bytes; break;
-        case 5: out->subject_hash = field.value; break;
-        case 6: out->rule.expires_us = (int64_t)field.value; break;
-        case 7: out->rule.retries = (uint32_t)field.value; break;
-        case 8: out->rule.backoff_min_ms = (uint32_t)field.value; break;
-        case 9: out->rule.backoff_max_ms = (uint32_t)field.value; break;
-        case 15: out->envelope = field.bytes; break;
-        default: break;
+        case 1:
+            out->queue = (uint32_t)field.value;
+            break;
+        case 2:
+            out->position = field.value;
+            break;
+        case 3:
+            out->route = field.bytes;
+            break;
+        case 5:
+            out->subject_hash = field.value;
+            break;
+        case 6:
+            out->rule.expires_us = (int64_t)field.value;
+            break;
+        case 7:
+            out->rule.retries = (uint32_t)field.value;
+            break;
+        case 8:
+            out->rule.backoff_min_ms = (uint32_t)field.value;
+            break;
+        case 9:
+            out->rule.backoff_max_ms = (uint32_t)field.value;
+            break;
+        case 15:
+            out->envelope = field.bytes;
+            break;
+        default:
+            break;
         }
     }
     return 0;
 }
 
 int record_message_each(struct bytes body, struct record_message *message,
-    int (*visit)(void *context, const struct record_delivery *delivery), void *context)
-{
+    int (*visit)(void *context, const struct record_delivery *delivery), void *context) {
     *message = (struct record_message){0};
     for (struct field field; body.size;) {
         if (!next_field(&body, &field))
@@ -133,15 +144,24 @@ int record_message_each(struct bytes body, struct record_message *message,
         struct record_delivery delivery;
         int rc = 0;
         switch (field.number) {
-        case 1: message->publisher = (uint32_t)field.value; break;
-        case 2: message->sequence = field.value; break;
-        case 3: message->source = field.bytes; break;
-        case 15: message->envelope = field.bytes; break;
+        case 1:
+            message->publisher = (uint32_t)field.value;
+            break;
+        case 2:
+            message->sequence = field.value;
+            break;
+        case 3:
+            message->source = field.bytes;
+            break;
+        case 15:
+            message->envelope = field.bytes;
+            break;
         case 4:
             rc = read_delivery(field.bytes, &delivery);
             rc = rc ? rc : visit(context, &delivery);
             break;
-        default: break;
+        default:
+            break;
         }
         if (rc)
             return rc;
@@ -156,8 +176,7 @@ struct wanted {
     bool found;
 };
 
-static int pick_wanted(void *context, const struct record_delivery *delivery)
-{
+static int pick_wanted(void *context, const struct record_delivery *delivery) {
     struct wanted *wanted = context;
     if (delivery->queue == wanted->queue && delivery->position == wanted->position) {
         *wanted->out = *delivery;
@@ -166,9 +185,8 @@ static int pick_wanted(void *context, const struct record_delivery *delivery)
     return 0;
 }
 
-int record_message_read(
-    struct bytes body, uint32_t queue, uint64_t position, struct record_message *message, struct record_delivery *delivery)
-{
+int record_message_read(struct bytes body, uint32_t queue, uint64_t position, struct record_message *message,
+    struct record_delivery *delivery) {
     struct wanted wanted = {.queue = queue, .position = position, .out = delivery};
     int rc = record_message_each(body, message, pick_wanted, &wanted);
     if (rc || !wanted.found)
@@ -178,9 +196,8 @@ int record_message_read(
     return 0;
 }
 
-int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind kind, const ProtobufCMessage *message,
-    const struct journal_entry *entry)
-{
+int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind kind,
+    const ProtobufCMessage *message, const struct journal_entry *entry) {
     size_t size = protobuf_c_message_get_packed_size(message);
     uint8_t *packed = malloc(size ? size : 1);
     if (!packed)

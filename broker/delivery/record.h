@@ -1,5 +1,5 @@
-// What the broker writes into its journal and reads back: the records of proto/hutong/bus/v1/journal.proto. Messages are
-// written and read by hand, since they pass at full speed; the small records are protobuf-c's.
+// What the broker writes into its journal and reads back: the records of proto/hutong/bus/v1/journal.proto.
+// Messages are written and read by hand, since they pass at full speed; the small records are protobuf-c's.
 #pragma once
 
 #include "core/base/buffer.h"
@@ -35,18 +35,21 @@ struct record_message {
     struct bytes envelope;
 };
 
-// Appends the record's front: everything but the original envelope's bytes, which follow as the body's next part.
+// Appends the record's front: everything but the original envelope's bytes, which follow as the body's next
+// part.
 int record_message_front(const struct record_message *message, const struct record_delivery *deliveries,
     size_t count, struct buffer *out);
 
-// Reads a message record: the message, and the delivery of (queue, position) with its envelope filled in. 0 or -EBADMSG.
-int record_message_read(
-    struct bytes body, uint32_t queue, uint64_t position, struct record_message *message, struct record_delivery *delivery);
+// Reads a message record: the message, and the delivery of (queue, position) with its envelope filled in. 0
+// or -EBADMSG.
+int record_message_read(struct bytes body, uint32_t queue, uint64_t position, struct record_message *message,
+    struct record_delivery *delivery);
 
-// Calls `visit` for each delivery of a message record (without filling in the original envelope). Forwards its return.
+// Calls `visit` for each delivery of a message record (without filling in the original envelope). Forwards
+// its return.
 int record_message_each(struct bytes body, struct record_message *message,
     int (*visit)(void *context, const struct record_delivery *delivery), void *context);
 
 // Packs a small record and adds it to the batch.
-int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind kind, const ProtobufCMessage *message,
-    const struct journal_entry *entry);
+int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind kind,
+    const ProtobufCMessage *message, const struct journal_entry *entry);

@@ -4,15 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-void spans_destroy(struct spans *spans)
-{
+void spans_destroy(struct spans *spans) {
     free(spans->items);
     *spans = (struct spans){0};
 }
 
 // Index of the first span that ends at or behind `position`.
-static size_t lower_bound(const struct spans *spans, uint64_t position)
-{
+static size_t lower_bound(const struct spans *spans, uint64_t position) {
     size_t low = 0;
     size_t high = spans->count;
     while (low < high) {
@@ -25,14 +23,12 @@ static size_t lower_bound(const struct spans *spans, uint64_t position)
     return low;
 }
 
-bool spans_has(const struct spans *spans, uint64_t position)
-{
+bool spans_has(const struct spans *spans, uint64_t position) {
     size_t i = lower_bound(spans, position);
     return i < spans->count && spans->items[i].first <= position;
 }
 
-static int insert_at(struct spans *spans, size_t i, struct span span)
-{
+static int insert_at(struct spans *spans, size_t i, struct span span) {
     if (spans->count == spans->capacity) {
         size_t capacity = spans->capacity ? spans->capacity * 2 : 8;
         struct span *items = realloc(spans->items, capacity * sizeof *items);
@@ -47,8 +43,7 @@ static int insert_at(struct spans *spans, size_t i, struct span span)
     return 0;
 }
 
-int spans_add(struct spans *spans, uint64_t first, uint64_t last)
-{
+int spans_add(struct spans *spans, uint64_t first, uint64_t last) {
     // The first span that overlaps or touches [first, last].
     size_t i = lower_bound(spans, first > 0 ? first - 1 : 0);
     if (i == spans->count || spans->items[i].first > last + 1)
@@ -70,8 +65,7 @@ int spans_add(struct spans *spans, uint64_t first, uint64_t last)
     return 0;
 }
 
-void spans_absorb(struct spans *spans, uint64_t *cursor)
-{
+void spans_absorb(struct spans *spans, uint64_t *cursor) {
     size_t n = 0;
     while (n < spans->count && spans->items[n].first <= *cursor + 1) {
         if (spans->items[n].last > *cursor)

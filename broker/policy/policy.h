@@ -1,5 +1,5 @@
-// Who may connect and say what: conf/broker.yaml, conf/agencies/, conf/agreements/. Denied by default. Loaded once,
-// then immutable.
+// Who may connect and say what: conf/broker.yaml, conf/agencies/, conf/agreements/. Denied by default. Loaded
+// once, then immutable.
 #pragma once
 
 #include "core/config/config.h"
@@ -10,14 +10,14 @@ struct policy;
 
 // conf/broker.yaml with its defaults; paths are resolved against the file's folder. docs/configuration.md
 struct policy_settings {
-    const char *listen;       // "tcp://127.0.0.1:7400"
-    bool curve;               // on; off only where `listen` is loopback or ipc
-    const char *key_file;     // the broker's CURVE certificate (secret)
-    const char *journal;      // folder
-    uint64_t segment_size;    // 64 MiB
-    uint64_t journal_limit;   // bytes of all segments; 0: the disk
-    uint64_t retention_us;    // kept at least so long: 3 years
-    size_t journal_batch;     // bytes after which a batch goes to disk: 2 MiB
+    const char *listen;         // "tcp://127.0.0.1:7400"
+    bool curve;                 // on; off only where `listen` is loopback or ipc
+    const char *key_file;       // the broker's CURVE certificate (secret)
+    const char *journal;        // folder
+    uint64_t segment_size;      // 64 MiB
+    uint64_t journal_limit;     // bytes of all segments; 0: the disk
+    uint64_t retention_us;      // kept at least so long: 3 years
+    size_t journal_batch;       // bytes after which a batch goes to disk: 2 MiB
     size_t journal_batch_limit; // bytes that a batch may have: 16 MiB
     bool journal_sm3;
     uint64_t message_bytes;   // 8 MiB
@@ -52,17 +52,18 @@ struct policy_agreement {
     const char *id;
     const char *provider; // agency or "agency/system"
     const char *receiver;
-    const char *type;     // full name of the type that is delivered
+    const char *type;          // full name of the type that is delivered
     const char *const *fields; // field paths of it that may be disclosed
     size_t field_count;
     const char *purpose;
     const char *basis;
-    int64_t from;  // seconds since 1970
+    int64_t from; // seconds since 1970
     int64_t until;
     const struct config_node *node; // where it stands
 };
 
-// Loads all that broker.yaml names but routes. Every problem goes to the report; NULL when there was any error. Owned.
+// Loads all that broker.yaml names but routes. Every problem goes to the report; NULL when there was any
+// error. Owned.
 struct policy *policy_load(const char *broker_yaml, struct report *report);
 void policy_destroy(struct policy **self);
 
@@ -72,9 +73,11 @@ const struct codes *policy_codes(const struct policy *policy);
 
 size_t policy_system_count(const struct policy *policy);
 const struct policy_system *policy_system_at(const struct policy *policy, size_t i);
-const struct policy_system *policy_system_named(const struct policy *policy, struct bytes address);  // or NULL
-const struct policy_system *policy_system_by_key(const struct policy *policy, const char *public_z85); // or NULL
-const char *policy_nearest_system(const struct policy *policy, struct bytes address);                 // or NULL
-// Without `may_publish` in its file a system may publish every type of its own agency's package (gov.<agency>.…).
+const struct policy_system *policy_system_named(const struct policy *policy, struct bytes address); // or NULL
+const struct policy_system *policy_system_by_key(
+    const struct policy *policy, const char *public_z85);                             // or NULL
+const char *policy_nearest_system(const struct policy *policy, struct bytes address); // or NULL
+// Without `may_publish` in its file a system may publish every type of its own agency's package
+// (gov.<agency>.…).
 bool policy_may_publish(const struct policy_system *system, const struct schema_message *type);
 const struct policy_agreement *policy_agreement(const struct policy *policy, struct bytes id); // or NULL

@@ -7,12 +7,13 @@
 struct routes;
 struct matcher;
 
-// Loads every *.yaml of the folder. Every problem goes to the report; NULL when there was any error. Returns owned;
-// `policy` is borrowed and must outlive it.
+// Loads every *.yaml of the folder. Every problem goes to the report; NULL when there was any error. Returns
+// owned; `policy` is borrowed and must outlive it.
 struct routes *routes_load(const struct policy *policy, const char *folder, struct report *report);
 void routes_destroy(struct routes **self);
 size_t routes_count(const struct routes *routes);
-const uint8_t *routes_digest(const struct routes *routes); // 32 bytes: SHA-256 of the set's files, sorted by name
+const uint8_t *routes_digest(
+    const struct routes *routes); // 32 bytes: SHA-256 of the set's files, sorted by name
 
 // One destination of a message.
 struct match {
@@ -20,13 +21,14 @@ struct match {
     const char *agreement; // or NULL
     const struct policy_system *to;
     const struct schema_message *type; // that is delivered
-    struct bytes payload;  // mapped, until the next match; data NULL: the original as it is
-    struct bytes subject;  // what orders it; the envelope's own without order_by
+    struct bytes payload;              // mapped, until the next match; data NULL: the original as it is
+    struct bytes subject;              // what orders it; the envelope's own without order_by
     uint32_t retries;
     uint32_t backoff_min_ms;
     uint32_t backoff_max_ms;
     int64_t expires_us;    // from now; 0: never
-    int dead_reason;       // a wire_reason (UNMAPPED, FILTER): it must become a dead letter; 0: it is to be delivered
+    int dead_reason;       // a wire_reason (UNMAPPED, FILTER): it must become a dead letter; 0: it is to be
+                           // delivered
     const char *dead_text; // why
 };
 
@@ -38,8 +40,8 @@ enum {
 struct matcher *matcher_new(const struct routes *routes);
 void matcher_destroy(struct matcher **self);
 
-// Checks the payload and finds its destinations. `subject` is the envelope's. Everything in `*out` is valid until the next
-// call. 0, MATCH_REFUSED with the text, -ENOMEM.
-int matcher_match(struct matcher *matcher, const struct policy_system *from, const struct schema_message *type,
-    struct bytes subject, struct bytes payload, int64_t now_us, const struct match **out, size_t *count,
-    struct error *error);
+// Checks the payload and finds its destinations. `subject` is the envelope's. Everything in `*out` is valid
+// until the next call. 0, MATCH_REFUSED with the text, -ENOMEM.
+int matcher_match(struct matcher *matcher, const struct policy_system *from,
+    const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
+    const struct match **out, size_t *count, struct error *error);

@@ -13,8 +13,7 @@
 
 #include <cmocka.h>
 
-static void buffer_holds_its_limit(void **state)
-{
+static void buffer_holds_its_limit(void **state) {
     (void)state;
     struct buffer buffer = {.limit = 100};
     assert_int_equal(buffer_append(&buffer, "hello", 5), 0);
@@ -31,8 +30,7 @@ static void buffer_holds_its_limit(void **state)
     buffer_destroy(&buffer);
 }
 
-static void buffer_survives_no_memory(void **state)
-{
+static void buffer_survives_no_memory(void **state) {
     (void)state;
     struct buffer buffer = {0};
     assert_int_equal(buffer_append_string(&buffer, "kept"), 0);
@@ -44,8 +42,7 @@ static void buffer_survives_no_memory(void **state)
     buffer_destroy(&buffer);
 }
 
-static void map_keeps_what_is_put(void **state)
-{
+static void map_keeps_what_is_put(void **state) {
     (void)state;
     struct map *map = map_new();
     static int values[2000];
@@ -73,8 +70,7 @@ static void map_keeps_what_is_put(void **state)
     assert_null(map);
 }
 
-static void map_survives_no_memory(void **state)
-{
+static void map_survives_no_memory(void **state) {
     (void)state;
     int value = 0;
     alloc_fail_after(0);
@@ -91,8 +87,7 @@ static void map_survives_no_memory(void **state)
     map_destroy(&map);
 }
 
-static void number_map_keeps_what_is_put(void **state)
-{
+static void number_map_keeps_what_is_put(void **state) {
     (void)state;
     struct number_map map = {0};
     static int values[2000];
@@ -107,8 +102,7 @@ static void number_map_keeps_what_is_put(void **state)
     number_map_destroy(&map);
 }
 
-static void list_links_and_unlinks(void **state)
-{
+static void list_links_and_unlinks(void **state) {
     (void)state;
     struct item {
         int n;
@@ -124,8 +118,7 @@ static void list_links_and_unlinks(void **state)
     assert_int_equal(sum, 13);
 }
 
-static void error_prefix_cuts(void **state)
-{
+static void error_prefix_cuts(void **state) {
     (void)state;
     struct error error;
     assert_int_equal(error_set(&error, -EINVAL, "no such thing"), -EINVAL);
@@ -139,21 +132,18 @@ static void error_prefix_cuts(void **state)
     assert_int_equal(error_set(NULL, 3, "nobody listens"), 3);
 }
 
-static void quoting_makes_one_line(void **state)
-{
+static void quoting_makes_one_line(void **state) {
     (void)state;
     char out[32];
     assert_string_equal(log_quote("a \"b\"\n", out, sizeof out), "\"a \\\"b\\\"\\x0a\"");
     assert_string_equal(log_quote("abcdefghijklmnopqrstuvwxyz0123456789", out, 12), "\"abcde\"");
 }
 
-static void count_release(void *context)
-{
+static void count_release(void *context) {
     ++*(int *)context;
 }
 
-static void chunk_releases_once(void **state)
-{
+static void chunk_releases_once(void **state) {
     (void)state;
     int released = 0;
     struct chunk *chunk = chunk_new(bytes_of_string("x"), count_release, &released);
@@ -165,8 +155,7 @@ static void chunk_releases_once(void **state)
     assert_int_equal(released, 1);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffer_holds_its_limit),
         cmocka_unit_test(buffer_survives_no_memory),

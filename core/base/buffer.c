@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int buffer_reserve(struct buffer *buffer, size_t more)
-{
+int buffer_reserve(struct buffer *buffer, size_t more) {
     if (more <= buffer->capacity - buffer->size)
         return 0;
     if (more > SIZE_MAX / 2 - buffer->size)
@@ -25,8 +24,7 @@ int buffer_reserve(struct buffer *buffer, size_t more)
     return 0;
 }
 
-uint8_t *buffer_extend(struct buffer *buffer, size_t size)
-{
+uint8_t *buffer_extend(struct buffer *buffer, size_t size) {
     if ((buffer->limit && size > buffer->limit - buffer->size) || buffer_reserve(buffer, size) != 0)
         return NULL;
     uint8_t *at = buffer->data + buffer->size;
@@ -34,8 +32,7 @@ uint8_t *buffer_extend(struct buffer *buffer, size_t size)
     return at;
 }
 
-int buffer_append(struct buffer *buffer, const void *data, size_t size)
-{
+int buffer_append(struct buffer *buffer, const void *data, size_t size) {
     if (size == 0)
         return 0;
     if (buffer->limit && size > buffer->limit - buffer->size)
@@ -48,23 +45,19 @@ int buffer_append(struct buffer *buffer, const void *data, size_t size)
     return 0;
 }
 
-int buffer_append_bytes(struct buffer *buffer, struct bytes bytes)
-{
+int buffer_append_bytes(struct buffer *buffer, struct bytes bytes) {
     return buffer_append(buffer, bytes.data, bytes.size);
 }
 
-int buffer_append_string(struct buffer *buffer, const char *text)
-{
+int buffer_append_string(struct buffer *buffer, const char *text) {
     return buffer_append(buffer, text, strlen(text));
 }
 
-int buffer_append_byte(struct buffer *buffer, uint8_t byte)
-{
+int buffer_append_byte(struct buffer *buffer, uint8_t byte) {
     return buffer_append(buffer, &byte, 1);
 }
 
-int buffer_append_format(struct buffer *buffer, const char *format, ...)
-{
+int buffer_append_format(struct buffer *buffer, const char *format, ...) {
     va_list args;
     va_list again;
     va_start(args, format);
@@ -80,8 +73,7 @@ int buffer_append_format(struct buffer *buffer, const char *format, ...)
     return rc;
 }
 
-const char *buffer_text(struct buffer *buffer)
-{
+const char *buffer_text(struct buffer *buffer) {
     if (buffer->size == buffer->capacity) {
         size_t limit = buffer->limit;
         buffer->limit = 0; // the NUL is not content
@@ -94,13 +86,11 @@ const char *buffer_text(struct buffer *buffer)
     return (const char *)buffer->data;
 }
 
-void buffer_clear(struct buffer *buffer)
-{
+void buffer_clear(struct buffer *buffer) {
     buffer->size = 0;
 }
 
-void buffer_destroy(struct buffer *buffer)
-{
+void buffer_destroy(struct buffer *buffer) {
     free(buffer->data);
     *buffer = (struct buffer){.limit = buffer->limit};
 }

@@ -10,24 +10,26 @@ struct buffer {
     size_t limit; // 0: none
 };
 
-// Makes room for `more` bytes behind the end. 0, -ENOMEM, or -EMSGSIZE over the limit; the buffer is then unchanged.
+// Makes room for `more` bytes behind the end. 0, -ENOMEM, or -EMSGSIZE over the limit; the buffer is then
+// unchanged.
 int buffer_reserve(struct buffer *buffer, size_t more);
 int buffer_append(struct buffer *buffer, const void *data, size_t size);
 int buffer_append_bytes(struct buffer *buffer, struct bytes bytes);
 int buffer_append_string(struct buffer *buffer, const char *text);
 int buffer_append_byte(struct buffer *buffer, uint8_t byte);
-int buffer_append_format(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int buffer_append_format(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 // Grows by `size` and returns where to write them, or NULL (no memory, over the limit).
 uint8_t *buffer_extend(struct buffer *buffer, size_t size);
 
-// Ends with a NUL that does not count as size, and returns the text (borrowed until the next change), or NULL.
+// Ends with a NUL that does not count as size, and returns the text (borrowed until the next change), or
+// NULL.
 const char *buffer_text(struct buffer *buffer);
 
 void buffer_clear(struct buffer *buffer);   // size 0, memory kept
 void buffer_destroy(struct buffer *buffer); // memory freed, empty again
 
-static inline struct bytes buffer_bytes(const struct buffer *buffer)
-{
+static inline struct bytes buffer_bytes(const struct buffer *buffer) {
     return (struct bytes){.data = buffer->data, .size = buffer->size};
 }

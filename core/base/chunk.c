@@ -2,16 +2,14 @@
 
 #include <stdlib.h>
 
-struct chunk *chunk_new(struct bytes bytes, void (*release)(void *context), void *context)
-{
+struct chunk *chunk_new(struct bytes bytes, void (*release)(void *context), void *context) {
     struct chunk *chunk = malloc(sizeof *chunk);
     if (chunk)
         *chunk = (struct chunk){.bytes = bytes, .references = 1, .release = release, .context = context};
     return chunk;
 }
 
-struct chunk *chunk_copy(struct bytes bytes)
-{
+struct chunk *chunk_copy(struct bytes bytes) {
     struct chunk *chunk = malloc(sizeof *chunk + bytes.size);
     if (!chunk)
         return NULL;
@@ -22,14 +20,12 @@ struct chunk *chunk_copy(struct bytes bytes)
     return chunk;
 }
 
-struct chunk *chunk_ref(struct chunk *chunk)
-{
+struct chunk *chunk_ref(struct chunk *chunk) {
     chunk->references++;
     return chunk;
 }
 
-void chunk_unref(struct chunk **self)
-{
+void chunk_unref(struct chunk **self) {
     struct chunk *chunk = *self;
     *self = NULL;
     if (!chunk || --chunk->references > 0)

@@ -1,4 +1,5 @@
-// Reference-counted memory for message bytes on their way through one thread: several deliveries share what was received.
+// Reference-counted memory for message bytes on their way through one thread: several deliveries share what
+// was received.
 #pragma once
 
 #include "core/base/bytes.h"

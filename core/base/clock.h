@@ -1,4 +1,5 @@
-// The machine's clocks, in nanoseconds. For daemons and tools: nothing that runs inside broker_step() may call these.
+// The machine's clocks, in nanoseconds. For daemons and tools: nothing that runs inside broker_step() may
+// call these.
 #pragma once
 
 #include <stdint.h>

@@ -4,8 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int error_set(struct error *error, int code, const char *format, ...)
-{
+int error_set(struct error *error, int code, const char *format, ...) {
     if (!error)
         return code;
     va_list args;
@@ -16,8 +15,7 @@ int error_set(struct error *error, int code, const char *format, ...)
     return code;
 }
 
-int error_prefix(struct error *error, const char *format, ...)
-{
+int error_prefix(struct error *error, const char *format, ...) {
     if (!error)
         return 0;
     char old[ERROR_TEXT_SIZE];
@@ -37,7 +35,6 @@ int error_prefix(struct error *error, const char *format, ...)
     return error->code;
 }
 
-int error_no_memory(struct error *error)
-{
+int error_no_memory(struct error *error) {
     return error_set(error, -ENOMEM, "out of memory");
 }

@@ -1,5 +1,6 @@
-// What went wrong, for a person. Functions return 0, a positive code of their module that the caller must handle, or a
-// negative errno (-ENOMEM, -EIO …) that is fatal to the operation and is forwarded; the text goes along here.
+// What went wrong, for a person. Functions return 0, a positive code of their module that the caller must
+// handle, or a negative errno (-ENOMEM, -EIO …) that is fatal to the operation and is forwarded; the text
+// goes along here.
 #pragma once
 
 #include "core/base/bytes.h"
@@ -11,7 +12,8 @@ struct error {
     char text[ERROR_TEXT_SIZE];
 };
 
-// Fills `error` (which may be NULL) and returns `code`, so that a failure is one line: return error_set(error, -EINVAL, "…");
+// Fills `error` (which may be NULL) and returns `code`, so that a failure is one line: return
+// error_set(error, -EINVAL, "…");
 int error_set(struct error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 // Puts "context: " before the text that is there (cut at the end where it is too long); returns error->code.

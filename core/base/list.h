@@ -12,31 +12,26 @@ struct list {
 #define LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
 #define LIST_EACH(node, head) for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next)
 
-static inline void list_init(struct list *list)
-{
+static inline void list_init(struct list *list) {
     list->next = list->previous = list;
 }
 
-static inline bool list_empty(const struct list *list)
-{
+static inline bool list_empty(const struct list *list) {
     return list->next == list;
 }
 
-static inline void list_insert_before(struct list *at, struct list *node)
-{
+static inline void list_insert_before(struct list *at, struct list *node) {
     node->next = at;
     node->previous = at->previous;
     at->previous->next = node;
     at->previous = node;
 }
 
-static inline void list_append(struct list *list, struct list *node)
-{
+static inline void list_append(struct list *list, struct list *node) {
     list_insert_before(list, node);
 }
 
-static inline void list_remove(struct list *node)
-{
+static inline void list_remove(struct list *node) {
     node->previous->next = node->next;
     node->next->previous = node->previous;
     node->next = node->previous = node;

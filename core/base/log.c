@@ -11,13 +11,11 @@
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 static _Atomic int threshold = LOG_INFO;
 
-void log_set_level(enum log_level level)
-{
+void log_set_level(enum log_level level) {
     atomic_store(&threshold, (int)level);
 }
 
-int log_level_parse(const char *name, enum log_level *level)
-{
+int log_level_parse(const char *name, enum log_level *level) {
     for (int i = LOG_DEBUG; i <= LOG_ERROR; i++)
         if (strcmp(name, level_names[i]) == 0) {
             *level = (enum log_level)i;
@@ -26,8 +24,7 @@ int log_level_parse(const char *name, enum log_level *level)
     return -EINVAL;
 }
 
-void log_event(enum log_level level, const char *id, const char *format, ...)
-{
+void log_event(enum log_level level, const char *id, const char *format, ...) {
     if ((int)level < atomic_load(&threshold))
         return;
     struct timespec now;
@@ -46,13 +43,13 @@ void log_event(enum log_level level, const char *id, const char *format, ...)
     if (size > sizeof line - 1)
         size = sizeof line - 1;
     line[size] = '\n';
-    // One write a line, so that lines of several threads don't mix. A log that can't be written stops nothing.
+    // One write a line, so that lines of several threads don't mix. A log that can't be written stops
+    // nothing.
     if (write(STDERR_FILENO, line, size + 1) < 0)
         return;
 }
 
-const char *log_quote(const char *text, char *out, unsigned long size)
-{
+const char *log_quote(const char *text, char *out, unsigned long size) {
     unsigned long used = 0;
     if (size < 3)
         return "\"\"";

@@ -10,12 +10,14 @@ enum log_level {
     LOG_ERROR,
 };
 
-void log_set_level(enum log_level level); // from LOG_INFO
+void log_set_level(enum log_level level);                     // from LOG_INFO
 int log_level_parse(const char *name, enum log_level *level); // debug info warning error; 0 or -EINVAL
 
-// `format` gives the pairs, such as "peer=%s count=%d"; a value with blanks or foreign text goes through log_quote().
+// `format` gives the pairs, such as "peer=%s count=%d"; a value with blanks or foreign text goes through
+// log_quote().
 void log_event(enum log_level level, const char *id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-// Writes `text` as a quoted value (control characters, quotes and backslashes escaped, cut at `size`) and returns `out`.
+// Writes `text` as a quoted value (control characters, quotes and backslashes escaped, cut at `size`) and
+// returns `out`.
 const char *log_quote(const char *text, char *out, unsigned long size);

@@ -21,37 +21,36 @@ struct map {
 static uint64_t hash_seed;
 
 // Runs before main, so that threads only ever read the seed.
-__attribute__((constructor)) static void hash_seed_init(void)
-{
+__attribute__((constructor)) static void hash_seed_init(void) {
     if (getrandom(&hash_seed, sizeof hash_seed, GRND_NONBLOCK) != (ssize_t)sizeof hash_seed)
         hash_seed = (uint64_t)time(NULL) * 0x9E3779B97F4A7C15u;
 }
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
+static uint64_t mix(uint64_t a, uint64_t b) {
     __extension__ unsigned __int128 product = (unsigned __int128)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-uint64_t hash_bytes(struct bytes bytes)
-{
-    uint64_t hash = hash_seed ^ mix(bytes.size + 0x9E3779B97F4A7C15u, 0xE7037ED1A0B428DBu);
+uint64_t hash_bytes(struct bytes bytes) {
+    return hash_bytes_with(bytes, hash_seed);
+}
+
+uint64_t hash_bytes_with(struct bytes bytes, uint64_t seed) {
+    uint64_t hash = seed ^ mix(bytes.size + 0x9E3779B97F4A7C15u, 0xE7037ED1A0B428DBu);
     size_t i = 0;
     for (; i + 8 <= bytes.size; i += 8)
-        hash = mix(hash ^ load_u64(bytes.data + i), 0xA0761D6478BD642Fu ^ hash_seed);
+        hash = mix(hash ^ load_u64(bytes.data + i), 0xA0761D6478BD642Fu ^ seed);
     uint64_t tail = 0;
     if (i < bytes.size)
-        memcpy(&tail, bytes.data + i, bytes.size - i);
+        memcpy(&tail, bytes.data + i, bytes.size - i); // at most 7 bytes
     return mix(hash ^ tail, 0x8EBC6AF09C88C6E3u);
 }
 
-struct map *map_new(void)
-{
+struct map *map_new(void) {
     return calloc(1, sizeof(struct map));
 }
 
-void map_destroy(struct map **self)
-{
+void map_destroy(struct map **self) {
     struct map *map = *self;
     if (!map)
         return;
@@ -62,14 +61,12 @@ void map_destroy(struct map **self)
     *self = NULL;
 }
 
-size_t map_size(const struct map *map)
-{
+size_t map_size(const struct map *map) {
     return map->size;
 }
 
 // The slot of the key, or the empty one where it would go.
-static struct map_slot *find(const struct map *map, uint64_t hash, struct bytes key)
-{
+static struct map_slot *find(const struct map *map, uint64_t hash, struct bytes key) {
     size_t mask = map->capacity - 1;
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
         struct map_slot *slot = &map->slots[i];
@@ -79,8 +76,7 @@ static struct map_slot *find(const struct map *map, uint64_t hash, struct bytes 
     }
 }
 
-static int grow(struct map *map)
-{
+static int grow(struct map *map) {
     struct map larger = {.capacity = map->capacity ? map->capacity * 2 : 16, .size = map->size};
     larger.slots = calloc(larger.capacity, sizeof *larger.slots);
     if (!larger.slots)
@@ -95,13 +91,11 @@ static int grow(struct map *map)
     return 0;
 }
 
-void *map_get(const struct map *map, struct bytes key)
-{
+void *map_get(const struct map *map, struct bytes key) {
     return map->size ? find(map, hash_bytes(key), key)->value : NULL;
 }
 
-int map_put(struct map *map, struct bytes key, void *value)
-{
+int map_put(struct map *map, struct bytes key, void *value) {
     if ((map->size + 1) * 4 > map->capacity * 3 && grow(map) != 0)
         return -ENOMEM;
     uint64_t hash = hash_bytes(key);
@@ -120,8 +114,7 @@ int map_put(struct map *map, struct bytes key, void *value)
     return 0;
 }
 
-void *map_remove(struct map *map, struct bytes key)
-{
+void *map_remove(struct map *map, struct bytes key) {
     if (!map->size)
         return NULL;
     struct map_slot *slot = find(map, hash_bytes(key), key);
@@ -144,8 +137,7 @@ void *map_remove(struct map *map, struct bytes key)
     return value;
 }
 
-bool map_next(const struct map *map, size_t *cursor, struct bytes *key, void **value)
-{
+bool map_next(const struct map *map, size_t *cursor, struct bytes *key, void **value) {
     while (*cursor < map->capacity) {
         struct map_slot *slot = &map->slots[(*cursor)++];
         if (!slot->value)
@@ -159,21 +151,18 @@ bool map_next(const struct map *map, size_t *cursor, struct bytes *key, void **v
     return false;
 }
 
-static uint64_t hash_number(uint64_t key)
-{
+static uint64_t hash_number(uint64_t key) {
     return mix(key ^ hash_seed, 0x9E3779B97F4A7C15u);
 }
 
-static struct number_slot *number_find(const struct number_map *map, uint64_t key)
-{
+static struct number_slot *number_find(const struct number_map *map, uint64_t key) {
     size_t mask = map->capacity - 1;
     for (size_t i = hash_number(key) & mask;; i = (i + 1) & mask)
         if (!map->slots[i].value || map->slots[i].key == key)
             return &map->slots[i];
 }
 
-static int number_grow(struct number_map *map)
-{
+static int number_grow(struct number_map *map) {
     struct number_map larger = {.capacity = map->capacity ? map->capacity * 2 : 16, .size = map->size};
     larger.slots = calloc(larger.capacity, sizeof *larger.slots);
     if (!larger.slots)
@@ -186,19 +175,16 @@ static int number_grow(struct number_map *map)
     return 0;
 }
 
-void number_map_destroy(struct number_map *map)
-{
+void number_map_destroy(struct number_map *map) {
     free(map->slots);
     *map = (struct number_map){0};
 }
 
-void *number_map_get(const struct number_map *map, uint64_t key)
-{
+void *number_map_get(const struct number_map *map, uint64_t key) {
     return map->size ? number_find(map, key)->value : NULL;
 }
 
-int number_map_put(struct number_map *map, uint64_t key, void *value)
-{
+int number_map_put(struct number_map *map, uint64_t key, void *value) {
     if ((map->size + 1) * 4 > map->capacity * 3 && number_grow(map) != 0)
         return -ENOMEM;
     struct number_slot *slot = number_find(map, key);
@@ -208,8 +194,7 @@ int number_map_put(struct number_map *map, uint64_t key, void *value)
     return 0;
 }
 
-void *number_map_remove(struct number_map *map, uint64_t key)
-{
+void *number_map_remove(struct number_map *map, uint64_t key) {
     if (!map->size)
         return NULL;
     struct number_slot *slot = number_find(map, key);
@@ -230,8 +215,7 @@ void *number_map_remove(struct number_map *map, uint64_t key)
     return value;
 }
 
-bool number_map_next(const struct number_map *map, size_t *cursor, uint64_t *key, void **value)
-{
+bool number_map_next(const struct number_map *map, size_t *cursor, uint64_t *key, void **value) {
     while (*cursor < map->capacity) {
         const struct number_slot *slot = &map->slots[(*cursor)++];
         if (!slot->value)

@@ -1,17 +1,19 @@
-// Hash maps to pointers: by bytes (keys copied) and by 64-bit number. Open addressing; the map owns its keys, never the
-// values. Hashes are seeded at random once a process, so that keys chosen by a peer can't be made to collide.
+// Hash maps to pointers: by bytes (keys copied) and by 64-bit number. Open addressing; the map owns its keys,
+// never the values. Hashes are seeded at random once a process, so that keys chosen by a peer can't be made
+// to collide.
 #pragma once
 
 #include "core/base/bytes.h"
 
 struct map;
 
-uint64_t hash_bytes(struct bytes bytes); // seeded; the same within one process only
+uint64_t hash_bytes(struct bytes bytes);                     // seeded; the same within one process only
+uint64_t hash_bytes_with(struct bytes bytes, uint64_t seed); // the same for ever, for a given seed
 
 struct map *map_new(void); // returns owned, or NULL
 void map_destroy(struct map **self);
 size_t map_size(const struct map *map);
-void *map_get(const struct map *map, struct bytes key); // NULL when absent
+void *map_get(const struct map *map, struct bytes key);      // NULL when absent
 int map_put(struct map *map, struct bytes key, void *value); // adds or replaces; value not NULL; 0 or -ENOMEM
 void *map_remove(struct map *map, struct bytes key);         // returns what was there, or NULL
 

@@ -1,4 +1,5 @@
-// Base-128 varints and field tags, as protobuf's encoding has them (protobuf.dev/programming-guides/encoding).
+// Base-128 varints and field tags, as protobuf's encoding has them
+// (protobuf.dev/programming-guides/encoding).
 #pragma once
 
 #include "core/base/bytes.h"
@@ -9,8 +10,7 @@
 #define VARINT_WIRE_BYTES 2u
 
 // Writes to `out` (VARINT_SIZE bytes of room) and returns how many bytes it took.
-static inline size_t varint_put(uint8_t *out, uint64_t value)
-{
+static inline size_t varint_put(uint8_t *out, uint64_t value) {
     size_t n = 0;
     while (value >= 0x80) {
         out[n++] = (uint8_t)(value | 0x80);
@@ -20,8 +20,7 @@ static inline size_t varint_put(uint8_t *out, uint64_t value)
     return n;
 }
 
-static inline size_t varint_size(uint64_t value)
-{
+static inline size_t varint_size(uint64_t value) {
     size_t n = 1;
     while (value >= 0x80) {
         value >>= 7;
@@ -31,8 +30,7 @@ static inline size_t varint_size(uint64_t value)
 }
 
 // Reads from the front of `rest` and moves it on. False at an overlong or cut one; `rest` is then unchanged.
-static inline bool varint_get(struct bytes *rest, uint64_t *out)
-{
+static inline bool varint_get(struct bytes *rest, uint64_t *out) {
     uint64_t value = 0;
     for (size_t i = 0; i < rest->size && i < VARINT_SIZE; i++) {
         uint8_t byte = rest->data[i];

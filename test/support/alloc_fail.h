@@ -1,4 +1,5 @@
-// Makes the N-th allocation fail in programs linked with WRAP_ALLOC (see cmake/Hutong.cmake). One thread only.
+// Makes the N-th allocation fail in programs linked with WRAP_ALLOC (see cmake/Hutong.cmake). One thread
+// only.
 #pragma once
 
 #include <stddef.h>

@@ -9,8 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned long runs;
 
-static int run_file(const char *path)
-{
+static int run_file(const char *path) {
     FILE *file = fopen(path, "rb");
     if (!file)
         return perror(path), 1;
@@ -26,8 +25,7 @@ static int run_file(const char *path)
     return 0;
 }
 
-static int run_folder(const char *path)
-{
+static int run_folder(const char *path) {
     DIR *folder = opendir(path);
     if (!folder)
         return perror(path), 1;
@@ -43,8 +41,7 @@ static int run_folder(const char *path)
     return failed;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int failed = 0;
     for (int i = 1; i < argc; i++) {
         struct stat st;

@@ -1,0 +1,141 @@
+// The broker's step: which event goes where. The way of a message is in intake.c (in) and outflow.c (out).
+#include "broker/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void take_settings(struct broker *broker, const struct policy_settings *settings) {
+    broker->session_limits = (struct session_limits){.credit_messages = settings->credit_messages,
+        .credit_bytes = settings->credit_bytes,
+        .message_bytes = settings->message_bytes,
+        .batch_bytes = settings->batch_bytes,
+        .batch_messages = settings->batch_messages,
+        .heartbeat_ms = settings->heartbeat_ms};
+    broker->queue_limits = (struct queue_limits){.count = settings->queue_count,
+        .bytes = settings->queue_bytes,
+        .age_us = settings->queue_age_us,
+        .window = settings->queue_window};
+    broker->batch_limits =
+        (struct queue_batch_limits){.messages = settings->batch_messages, .bytes = settings->batch_bytes};
+    broker->connections = settings->connections;
+    broker->batch_soft = settings->journal_batch;
+    broker->batch_hard = settings->journal_batch_limit;
+}
+
+struct broker *broker_new(const struct policy *policy, const struct routes *routes) {
+    struct broker *broker = calloc(1, sizeof *broker);
+    if (!broker)
+        return NULL;
+    broker->policy = policy;
+    broker->routes = routes;
+    broker->next_record = 1;
+    list_init(&broker->sessions);
+    take_settings(broker, policy_settings(policy));
+    broker->matcher = matcher_new(routes);
+    broker->queues_by_name = map_new();
+    broker->names = map_new();
+    broker->of_system = calloc(policy_system_count(policy) + 1, sizeof(struct queue *));
+    if (!broker->matcher || !broker->queues_by_name || !broker->names || !broker->of_system)
+        broker_destroy(&broker);
+    return broker;
+}
+
+static void destroy_names(struct map **names) {
+    size_t cursor = 0;
+    void *name;
+    while (*names && map_next(*names, &cursor, NULL, &name))
+        free(name);
+    map_destroy(names);
+}
+
+void broker_destroy(struct broker **self) {
+    struct broker *broker = *self;
+    if (!broker)
+        return;
+    while (!list_empty(&broker->sessions)) {
+        struct session *session = LIST_ITEM(broker->sessions.next, struct session, link);
+        session_destroy(&session);
+    }
+    number_map_destroy(&broker->by_connection);
+    publishers_destroy(&broker->publishers);
+    for (size_t i = 0; i < broker->queue_count; i++)
+        queue_destroy(&broker->queues[i]);
+    free(broker->queues);
+    free(broker->dead_of);
+    free(broker->of_system);
+    map_destroy(&broker->queues_by_name);
+    destroy_names(&broker->names);
+    chunk_unref(&broker->load);
+    buffer_destroy(&broker->scratch);
+    free(broker->deliveries);
+    free(broker->entries);
+    matcher_destroy(&broker->matcher);
+    free(broker);
+    *self = NULL;
+}
+
+int broker_record(struct broker *broker, struct update *update, Hutong__Bus__V1__RecordKind kind,
+    const ProtobufCMessage *message, const struct journal_entry *entry) {
+    int rc = record_add_packed(update->batch, kind, message, entry);
+    if (rc == 0)
+        broker->next_record++;
+    return rc;
+}
+
+int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record, int64_t now_us,
+    struct update *update, struct error *error) {
+    memcpy(broker->bus, bus, sizeof broker->bus);
+    broker->subject_seed = load_u64(bus);
+    broker->next_record = last_record + 1;
+    broker->durable = last_record;
+    broker->now_us = broker->started_us = now_us;
+    return registry_start(broker, update, error);
+}
+
+// Everything up to `durable` is on disk: what is settled in memory is so there too, since each batch is
+// synced whole.
+static void on_durable(struct broker *broker, uint64_t durable) {
+    broker->durable = durable;
+    if (durable + 1 != broker->next_record)
+        return;
+    for (size_t i = 0; i < broker->queue_count; i++)
+        if (broker->queues[i])
+            broker->queues[i]->settled_durable = broker->queues[i]->settled;
+}
+
+static int turn(struct broker *broker, struct update *update) {
+    int rc = intake_run(broker, update);
+    rc = rc ? rc : outflow_run(broker, update);
+    return rc ? rc : peers_tick(broker, update);
+}
+
+int broker_step(struct broker *broker, const struct event *event, struct update *update) {
+    broker->now_ms = event->now_ms;
+    broker->now_us = event->now_us;
+    switch (event->kind) {
+    case EVENT_FRAME:
+        return peers_frame(broker, event, update);
+    case EVENT_GONE:
+        return peers_gone(broker, event->connection, "gone", update);
+    case EVENT_TURN:
+        return turn(broker, update);
+    case EVENT_DURABLE:
+        on_durable(broker, event->durable);
+        return outflow_run(broker, update);
+    case EVENT_RECORD:
+        return outflow_loaded(broker, event);
+    case EVENT_DRAIN:
+        broker->draining = true;
+        return 0;
+    case EVENT_PAUSED:
+        return peers_keep(broker, update);
+    case EVENT_BYE:
+        return peers_say_bye(broker, update);
+    }
+    return -EINVAL;
+}
+
+bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_position) {
+    const struct queue *found = registry_queue(broker, queue);
+    return found && found->settled_durable >= last_position;
+}

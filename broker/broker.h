@@ -1,0 +1,85 @@
+// The broker's core: events in, updates out. No socket, file or clock inside, so the whole of it also runs in
+// a simulation.
+#pragma once
+
+#include "broker/delivery/queue.h"
+#include "broker/policy/policy.h"
+#include "broker/routing/routing.h"
+#include "core/base/chunk.h"
+#include "core/journal/journal.h"
+
+struct broker;
+
+enum event_kind {
+    EVENT_FRAME,   // a peer sent something
+    EVENT_GONE,    // a peer can't be reached any more
+    EVENT_TURN,    // what was gathered is to be worked on: timers, intake, sending
+    EVENT_DURABLE, // the journal has everything up to `durable`
+    EVENT_RECORD,  // one record of a load that was asked for
+    EVENT_DRAIN,   // deliver nothing new and wait for what is in flight
+    EVENT_PAUSED,  // the journal has no room: nothing is read from peers, they are only kept
+    EVENT_BYE,     // end every session
+};
+
+struct event {
+    enum event_kind kind;
+    uint64_t now_ms;                     // monotonic
+    int64_t now_us;                      // since 1970
+    uint64_t connection;                 // FRAME, GONE
+    const struct policy_system *proved;  // FRAME: who owns the connection's key; NULL without CURVE
+    struct bytes head;                   // FRAME
+    struct chunk *body;                  // FRAME: borrowed, or NULL
+    uint64_t durable;                    // DURABLE
+    uint32_t queue;                      // RECORD
+    uint64_t position;                   // RECORD
+    const struct journal_record *record; // RECORD
+};
+
+// A frame to be sent. The one who takes the update owns the buffers.
+struct outgoing {
+    uint64_t connection;
+    struct buffer head;
+    struct buffer body;
+    bool has_body;
+    bool last; // the connection is to be forgotten behind it
+};
+
+struct load_wish {
+    uint32_t queue;
+    struct queue_load load;
+};
+
+struct update {
+    struct journal_batch
+        *batch; // given by the caller: where records go; to be appended before frames are sent
+    struct outgoing *frames;
+    size_t frame_count, frame_capacity;
+    struct load_wish *loads;
+    size_t load_count, load_capacity;
+    uint64_t deadline_ms; // of the next turn at the latest
+    bool more;            // a turn at once: the batch was full, or more waits
+    bool drained;         // after DRAIN: nothing is in flight any more
+};
+
+// Borrows policy and routes. Returns owned, or NULL without memory.
+struct broker *broker_new(const struct policy *policy, const struct routes *routes);
+void broker_destroy(struct broker **self);
+
+// Recovery: journal_open() with this owner, then broker_start(), which makes the records that a start needs
+// (queues of new systems, the activation) for the caller to append.
+struct journal_owner broker_journal_owner(struct broker *broker);
+int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record, int64_t now_us,
+    struct update *update, struct error *error);
+
+// 0, or a negative errno: the process must end (what was acknowledged is in the journal).
+int broker_step(struct broker *broker, const struct event *event, struct update *update);
+
+// For retention: whether all of a queue up to a position is settled.
+bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_position);
+
+// What the broker looks like: peers, queues, counters. Returns owned, or NULL without memory.
+// docs/operations.md
+struct json_t *broker_describe(const struct broker *broker);
+
+void update_clear(struct update *update);   // frees frames that nobody took; keeps the arrays
+void update_destroy(struct update *update); // frees all but the batch

@@ -1,0 +1,354 @@
+#include "broker/daemon.h"
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/crypto/keys.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#define FRAMES_A_TURN 256
+#define PAUSE_MS 500           // between tries when the disk is full
+#define RETIRE_MS (600 * 1000) // between looks for segments past their time
+
+struct daemon {
+    const struct policy *policy;
+    struct broker *broker;
+    struct journal *journal;
+    struct journal_batch *batch;
+    struct router *router;
+    struct update update;
+    uint64_t retire_at_ms;
+    uint64_t drain_until_ms;
+    bool draining;
+    bool paused;
+    bool done;
+};
+
+static const char *owner_of(void *context, const char *public_key) {
+    const struct policy_system *system = policy_system_by_key(context, public_key);
+    return system ? system->address : NULL;
+}
+
+static int open_router(struct daemon *daemon, struct error *error) {
+    const struct policy_settings *settings = policy_settings(daemon->policy);
+    char public_key[41] = "";
+    char secret_key[41] = "";
+    int rc = settings->curve ? keys_load_secret(settings->key_file, public_key, secret_key, error) : 0;
+    if (rc)
+        return rc;
+    struct router_options options = {.listen = settings->listen,
+        .secret_key = settings->curve ? secret_key : NULL,
+        .connections = settings->connections,
+        .message_bytes = settings->message_bytes + settings->batch_bytes + 4096,
+        .heartbeat_ms = settings->heartbeat_ms,
+        .owner_of = owner_of,
+        .context = (void *)(uintptr_t)daemon->policy};
+    rc = router_new(&options, &daemon->router, error);
+    explicit_bzero(secret_key, sizeof secret_key);
+    return rc;
+}
+
+static int recover(struct daemon *daemon, const struct daemon_options *options, struct error *error) {
+    const struct policy_settings *settings = policy_settings(daemon->policy);
+    struct journal_options journal = {.folder = settings->journal,
+        .segment_size = settings->segment_size,
+        .size_limit = settings->journal_limit,
+        .sm3 = settings->journal_sm3};
+    struct journal_owner owner = broker_journal_owner(daemon->broker);
+    uint64_t started = clock_monotonic_ns();
+    int rc = options->open_journal(&journal, &owner, &daemon->journal, error);
+    if (rc)
+        return rc < 0 ? rc : -EIO;
+    daemon->batch = daemon->update.batch = journal_batch_new(settings->journal_batch_limit);
+    if (!daemon->batch)
+        return error_no_memory(error);
+    update_clear(&daemon->update);
+    rc = broker_start(daemon->broker, journal_id(daemon->journal), journal_last(daemon->journal),
+        clock_realtime_ns() / 1000, &daemon->update, error);
+    if (rc == 0 && journal_batch_count(daemon->batch))
+        rc = journal_append(daemon->journal, daemon->batch, error);
+    if (rc)
+        return rc < 0 ? rc : -ENOSPC;
+    log_event(LOG_INFO, "journal.recovered", "folder=%s last=%llu ms=%llu", settings->journal,
+        (unsigned long long)journal_last(daemon->journal),
+        (unsigned long long)((clock_monotonic_ns() - started) / CLOCK_MILLISECOND_NS));
+    return 0;
+}
+
+static int step(struct daemon *daemon, struct event event) {
+    event.now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
+    event.now_us = clock_realtime_ns() / 1000;
+    return broker_step(daemon->broker, &event, &daemon->update);
+}
+
+int daemon_new(const struct daemon_options *options, struct daemon **out, struct error *error) {
+    struct daemon *daemon = calloc(1, sizeof *daemon);
+    if (!daemon)
+        return error_no_memory(error);
+    daemon->policy = options->policy;
+    daemon->broker = broker_new(options->policy, options->routes);
+    int rc = daemon->broker ? recover(daemon, options, error) : error_no_memory(error);
+    if (rc == 0)
+        rc = step(daemon, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(daemon->journal)});
+    rc = rc ? rc : open_router(daemon, error);
+    if (rc) {
+        daemon_destroy(&daemon);
+        return rc < 0 ? rc : -EINVAL;
+    }
+    *out = daemon;
+    return 0;
+}
+
+void daemon_destroy(struct daemon **self) {
+    struct daemon *daemon = *self;
+    if (!daemon)
+        return;
+    router_destroy(&daemon->router);
+    journal_close(&daemon->journal);
+    update_destroy(&daemon->update);
+    journal_batch_destroy(&daemon->batch);
+    broker_destroy(&daemon->broker);
+    free(daemon);
+    *self = NULL;
+}
+
+struct router *daemon_router(struct daemon *daemon) {
+    return daemon->router;
+}
+
+static int take_frame(struct daemon *daemon, struct incoming *incoming) {
+    int rc = 0;
+    if (incoming->gone)
+        rc = step(daemon, (struct event){.kind = EVENT_GONE, .connection = incoming->gone});
+    if (rc == 0) {
+        const struct policy_system *proved =
+            incoming->owner ? policy_system_named(daemon->policy, bytes_of_string(incoming->owner)) : NULL;
+        rc = step(daemon, (struct event){.kind = EVENT_FRAME,
+                              .connection = incoming->connection,
+                              .proved = proved,
+                              .head = incoming->malformed ? bytes_of(NULL, 0) : incoming->head,
+                              .body = incoming->body});
+    }
+    chunk_unref(&incoming->body);
+    return rc;
+}
+
+static int receive_frames(struct daemon *daemon) {
+    size_t soft = policy_settings(daemon->policy)->journal_batch;
+    for (int i = 0; i < FRAMES_A_TURN && journal_batch_size(daemon->batch) < soft; i++) {
+        struct incoming incoming;
+        int rc = router_receive(daemon->router, &incoming);
+        if (rc == ROUTER_EMPTY)
+            return 0;
+        rc = rc ? rc : take_frame(daemon, &incoming);
+        if (rc)
+            return rc;
+    }
+    daemon->update.more = true;
+    return 0;
+}
+
+static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
+    char quoted[256];
+    if (paused != daemon->paused)
+        log_event(paused ? LOG_ERROR : LOG_INFO, paused ? "journal.full" : "journal.room", "reason=%s",
+            log_quote(why, quoted, sizeof quoted));
+    daemon->paused = paused;
+}
+
+// What was gathered goes to disk as one batch; only then may anybody hear of it.
+static int commit(struct daemon *daemon, struct error *error) {
+    if (journal_batch_count(daemon->batch) == 0)
+        return 0;
+    int rc = journal_append(daemon->journal, daemon->batch, error);
+    if (rc == JOURNAL_FULL) {
+        pause_intake(daemon, true, error->text);
+        return 0;
+    }
+    if (rc)
+        return rc < 0 ? rc : -EIO;
+    pause_intake(daemon, false, "there is room again");
+    return step(daemon, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(daemon->journal)});
+}
+
+struct visit {
+    struct daemon *daemon;
+    uint32_t queue;
+    size_t count;
+};
+
+static int visit_record(void *context, const struct journal_record *record, uint64_t position) {
+    struct visit *visit = context;
+    visit->count++;
+    return step(visit->daemon,
+        (struct event){.kind = EVENT_RECORD, .queue = visit->queue, .position = position, .record = record});
+}
+
+static int load(struct daemon *daemon, struct error *error) {
+    size_t count = daemon->update.load_count;
+    daemon->update.load_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct load_wish wish = daemon->update.loads[i];
+        struct visit visit = {.daemon = daemon, .queue = wish.queue};
+        int rc = journal_read_queue(daemon->journal, wish.queue, wish.load.from, wish.load.count,
+            wish.load.bytes, visit_record, &visit, error);
+        if (rc)
+            return rc < 0 ? rc : -EIO;
+        if (visit.count)
+            daemon->update.more = true;
+    }
+    return 0;
+}
+
+static int transmit(struct daemon *daemon) {
+    int rc = 0;
+    for (size_t i = 0; i < daemon->update.frame_count && rc == 0; i++) {
+        struct outgoing *frame = &daemon->update.frames[i];
+        uint64_t connection = frame->connection;
+        bool last = frame->last;
+        rc = router_send(daemon->router, connection, &frame->head, frame->has_body ? &frame->body : NULL);
+        if (rc == ROUTER_GONE) {
+            rc = step(daemon, (struct event){.kind = EVENT_GONE, .connection = connection});
+            last = true;
+        }
+        if (last)
+            router_forget(daemon->router, connection);
+    }
+    daemon->update.frame_count = 0;
+    return rc;
+}
+
+static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error);
+
+static int turn(struct daemon *daemon, struct error *error) {
+    int rc = step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : EVENT_TURN});
+    rc = rc ? rc : commit(daemon, error);
+    rc = rc || daemon->paused ? rc : load(daemon, error);
+    rc = rc ? rc : transmit(daemon);
+    return rc ? rc : retire(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);
+}
+
+static bool queue_is_settled(void *context, uint32_t queue, uint64_t last_position) {
+    return broker_settled(context, queue, last_position);
+}
+
+static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
+    if (now_ms < daemon->retire_at_ms)
+        return 0;
+    daemon->retire_at_ms = now_ms + RETIRE_MS;
+    struct journal_settled settled = {.context = daemon->broker, .settled = queue_is_settled};
+    int64_t keep = clock_realtime_ns() - (int64_t)policy_settings(daemon->policy)->retention_us * 1000;
+    size_t retired = 0;
+    int rc = journal_retire(daemon->journal, keep, &settled, &retired, error);
+    if (retired)
+        log_event(LOG_INFO, "journal.retired", "segments=%zu", retired);
+    return rc < 0 ? rc : 0;
+}
+
+static json_t *describe(struct daemon *daemon) {
+    struct journal_status journal;
+    struct router_counters net;
+    journal_status(daemon->journal, &journal);
+    router_counters(daemon->router, &net);
+    json_t *status = broker_describe(daemon->broker);
+    if (!status)
+        return NULL;
+    json_object_set_new(status, "listen", json_string(router_endpoint(daemon->router)));
+    json_object_set_new(status, "state",
+        json_string(daemon->paused     ? "disk_full"
+                    : daemon->draining ? "draining"
+                                       : "running"));
+    json_object_set_new(status, "journal",
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "segments", (json_int_t)journal.segments, "bytes",
+            (json_int_t)journal.bytes, "first", (json_int_t)journal.first, "last", (json_int_t)journal.last,
+            "written_bytes", (json_int_t)journal.appended_bytes, "payload_bytes",
+            (json_int_t)journal.payload_bytes, "syncs", (json_int_t)journal.syncs));
+    json_object_set_new(status, "net",
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "authenticated", (json_int_t)net.authenticated,
+            "denied_keys", (json_int_t)net.denied, "bad_handshakes", (json_int_t)net.bad_handshakes,
+            "received_frames", (json_int_t)net.received_frames, "sent_frames", (json_int_t)net.sent_frames,
+            "received_bytes", (json_int_t)net.received_bytes, "sent_bytes", (json_int_t)net.sent_bytes));
+    return status;
+}
+
+static int answer_control(struct daemon *daemon) {
+    char request[64];
+    int rc = router_control_receive(daemon->router, request, sizeof request);
+    if (rc)
+        return rc == ROUTER_EMPTY ? 0 : rc;
+    json_t *answer =
+        strcmp(request, "status") == 0 ? describe(daemon) : json_pack("{s:s}", "error", "unknown request");
+    char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+    rc = router_control_answer(daemon->router, bytes_of_string(text ? text : "{}"));
+    free(text);
+    json_decref(answer);
+    return rc;
+}
+
+static void start_draining(struct daemon *daemon, uint64_t now_ms) {
+    daemon->draining = true;
+    daemon->drain_until_ms = now_ms + policy_settings(daemon->policy)->drain_ms;
+    log_event(LOG_INFO, "broker.draining", "deadline_ms=%u", policy_settings(daemon->policy)->drain_ms);
+}
+
+static int wait_and_receive(struct daemon *daemon, int stop_fd) {
+    uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
+    struct update *update = &daemon->update;
+    uint64_t deadline = update->deadline_ms;
+    if (daemon->draining && daemon->drain_until_ms < deadline)
+        deadline = daemon->drain_until_ms;
+    uint64_t wait = deadline > now_ms ? deadline - now_ms : 0;
+    if (update->more)
+        wait = 0;
+    else if (daemon->paused && wait > PAUSE_MS)
+        wait = PAUSE_MS;
+    update_clear(update);
+    bool readable = false;
+    bool control = false;
+    int rc = router_wait(daemon->router, wait, daemon->draining ? -1 : stop_fd, &readable, &control);
+    if (rc == 0 && control)
+        rc = answer_control(daemon);
+    if (rc == 0 && readable && !daemon->paused)
+        rc = receive_frames(daemon);
+    return rc;
+}
+
+// Drained, or out of time: everybody is told, and the loop ends.
+static int say_bye(struct daemon *daemon) {
+    log_event(LOG_INFO, "broker.bye", "drained=%s", daemon->update.drained ? "yes" : "no");
+    daemon->done = true;
+    update_clear(&daemon->update);
+    int rc = step(daemon, (struct event){.kind = EVENT_BYE});
+    return rc ? rc : transmit(daemon);
+}
+
+static int check_stop(struct daemon *daemon, int stop_fd) {
+    uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
+    struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+    if (!daemon->draining && poll(&stop, 1, 0) == 1) {
+        start_draining(daemon, now_ms);
+        daemon->update.more = true;
+        return step(daemon, (struct event){.kind = EVENT_DRAIN});
+    }
+    if (daemon->draining && (daemon->update.drained || now_ms >= daemon->drain_until_ms))
+        return say_bye(daemon);
+    return 0;
+}
+
+int daemon_run(struct daemon *daemon, int stop_fd, struct error *error) {
+    daemon->update.more = true;
+    while (!daemon->done) {
+        int rc = wait_and_receive(daemon, stop_fd);
+        rc = rc ? rc : turn(daemon, error);
+        rc = rc ? rc : check_stop(daemon, stop_fd);
+        if (rc) {
+            if (!error->text[0])
+                error_set(error, rc, "%s", strerror(-rc));
+            return rc;
+        }
+    }
+    return 0;
+}

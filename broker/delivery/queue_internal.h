@@ -1,0 +1,8 @@
+// Between queue.c (what is known) and send.c (what goes out, fails and dies); for nobody else.
+#pragma once
+
+#include "broker/delivery/queue.h"
+
+void delivery_free(struct delivery *delivery); // takes
+void delivery_move(struct queue *queue, struct delivery *delivery, enum delivery_state state, bool front);
+void delivery_drop_bytes(struct queue *queue, struct delivery *delivery);

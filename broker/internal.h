@@ -1,0 +1,88 @@
+// Shared by the files of the broker's core; for nobody else.
+#pragma once
+
+#include "broker/broker.h"
+#include "broker/session/session.h"
+
+struct broker_counters {
+    uint64_t accepted, repeats, refused, unrouted, deliveries, dead, settled, sessions, errors;
+    uint64_t refused_by[64]; // by wire_reason
+};
+
+struct broker {
+    const struct policy *policy;
+    const struct routes *routes;
+    struct matcher *matcher;
+    struct session_limits session_limits;
+    struct queue_limits queue_limits;
+    struct queue_batch_limits batch_limits;
+    size_t batch_soft;     // bytes of records after which intake waits for the append
+    size_t batch_hard;     // what a batch may hold
+    uint64_t subject_seed; // the same for the life of the journal, since records keep the hashes
+    uint8_t bus[16];
+    uint64_t next_record;
+    uint64_t durable;
+    uint64_t now_ms;
+    int64_t now_us;
+    int64_t started_us;
+    bool draining;
+
+    struct list sessions;
+    struct number_map by_connection;
+    size_t session_count;
+    size_t connections; // limit of them
+    struct publishers publishers;
+
+    struct queue **queues; // by id - 1; owned
+    size_t queue_count;
+    struct map *queues_by_name;
+    struct queue **of_system; // by policy_system.index
+    struct queue **dead_of;   // by queue id - 1: its dead letters' queue, or NULL
+    struct map *names;        // interned route names
+
+    struct chunk *load; // where loaded envelopes are gathered
+    size_t load_used, load_capacity;
+
+    struct buffer scratch; // a message record's front
+    struct record_delivery *deliveries;
+    size_t delivery_capacity;
+    struct journal_entry *entries;
+
+    uint8_t active_digest[32];
+    bool has_active;
+    struct broker_counters counters;
+};
+
+// update.c
+int update_frame(struct update *update, uint64_t connection, const wire_frame *frame, bool last);
+struct outgoing *update_outgoing(struct update *update, uint64_t connection); // NULL without memory
+int update_load(struct update *update, uint32_t queue, const struct queue_load *load);
+
+// peers.c: sessions begin and end
+int peers_frame(struct broker *broker, const struct event *event, struct update *update);
+int peers_end(struct broker *broker, struct session *session, struct update *update, wire_reason reason,
+    const char *text);
+int peers_gone(struct broker *broker, uint64_t connection, const char *why, struct update *update);
+int peers_tick(struct broker *broker, struct update *update);
+int peers_keep(struct broker *broker, struct update *update); // heartbeats, and nobody is taken for gone
+int peers_say_bye(struct broker *broker, struct update *update);
+
+// intake.c: publishing
+int intake_run(struct broker *broker, struct update *update);
+
+// outflow.c: what goes out, is settled, dies
+int outflow_settle(struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle,
+    struct update *update);
+int outflow_run(struct broker *broker, struct update *update);
+int outflow_loaded(struct broker *broker, const struct event *event);
+
+// registry.c: queues and names, with recovery's help
+struct queue *registry_queue(const struct broker *broker, uint32_t id); // or NULL
+struct queue *registry_add_queue(struct broker *broker, uint32_t id, const char *name, struct error *error);
+struct queue *registry_dead_queue(struct broker *broker, const struct queue *queue);
+const char *registry_name(struct broker *broker, struct bytes name); // interned, or NULL
+int registry_start(struct broker *broker, struct update *update, struct error *error);
+
+// Adds a packed record and counts it. 0, JOURNAL_BATCH_FULL, negative.
+int broker_record(struct broker *broker, struct update *update, Hutong__Bus__V1__RecordKind kind,
+    const ProtobufCMessage *message, const struct journal_entry *entry);

@@ -1,0 +1,34 @@
+// Shared by the files of broker/net; for nobody else.
+#pragma once
+
+#include "broker/net/router.h"
+#include "core/base/map.h"
+
+#include <zmq.h>
+
+#define CONTROL_ENDPOINT "inproc://hutong.control"
+
+struct connection {
+    uint64_t number;
+    const char *owner;
+    size_t id_size;
+    uint8_t id[256];
+};
+
+struct router {
+    struct router_options options;
+    void *zmq;
+    void *socket;
+    void *control;
+    void *zap; // NULL without CURVE
+    char endpoint[256];
+    struct map *ids;               // routing id -> struct connection (owned)
+    struct number_map connections; // number -> struct connection
+    uint64_t last_number;
+    zmq_msg_t head; // of the last receive
+    struct router_counters counters;
+};
+
+int zap_open(struct router *router);   // 0, or -1 with errno
+int zap_answer(struct router *router); // all requests that wait; 0 or negative
+const char *zap_owner(const struct router *router, zmq_msg_t *message);

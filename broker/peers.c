@@ -1,0 +1,283 @@
+// Sessions begin, speak and end.
+#include "broker/internal.h"
+
+#include <errno.h>
+
+static int send_error(uint64_t connection, wire_reason reason, const char *text, struct update *update) {
+    Hutong__Bus__V1__Error problem = HUTONG__BUS__V1__ERROR__INIT;
+    problem.reason = reason;
+    problem.text = (char *)(uintptr_t)text; // only read
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_ERROR;
+    frame.error = &problem;
+    return update_frame(update, connection, &frame, true);
+}
+
+static int record_peer(
+    struct broker *broker, const struct session *session, bool up, const char *text, struct update *update) {
+    Hutong__Bus__V1__PeerRecord peer = HUTONG__BUS__V1__PEER_RECORD__INIT;
+    peer.system = (char *)(uintptr_t)session->system->address;
+    peer.instance = (char *)(uintptr_t)session->instance;
+    peer.up = up;
+    peer.text = (char *)(uintptr_t)text;
+    int rc = broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_PEER, &peer.base, NULL);
+    return rc == JOURNAL_BATCH_FULL ? 0 : rc; // news of a peer is worth no wait
+}
+
+// The one that receives goes: the next session of the system that wants to receive takes over.
+static void hand_over(struct broker *broker, struct queue *queue) {
+    queue_detach(queue);
+    LIST_EACH(node, &broker->sessions) {
+        struct session *other = LIST_ITEM(node, struct session, link);
+        if (other->queue == queue) {
+            queue_attach(queue, other->connection, other->grant_messages, other->grant_bytes);
+            return;
+        }
+    }
+}
+
+static bool is_receiver(const struct session *session) {
+    return session->queue && session->queue->receiving && session->queue->receiver == session->connection;
+}
+
+static int forget(struct broker *broker, struct session *session, const char *text, struct update *update) {
+    int rc = 0;
+    if (session->open)
+        rc = record_peer(broker, session, false, text, update);
+    struct queue *queue = is_receiver(session) ? session->queue : NULL;
+    number_map_remove(&broker->by_connection, session->connection);
+    session_destroy(&session);
+    broker->session_count--;
+    if (queue)
+        hand_over(broker, queue);
+    return rc;
+}
+
+int peers_end(struct broker *broker, struct session *session, struct update *update, wire_reason reason,
+    const char *text) {
+    broker->counters.errors++;
+    int rc = send_error(session->connection, reason, text, update);
+    return rc ? rc : forget(broker, session, text, update);
+}
+
+int peers_gone(struct broker *broker, uint64_t connection, const char *why, struct update *update) {
+    struct session *session = number_map_get(&broker->by_connection, connection);
+    return session ? forget(broker, session, why, update) : 0;
+}
+
+static int find_publisher(
+    struct broker *broker, struct session *session, struct bytes stream, struct update *update) {
+    const char *system = session->system->address;
+    session->publisher = publishers_find(&broker->publishers, system, stream);
+    if (session->publisher || stream.size == 0)
+        return 0;
+    int rc = publishers_add(&broker->publishers, 0, system, stream, broker->now_us, &session->publisher);
+    if (rc)
+        return rc;
+    Hutong__Bus__V1__PublisherRecord record = HUTONG__BUS__V1__PUBLISHER_RECORD__INIT;
+    record.publisher = session->publisher->id;
+    record.system = (char *)(uintptr_t)system;
+    record.stream.data = session->publisher->stream;
+    record.stream.len = WIRE_STREAM_SIZE;
+    return broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_PUBLISHER, &record.base, NULL);
+}
+
+static int welcome(struct broker *broker, struct session *session, struct update *update) {
+    const struct session_limits *most = &broker->session_limits;
+    session->granted_messages = broker->draining ? 0 : most->credit_messages;
+    session->granted_bytes = broker->draining ? 0 : most->credit_bytes;
+    Hutong__Bus__V1__Limits limits = HUTONG__BUS__V1__LIMITS__INIT;
+    limits.message_bytes = most->message_bytes;
+    limits.batch_bytes = most->batch_bytes;
+    limits.batch_messages = most->batch_messages;
+    Hutong__Bus__V1__Credit credit = HUTONG__BUS__V1__CREDIT__INIT;
+    credit.messages = session->granted_messages;
+    credit.bytes = session->granted_bytes;
+    Hutong__Bus__V1__Welcome answer = HUTONG__BUS__V1__WELCOME__INIT;
+    answer.protocol = WIRE_PROTOCOL;
+    answer.system = (char *)(uintptr_t)session->system->address;
+    answer.bus.data = broker->bus;
+    answer.bus.len = sizeof broker->bus;
+    answer.last_sequence = session->publisher ? session->publisher->sequence : 0;
+    answer.credit = &credit;
+    answer.limits = &limits;
+    answer.heartbeat_ms = most->heartbeat_ms;
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_WELCOME;
+    frame.welcome = &answer;
+    return update_frame(update, session->connection, &frame, false);
+}
+
+// An older session of the same system and instance, or of the same stream, is ended by the newer one.
+static int supersede(struct broker *broker, const struct session *session, struct update *update) {
+    struct list *next;
+    for (struct list *node = broker->sessions.next; node != &broker->sessions; node = next) {
+        next = node->next;
+        struct session *other = LIST_ITEM(node, struct session, link);
+        if (other == session || !other->open || other->system != session->system)
+            continue;
+        bool same_stream = session->publisher && other->publisher == session->publisher;
+        if (!same_stream && strcmp(other->instance, session->instance) != 0)
+            continue;
+        int rc = peers_end(broker, other, update, HUTONG__BUS__V1__REASON__REASON_SUPERSEDED,
+            "a newer session of this system and instance began");
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static void start_receiving(struct broker *broker, struct session *session) {
+    struct queue *queue = broker->of_system[session->system->index];
+    session->queue = queue;
+    if (!queue->receiving) // otherwise it stands by
+        queue_attach(queue, session->connection, session->grant_messages, session->grant_bytes);
+}
+
+static int on_hello(struct broker *broker, struct session *session, const Hutong__Bus__V1__Hello *hello,
+    const struct event *event, struct update *update) {
+    struct error error = {0};
+    int rc = session_hello(session, hello, event->proved, broker->policy, &error);
+    if (rc > 0)
+        return peers_end(broker, session, update, (wire_reason)rc, error.text);
+    rc = find_publisher(broker, session, bytes_of(hello->stream.data, hello->stream.len), update);
+    if (rc == PUBLISHERS_TOO_MANY)
+        return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_TOO_MANY,
+            "this system has too many streams; remove unused spools or wait for old ones to be forgotten");
+    if (rc == JOURNAL_BATCH_FULL)
+        return peers_end(
+            broker, session, update, HUTONG__BUS__V1__REASON__REASON_INTERNAL, "the broker is busy");
+    rc = rc ? rc : supersede(broker, session, update);
+    if (rc == 0 && hello->receive)
+        start_receiving(broker, session);
+    session->since_us = (uint64_t)broker->now_us;
+    broker->counters.sessions++;
+    rc = rc ? rc : record_peer(broker, session, true, session->software, update);
+    return rc ? rc : welcome(broker, session, update);
+}
+
+static int on_frame(struct broker *broker, struct session *session, const wire_frame *frame,
+    const struct event *event, struct update *update) {
+    struct error error = {0};
+    int rc = 0;
+    if (!session->open && frame->kind_case != HUTONG__BUS__V1__FRAME__KIND_HELLO)
+        return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_PROTOCOL,
+            "the first frame of a session is hello");
+    switch (frame->kind_case) {
+    case HUTONG__BUS__V1__FRAME__KIND_HELLO:
+        return on_hello(broker, session, frame->hello, event, update);
+    case HUTONG__BUS__V1__FRAME__KIND_PUBLISH:
+        rc = session_publish(session, frame->publish, event->body, &broker->session_limits, &error);
+        return rc > 0 ? peers_end(broker, session, update, (wire_reason)rc, error.text) : rc;
+    case HUTONG__BUS__V1__FRAME__KIND_SETTLE:
+        return outflow_settle(broker, session, frame->settle, update);
+    case HUTONG__BUS__V1__FRAME__KIND_CREDIT:
+        session->grant_messages = frame->credit->messages;
+        session->grant_bytes = frame->credit->bytes;
+        if (is_receiver(session))
+            queue_grant(session->queue, session->grant_messages, session->grant_bytes);
+        return 0;
+    case HUTONG__BUS__V1__FRAME__KIND_HEARTBEAT:
+        return 0;
+    case HUTONG__BUS__V1__FRAME__KIND_BYE:
+        return forget(broker, session, "bye", update);
+    case HUTONG__BUS__V1__FRAME__KIND_ERROR:
+        return forget(broker, session, frame->error->text, update);
+    default:
+        return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_PROTOCOL,
+            "this frame is the broker's to send");
+    }
+}
+
+static struct session *session_of(struct broker *broker, uint64_t connection) {
+    struct session *session = number_map_get(&broker->by_connection, connection);
+    if (session)
+        return session;
+    session = session_new(connection, broker->now_ms);
+    if (!session || number_map_put(&broker->by_connection, connection, session) != 0) {
+        session_destroy(&session);
+        return NULL;
+    }
+    list_append(&broker->sessions, &session->link);
+    broker->session_count++;
+    return session;
+}
+
+int peers_frame(struct broker *broker, const struct event *event, struct update *update) {
+    bool known = number_map_get(&broker->by_connection, event->connection) != NULL;
+    if (!known && broker->session_count >= broker->connections)
+        return send_error(event->connection, HUTONG__BUS__V1__REASON__REASON_TOO_MANY,
+            "this broker has as many connections as it may have", update);
+    if (!known && broker->draining)
+        return send_error(event->connection, HUTONG__BUS__V1__REASON__REASON_SHUTTING_DOWN,
+            "the broker shuts down", update);
+    struct session *session = session_of(broker, event->connection);
+    if (!session)
+        return -ENOMEM;
+    session->heard_ms = broker->now_ms;
+    if (session->publisher)
+        session->publisher->last_us = broker->now_us;
+    wire_frame *frame = NULL;
+    struct error error = {0};
+    int rc = wire_frame_parse(event->head, &frame, &error);
+    if (rc == WIRE_REFUSED)
+        return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_PROTOCOL, error.text);
+    if (rc)
+        return rc;
+    rc = on_frame(broker, session, frame, event, update);
+    wire_frame_free(&frame);
+    return rc;
+}
+
+static int heartbeat(struct session *session, uint64_t now_ms, struct update *update) {
+    Hutong__Bus__V1__Heartbeat beat = HUTONG__BUS__V1__HEARTBEAT__INIT;
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_HEARTBEAT;
+    frame.heartbeat = &beat;
+    session->spoke_ms = now_ms;
+    return update_frame(update, session->connection, &frame, false);
+}
+
+int peers_tick(struct broker *broker, struct update *update) {
+    uint64_t interval = broker->session_limits.heartbeat_ms;
+    struct list *next;
+    for (struct list *node = broker->sessions.next; node != &broker->sessions; node = next) {
+        next = node->next;
+        struct session *session = LIST_ITEM(node, struct session, link);
+        int rc = 0;
+        if (broker->now_ms - session->heard_ms >= 3 * interval) {
+            rc = peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_PROTOCOL,
+                "nothing was heard for three heartbeat intervals");
+        } else {
+            if (session->open && broker->now_ms - session->spoke_ms >= interval)
+                rc = heartbeat(session, broker->now_ms, update);
+            uint64_t due = session->heard_ms + 3 * interval;
+            if (session->open && session->spoke_ms + interval < due)
+                due = session->spoke_ms + interval;
+            if (due < update->deadline_ms)
+                update->deadline_ms = due;
+        }
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int peers_keep(struct broker *broker, struct update *update) {
+    LIST_EACH(node, &broker->sessions) LIST_ITEM(node, struct session, link)->heard_ms = broker->now_ms;
+    return peers_tick(broker, update);
+}
+
+int peers_say_bye(struct broker *broker, struct update *update) {
+    Hutong__Bus__V1__Bye bye = HUTONG__BUS__V1__BYE__INIT;
+    bye.text = (char *)(uintptr_t)"the broker shuts down";
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_BYE;
+    frame.bye = &bye;
+    LIST_EACH(node, &broker->sessions) {
+        int rc = update_frame(update, LIST_ITEM(node, struct session, link)->connection, &frame, true);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}

@@ -1,0 +1,269 @@
+// From the journal back to the state, and from the state to a checkpoint.
+#include "broker/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int damaged(struct error *error, const char *what) {
+    return error_set(error, -EBADMSG, "the journal holds a %s that can't be read", what);
+}
+
+static int restore_queue(
+    struct broker *broker, const Hutong__Bus__V1__QueueState *state, struct error *error) {
+    struct queue *queue = registry_add_queue(broker, state->queue, state->name, error);
+    if (!queue)
+        return -ENOMEM;
+    queue->next_position = queue->recovered = state->next_position;
+    queue->settled = queue->settled_durable = state->settled;
+    queue->read_position = state->settled + 1;
+    queue->bytes = state->bytes;
+    queue->unsettled = state->next_position - 1 - state->settled;
+    int rc = 0;
+    for (size_t i = 0; i < state->n_settled_beyond && rc == 0; i++) {
+        const Hutong__Bus__V1__PositionSpan *span = state->settled_beyond[i];
+        rc = queue_recover_settled(queue, span->first, span->first + span->count - 1);
+    }
+    return rc;
+}
+
+static int restore_publisher(struct broker *broker, const Hutong__Bus__V1__PublisherState *state) {
+    struct publisher *publisher;
+    int rc = publishers_add(&broker->publishers, state->publisher, state->system,
+        bytes_of(state->stream.data, state->stream.len), state->last_us, &publisher);
+    if (rc == 0)
+        publisher->sequence = state->sequence;
+    return rc;
+}
+
+static void remember_active(struct broker *broker, const Hutong__Bus__V1__ActivatedRecord *record) {
+    if (record->digest.len != sizeof broker->active_digest)
+        return;
+    memcpy(broker->active_digest, record->digest.data, sizeof broker->active_digest);
+    broker->has_active = true;
+}
+
+static int restore(void *context, struct bytes checkpoint, struct error *error) {
+    struct broker *broker = context;
+    Hutong__Bus__V1__Checkpoint *state =
+        hutong__bus__v1__checkpoint__unpack(NULL, checkpoint.size, checkpoint.data);
+    if (!state)
+        return damaged(error, "checkpoint");
+    int rc = 0;
+    for (size_t i = 0; i < state->n_queues && rc == 0; i++)
+        rc = restore_queue(broker, state->queues[i], error);
+    for (size_t i = 0; i < state->n_publishers && rc == 0; i++)
+        rc = restore_publisher(broker, state->publishers[i]);
+    if (state->active)
+        remember_active(broker, state->active);
+    hutong__bus__v1__checkpoint__free_unpacked(state, NULL);
+    return rc;
+}
+
+static void advance_publisher(struct broker *broker, uint32_t id, uint64_t sequence, int64_t time_ns) {
+    struct publisher *publisher = publishers_by_id(&broker->publishers, id);
+    if (!publisher)
+        return;
+    publisher->last_us = time_ns / 1000;
+    if (sequence > publisher->sequence)
+        publisher->sequence = sequence;
+}
+
+struct replayed {
+    struct broker *broker;
+    const struct journal_record *record;
+    struct record_message *message;
+    struct {
+        struct queue *queue;
+        uint64_t position;
+        size_t size; // 0: the original's
+    } pushes[256];
+    size_t count;
+};
+
+static int note_push(void *context, const struct record_delivery *delivery) {
+    struct replayed *replayed = context;
+    struct queue *queue = registry_queue(replayed->broker, delivery->queue);
+    if (!queue || replayed->count == sizeof replayed->pushes / sizeof replayed->pushes[0])
+        return -EBADMSG;
+    replayed->pushes[replayed->count].queue = queue;
+    replayed->pushes[replayed->count].position = delivery->position;
+    replayed->pushes[replayed->count++].size = delivery->envelope.size;
+    return 0;
+}
+
+static int replay_message(struct broker *broker, const struct journal_record *record, struct error *error) {
+    struct record_message message;
+    struct replayed replayed = {.broker = broker, .record = record};
+    if (record_message_each(record->body, &message, note_push, &replayed) != 0)
+        return damaged(error, "message");
+    // The original envelope comes last, so its size is known only now.
+    for (size_t i = 0; i < replayed.count; i++)
+        queue_recover_push(replayed.pushes[i].queue, replayed.pushes[i].position,
+            replayed.pushes[i].size ? replayed.pushes[i].size : message.envelope.size);
+    advance_publisher(broker, message.publisher, message.sequence, record->time_ns);
+    return 0;
+}
+
+static int replay_settled(
+    struct broker *broker, const Hutong__Bus__V1__SettledRecord *settled, struct error *error) {
+    struct queue *queue = registry_queue(broker, settled->queue);
+    if (!queue)
+        return damaged(error, "settlement of an unknown queue");
+    for (size_t i = 0; i < settled->n_spans; i++) {
+        const Hutong__Bus__V1__PositionSpan *span = settled->spans[i];
+        if (span->count == 0 || span->first + span->count > queue->next_position)
+            return damaged(error, "settlement of positions that never were");
+        int rc = queue_recover_settled(queue, span->first, span->first + span->count - 1);
+        if (rc)
+            return rc;
+    }
+    queue->bytes -= settled->bytes < queue->bytes ? settled->bytes : queue->bytes;
+    return 0;
+}
+
+static int replay_dead(struct broker *broker, const Hutong__Bus__V1__DeadRecord *dead, struct error *error) {
+    struct queue *queue = registry_queue(broker, dead->dead_queue);
+    if (!queue)
+        return damaged(error, "dead letter of an unknown queue");
+    queue_recover_push(queue, dead->dead_position, dead->envelope.len);
+    return 0;
+}
+
+static int replay_small(struct broker *broker, const struct journal_record *record, struct error *error) {
+    const ProtobufCMessageDescriptor *const kinds[] = {
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED] = &hutong__bus__v1__settled_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_REFUSED] = &hutong__bus__v1__refused_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD] = &hutong__bus__v1__dead_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_QUEUE] = &hutong__bus__v1__queue_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_PUBLISHER] = &hutong__bus__v1__publisher_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED] = &hutong__bus__v1__activated_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_PEER] = &hutong__bus__v1__peer_record__descriptor,
+    };
+    if (record->kind >= sizeof kinds / sizeof kinds[0] || !kinds[record->kind])
+        return damaged(error, "record of a kind that this version does not know");
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(kinds[record->kind], NULL, record->body.size, record->body.data);
+    if (!message)
+        return damaged(error, kinds[record->kind]->short_name);
+    int rc = 0;
+    const void *body = message;
+    const Hutong__Bus__V1__RefusedRecord *refused = body;
+    const Hutong__Bus__V1__QueueRecord *queue = body;
+    const Hutong__Bus__V1__PublisherRecord *named = body;
+    struct publisher *publisher;
+    switch (record->kind) {
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED:
+        rc = replay_settled(broker, body, error);
+        break;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD:
+        rc = replay_dead(broker, body, error);
+        break;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED:
+        remember_active(broker, body);
+        break;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_REFUSED:
+        advance_publisher(broker, refused->publisher, refused->sequence, record->time_ns);
+        break;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_QUEUE:
+        rc = registry_add_queue(broker, queue->queue, queue->name, error) ? 0 : -EBADMSG;
+        break;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_PUBLISHER:
+        rc = publishers_add(&broker->publishers, named->publisher, named->system,
+            bytes_of(named->stream.data, named->stream.len), record->time_ns / 1000, &publisher);
+        break;
+    default:
+        break;
+    }
+    protobuf_c_message_free_unpacked(message, NULL);
+    return rc;
+}
+
+static int replay(void *context, const struct journal_record *record, struct error *error) {
+    return record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE
+               ? replay_message(context, record, error)
+               : replay_small(context, record, error);
+}
+
+// ---- Checkpoint: built field by field, so that no tree of it is ever in memory. ----
+
+static int append_part(struct buffer *out, const ProtobufCMessage *part) {
+    size_t size = protobuf_c_message_get_packed_size(part);
+    uint8_t *at = buffer_extend(out, size);
+    if (!at)
+        return -ENOMEM;
+    protobuf_c_message_pack(part, at);
+    return 0;
+}
+
+static int append_queue(const struct queue *queue, struct buffer *out) {
+    size_t count = queue->settled_beyond.count;
+    Hutong__Bus__V1__PositionSpan *items = calloc(count + 1, sizeof *items);
+    Hutong__Bus__V1__PositionSpan **pointers = calloc(count + 1, sizeof *pointers);
+    int rc = items && pointers ? 0 : -ENOMEM;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const struct span *span = &queue->settled_beyond.items[i];
+        hutong__bus__v1__position_span__init(&items[i]);
+        items[i].first = span->first;
+        items[i].count = span->last - span->first + 1;
+        pointers[i] = &items[i];
+    }
+    if (rc == 0) {
+        Hutong__Bus__V1__QueueState state = HUTONG__BUS__V1__QUEUE_STATE__INIT;
+        state.queue = queue->id;
+        state.name = queue->name;
+        state.next_position = queue->next_position;
+        state.settled = queue->settled;
+        state.n_settled_beyond = count;
+        state.settled_beyond = pointers;
+        state.bytes = queue->bytes;
+        Hutong__Bus__V1__QueueState *one = &state;
+        Hutong__Bus__V1__Checkpoint part = HUTONG__BUS__V1__CHECKPOINT__INIT;
+        part.n_queues = 1;
+        part.queues = &one;
+        rc = append_part(out, &part.base);
+    }
+    free(items);
+    free(pointers);
+    return rc;
+}
+
+static int append_publisher(const struct publisher *publisher, struct buffer *out) {
+    Hutong__Bus__V1__PublisherState state = HUTONG__BUS__V1__PUBLISHER_STATE__INIT;
+    state.publisher = publisher->id;
+    state.system = publisher->system;
+    state.stream.data = (uint8_t *)(uintptr_t)publisher->stream;
+    state.stream.len = WIRE_STREAM_SIZE;
+    state.sequence = publisher->sequence;
+    state.last_us = publisher->last_us;
+    Hutong__Bus__V1__PublisherState *one = &state;
+    Hutong__Bus__V1__Checkpoint part = HUTONG__BUS__V1__CHECKPOINT__INIT;
+    part.n_publishers = 1;
+    part.publishers = &one;
+    return append_part(out, &part.base);
+}
+
+static int append_active(const struct broker *broker, struct buffer *out) {
+    Hutong__Bus__V1__ActivatedRecord active = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
+    active.digest.data = (uint8_t *)(uintptr_t)broker->active_digest;
+    active.digest.len = sizeof broker->active_digest;
+    Hutong__Bus__V1__Checkpoint part = HUTONG__BUS__V1__CHECKPOINT__INIT;
+    part.active = &active;
+    return broker->has_active ? append_part(out, &part.base) : 0;
+}
+
+static int checkpoint(void *context, struct buffer *out) {
+    const struct broker *broker = context;
+    int rc = append_active(broker, out);
+    for (size_t i = 0; i < broker->queue_count && rc == 0; i++)
+        if (broker->queues[i])
+            rc = append_queue(broker->queues[i], out);
+    for (size_t i = 0; i < broker->publishers.count && rc == 0; i++)
+        if (broker->publishers.items[i])
+            rc = append_publisher(broker->publishers.items[i], out);
+    return rc;
+}
+
+struct journal_owner broker_journal_owner(struct broker *broker) {
+    return (struct journal_owner){
+        .context = broker, .restore = restore, .replay = replay, .checkpoint = checkpoint};
+}

@@ -1,0 +1,59 @@
+#include "broker/internal.h"
+
+#include <jansson.h>
+
+static json_t *describe_session(const struct broker *broker, const struct session *session) {
+    return json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "system",
+        session->system->address, "instance", session->instance, "software", session->software, "connected_s",
+        (json_int_t)((broker->now_us - (int64_t)session->since_us) / 1000000), "receives",
+        session->queue != NULL, "standby", session->queue && session->queue->receiver != session->connection,
+        "silent_ms", (json_int_t)(broker->now_ms - session->heard_ms), "accepted",
+        (json_int_t)session->counters.accepted, "refused", (json_int_t)session->counters.refused, "repeats",
+        (json_int_t)session->counters.repeats, "delivered", (json_int_t)session->counters.delivered,
+        "settled", (json_int_t)session->counters.settled, "failed", (json_int_t)session->counters.failed);
+}
+
+static json_t *describe_queue(const struct queue *queue) {
+    return json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", queue->name,
+        "waiting", (json_int_t)queue->unsettled, "bytes", (json_int_t)queue->bytes, "in_flight",
+        (json_int_t)queue->in_flight, "receiving", queue->receiving, "next_position",
+        (json_int_t)queue->next_position, "settled_to", (json_int_t)queue->settled_durable, "routed",
+        (json_int_t)queue->counters.pushed, "sent", (json_int_t)queue->counters.sent, "settled",
+        (json_int_t)queue->counters.settled, "retried", (json_int_t)queue->counters.retried, "dead",
+        (json_int_t)queue->counters.dead);
+}
+
+static json_t *describe_refusals(const struct broker_counters *counters) {
+    json_t *reasons = json_object();
+    for (size_t i = 0; i < sizeof counters->refused_by / sizeof counters->refused_by[0]; i++)
+        if (counters->refused_by[i])
+            json_object_set_new(
+                reasons, wire_reason_name((wire_reason)i), json_integer((json_int_t)counters->refused_by[i]));
+    return reasons;
+}
+
+static json_t *describe_counters(const struct broker_counters *counters) {
+    return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
+        (json_int_t)counters->accepted, "repeats", (json_int_t)counters->repeats, "refused",
+        (json_int_t)counters->refused, "refused_by", describe_refusals(counters), "unrouted",
+        (json_int_t)counters->unrouted, "deliveries", (json_int_t)counters->deliveries, "settled",
+        (json_int_t)counters->settled, "dead", (json_int_t)counters->dead, "sessions",
+        (json_int_t)counters->sessions, "session_errors", (json_int_t)counters->errors);
+}
+
+struct json_t *broker_describe(const struct broker *broker) {
+    json_t *peers = json_array();
+    LIST_EACH(node, &broker->sessions) {
+        const struct session *session = LIST_ITEM(node, const struct session, link);
+        if (session->open)
+            json_array_append_new(peers, describe_session(broker, session));
+    }
+    json_t *queues = json_array();
+    for (size_t i = 0; i < broker->queue_count; i++)
+        if (broker->queues[i])
+            json_array_append_new(queues, describe_queue(broker->queues[i]));
+    return json_pack("{s:s, s:I, s:I, s:b, s:I, s:o, s:o, s:o}", "version", HUTONG_VERSION, "uptime_s",
+        (json_int_t)((broker->now_us - broker->started_us) / 1000000), "time_us", (json_int_t)broker->now_us,
+        "draining", broker->draining, "routes", (json_int_t)routes_count(broker->routes), "peers", peers,
+        "queues", queues, "counters", describe_counters(&broker->counters));
+}

@@ -1,0 +1,64 @@
+#include "broker/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+// Grows an array by one; false without memory.
+static bool make_room(void **items, size_t count, size_t *capacity, size_t size) {
+    if (count < *capacity)
+        return true;
+    size_t larger = *capacity ? *capacity * 2 : 64;
+    void *grown = realloc(*items, larger * size);
+    if (!grown)
+        return false;
+    *items = grown;
+    *capacity = larger;
+    return true;
+}
+
+struct outgoing *update_outgoing(struct update *update, uint64_t connection) {
+    void *items = update->frames;
+    if (!make_room(&items, update->frame_count, &update->frame_capacity, sizeof *update->frames))
+        return NULL;
+    update->frames = items;
+    struct outgoing *outgoing = &update->frames[update->frame_count++];
+    *outgoing = (struct outgoing){.connection = connection};
+    return outgoing;
+}
+
+int update_frame(struct update *update, uint64_t connection, const wire_frame *frame, bool last) {
+    struct outgoing *outgoing = update_outgoing(update, connection);
+    if (!outgoing)
+        return -ENOMEM;
+    outgoing->last = last;
+    return wire_frame_append(frame, &outgoing->head);
+}
+
+int update_load(struct update *update, uint32_t queue, const struct queue_load *load) {
+    void *items = update->loads;
+    if (!make_room(&items, update->load_count, &update->load_capacity, sizeof *update->loads))
+        return -ENOMEM;
+    update->loads = items;
+    update->loads[update->load_count++] = (struct load_wish){.queue = queue, .load = *load};
+    return 0;
+}
+
+void update_clear(struct update *update) {
+    for (size_t i = 0; i < update->frame_count; i++) {
+        buffer_destroy(&update->frames[i].head);
+        buffer_destroy(&update->frames[i].body);
+    }
+    update->frame_count = 0;
+    update->load_count = 0;
+    update->more = update->drained = false;
+    update->deadline_ms = UINT64_MAX;
+}
+
+void update_destroy(struct update *update) {
+    update_clear(update);
+    free(update->frames);
+    free(update->loads);
+    update->frames = NULL;
+    update->loads = NULL;
+    update->frame_capacity = update->load_capacity = 0;
+}
