@@ -64,7 +64,3 @@ int text_read(const struct text_form *form, struct bytes text, int64_t *i64, dou
 // nothing. 0, TEXT_BAD, -ENOMEM.
 int text_write(
     const struct text_form *form, const struct cel_value *value, struct buffer *out, struct error *error);
-
-// Days and seconds of the proleptic Gregorian calendar.
-int64_t text_seconds_of(int year, int month, int day, int hour, int minute, int second); // as if UTC
-bool text_day_exists(int year, int month, int day);
