@@ -44,6 +44,16 @@ const struct config_node *config_root(const struct config_file *file); // NULL f
 const char *config_path(const struct config_file *file);
 struct bytes config_source(const struct config_file *file);
 
+// All *.yaml of a folder, in order of name; hidden files are left out.
+struct config_folder {
+    struct config_file **files; // owned; those that could be parsed
+    size_t count;
+};
+// True when the folder and each file could be read; what could not is reported, and the others are there. At
+// most 10,000 files.
+bool config_load_folder(const char *path, struct config_folder *out, struct report *report);
+void config_folder_destroy(struct config_folder *folder);
+
 // The place in the file of byte `offset` of a scalar's value: right through quoting, escapes, folding, block
 // indent.
 struct mark config_mark_inside(const struct config_node *scalar, size_t offset);

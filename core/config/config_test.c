@@ -227,6 +227,40 @@ static void files_are_read_and_missing_ones_told(void **state) {
     report_destroy(&report);
 }
 
+static void write_file(const char *folder, const char *name, const char *text) {
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void a_folder_is_read_in_order_of_name(void **state) {
+    (void)state;
+    char folder[] = "/tmp/hutong-config-XXXXXX";
+    static const char *const names[] = {"b.yaml", "a.yaml", ".hidden.yaml", "c.yml", "d.yaml"};
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < 5; i++)
+        write_file(folder, names[i], i == 4 ? "a: [" : "a: b");
+    struct report *report = report_new(0);
+    struct config_folder loaded;
+    assert_false(config_load_folder(folder, &loaded, report));
+    assert_int_equal(report_errors(report), 1);
+    assert_int_equal(loaded.count, 2);
+    assert_non_null(strstr(config_path(loaded.files[0]), "/a.yaml"));
+    config_folder_destroy(&loaded);
+    assert_false(config_load_folder("/nonexistent", &loaded, report));
+    assert_int_equal(report_errors(report), 2);
+    for (size_t i = 0; i < 5; i++) {
+        char path[200];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+    report_destroy(&report);
+}
+
 static void without_memory_nothing_is_returned(void **state) {
     (void)state;
     const char *source =
@@ -257,6 +291,7 @@ int main(void) {
         cmocka_unit_test(places_in_block_texts),
         cmocka_unit_test(an_error_inside_underlines_what_it_is_about),
         cmocka_unit_test(files_are_read_and_missing_ones_told),
+        cmocka_unit_test(a_folder_is_read_in_order_of_name),
         cmocka_unit_test(without_memory_nothing_is_returned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

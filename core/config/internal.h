@@ -47,7 +47,7 @@ struct node {
 };
 
 static inline const struct node *node_of(const struct config_node *node) {
-    return (const struct node *)(const void *)node;
+    return (const struct node *)node;
 }
 
 struct config_file {
