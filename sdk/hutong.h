@@ -1,10 +1,13 @@
-// hutong.h: what an adapter links. Connect, publish, handle, settle; with a durable spool for when the broker is away.
+// hutong.h: what an adapter links. Connect, publish, handle, settle; with a durable spool for when the broker
+// is away.
 //
-// A connection runs one thread of its own that talks to the broker (heartbeats, reconnecting with back-off and jitter, the
-// spool). Callbacks run only inside hutong_run() or hutong_dispatch(), in the caller's thread: a handler may block for a
-// database. hutong_publish() and hutong_settle() may be called from any thread; all else from one.
+// A connection runs one thread of its own that talks to the broker (heartbeats, reconnecting with back-off
+// and jitter, the spool). Callbacks run only inside hutong_run() or hutong_dispatch(), in the caller's
+// thread: a handler may block for a database. hutong_publish() and hutong_settle() may be called from any
+// thread; all else from one.
 //
-// Texts are UTF-8, NUL-terminated and borrowed for the call unless said otherwise. Times are microseconds since 1970 UTC.
+// Texts are UTF-8, NUL-terminated and borrowed for the call unless said otherwise. Times are microseconds
+// since 1970 UTC.
 #pragma once
 
 #include <stdbool.h>
@@ -21,7 +24,7 @@ struct hutong;
 
 enum hutong_code {
     HUTONG_OK = 0,
-    HUTONG_INVALID,     // an argument or option is wrong; calling again with the same won't help
+    HUTONG_INVALID, // an argument or option is wrong; calling again with the same won't help
     HUTONG_NO_MEMORY,
     HUTONG_DISK,        // the spool: full, damaged, or locked by another process
     HUTONG_UNREACHABLE, // no session with the broker
@@ -38,49 +41,50 @@ struct hutong_error {
 };
 
 struct hutong_options {
-    const char *endpoint;    // "tcp://bus.example:7400"
-    const char *system;      // "public_security/population"
-    const char *instance;    // NULL: "default"
-    const char *key_file;    // own CURVE certificate with the secret key (hutong keys); NULL: no CURVE
+    const char *endpoint;        // "tcp://bus.example:7400"
+    const char *system;          // "public_security/population"
+    const char *instance;        // NULL: "default"
+    const char *key_file;        // own CURVE certificate with the secret key (hutong keys); NULL: no CURVE
     const char *broker_key_file; // the broker's public certificate; required with key_file
-    const char *spool_folder; // NULL: no spool: what isn't accepted is lost with the process
-    uint64_t spool_limit;     // bytes on disk, 0: 1 GiB
-    const char *software;     // NULL: the program's name; shown to operators
-    bool receive;             // take deliveries
-    uint32_t receive_messages; // unsettled deliveries at most, 0: 1,000
-    uint64_t receive_bytes;    // bytes of them at most, 0: 16 MiB
-    uint32_t window_messages;  // without a spool: unaccepted messages at most, 0: 10,000
-    uint64_t window_bytes;     // 0: 64 MiB
-    uint32_t reconnect_min_ms; // 0: 100
-    uint32_t reconnect_max_ms; // 0: 10,000
+    const char *spool_folder;    // NULL: no spool: what isn't accepted is lost with the process
+    uint64_t spool_limit;        // bytes on disk, 0: 1 GiB
+    const char *software;        // NULL: the program's name; shown to operators
+    bool receive;                // take deliveries
+    uint32_t receive_messages;   // unsettled deliveries at most, 0: 1,000
+    uint64_t receive_bytes;      // bytes of them at most, 0: 16 MiB
+    uint32_t window_messages;    // without a spool: unaccepted messages at most, 0: 10,000
+    uint64_t window_bytes;       // 0: 64 MiB
+    uint32_t reconnect_min_ms;   // 0: 100
+    uint32_t reconnect_max_ms;   // 0: 10,000
 };
 
-// Starts connecting and returns at once: connected or not, publishing works into the spool or the window. Opens the spool (one process
-// at a time). `options` and its texts are copied. HUTONG_OK and `*out` owned.
+// Starts connecting and returns at once: connected or not, publishing works into the spool or the window.
+// Opens the spool (one process at a time). `options` and its texts are copied. HUTONG_OK and `*out` owned.
 HUTONG_API enum hutong_code hutong_open(
     const struct hutong_options *options, struct hutong **out, struct hutong_error *error);
 
-// Waits up to `timeout_ms` for what was published to be accepted (with a spool: to be on disk; the rest goes on at the next
-// open), says bye and frees. NULL inside is fine. HUTONG_TIMEOUT when something was left behind.
+// Waits up to `timeout_ms` for what was published to be accepted (with a spool: to be on disk; the rest goes
+// on at the next open), says bye and frees. NULL inside is fine. HUTONG_TIMEOUT when something was left
+// behind.
 HUTONG_API enum hutong_code hutong_close(struct hutong **self, uint32_t timeout_ms);
 
 enum hutong_state {
     HUTONG_CONNECTING,
     HUTONG_CONNECTED,
-    HUTONG_DENIED, // the broker refused this identity or version; it goes on trying, slowly
+    HUTONG_DENIED,    // the broker refused this identity or version; it goes on trying, slowly
     HUTONG_DISK_FULL, // the spool can't take more
 };
 
 struct hutong_status {
     enum hutong_state state;
-    uint64_t published;   // since open
-    uint64_t accepted;    // by the broker, since open
-    uint64_t refused;     // by the broker, since open
-    uint64_t spooled;     // on disk or in the window, not yet accepted
+    uint64_t published; // since open
+    uint64_t accepted;  // by the broker, since open
+    uint64_t refused;   // by the broker, since open
+    uint64_t spooled;   // on disk or in the window, not yet accepted
     uint64_t received;
     uint64_t settled;
     uint64_t reconnects;
-    char text[256];       // the last error of the connection
+    char text[256]; // the last error of the connection
 };
 HUTONG_API void hutong_status(struct hutong *hutong, struct hutong_status *out);
 HUTONG_API enum hutong_code hutong_wait_connected(struct hutong *hutong, uint32_t timeout_ms);
@@ -99,7 +103,8 @@ struct hutong_message {
     const char *const *attributes;
 };
 
-// What became of a message. `accepted`: on the broker's disk. Otherwise `error` says why it was refused; it won't be sent again.
+// What became of a message. `accepted`: on the broker's disk. Otherwise `error` says why it was refused; it
+// won't be sent again.
 struct hutong_outcome {
     uint64_t sequence; // in the stream
     bool accepted;
@@ -108,15 +113,16 @@ struct hutong_outcome {
 typedef void hutong_outcome_callback(void *context, const struct hutong_outcome *outcome);
 
 struct hutong_publish_options {
-    // Called from hutong_dispatch() once the broker has decided. With a spool: not for messages of an earlier process.
+    // Called from hutong_dispatch() once the broker has decided. With a spool: not for messages of an earlier
+    // process.
     hutong_outcome_callback *callback; // NULL: none
     void *context;
-    // With a spool: where the source has got to, stored in the same write as the message, so that after a crash the source
-    // goes on exactly behind it. At most 4 KiB; NULL: unchanged.
+    // With a spool: where the source has got to, stored in the same write as the message, so that after a
+    // crash the source goes on exactly behind it. At most 4 KiB; NULL: unchanged.
     const void *position;
     size_t position_size;
-    // Returns once the message is taken (spool: on disk). Otherwise it is gathered with others and taken soon after;
-    // hutong_flush() waits for it.
+    // Returns once the message is taken (spool: on disk). Otherwise it is gathered with others and taken soon
+    // after; hutong_flush() waits for it.
     bool wait;
 };
 
@@ -129,9 +135,11 @@ HUTONG_API enum hutong_code hutong_publish_wait(struct hutong *hutong, const str
     uint32_t timeout_ms, struct hutong_error *error);
 
 // Waits until all that was published is on disk in the spool (without a spool: accepted or refused).
-HUTONG_API enum hutong_code hutong_flush(struct hutong *hutong, uint32_t timeout_ms, struct hutong_error *error);
+HUTONG_API enum hutong_code hutong_flush(
+    struct hutong *hutong, uint32_t timeout_ms, struct hutong_error *error);
 
-// The position stored last, also by an earlier process; copied into `out` (up to `size`). Returns its size; 0: none.
+// The position stored last, also by an earlier process; copied into `out` (up to `size`). Returns its size;
+// 0: none.
 HUTONG_API size_t hutong_position(struct hutong *hutong, void *out, size_t size);
 // Stores a position without a message (all that was read needed no message). On disk when it returns.
 HUTONG_API enum hutong_code hutong_store_position(
@@ -173,17 +181,18 @@ struct hutong_settlement {
 typedef void hutong_handler(
     void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement);
 
-// `type`: full protobuf name, or NULL for all types without a handler of their own. A delivery without a handler is
-// rejected. Set handlers before hutong_run().
-HUTONG_API enum hutong_code hutong_handle(
-    struct hutong *hutong, const char *type, hutong_handler *handler, void *context, struct hutong_error *error);
+// `type`: full protobuf name, or NULL for all types without a handler of their own. A delivery without a
+// handler is rejected. Set handlers before hutong_run().
+HUTONG_API enum hutong_code hutong_handle(struct hutong *hutong, const char *type, hutong_handler *handler,
+    void *context, struct hutong_error *error);
 
 // Settles a delivery that was left for LATER.
 HUTONG_API enum hutong_code hutong_settle(
     struct hutong *hutong, uint64_t position, const struct hutong_settlement *settlement);
 
-// Called at the end of each dispatch in which deliveries were handled, before their settlements go out: a handler that
-// gathers (a transaction, a file) commits here. A settlement other than DONE replaces those of the whole round. Optional.
+// Called at the end of each dispatch in which deliveries were handled, before their settlements go out: a
+// handler that gathers (a transaction, a file) commits here. A settlement other than DONE replaces those of
+// the whole round. Optional.
 typedef void hutong_round_end(void *context, size_t deliveries, struct hutong_settlement *settlement);
 HUTONG_API void hutong_on_round_end(struct hutong *hutong, hutong_round_end *callback, void *context);
 
