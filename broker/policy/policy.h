@@ -65,6 +65,8 @@ struct policy_agreement {
 // Loads all that broker.yaml names but routes. Every problem goes to the report; NULL when there was any
 // error. Owned.
 struct policy *policy_load(const char *broker_yaml, struct report *report);
+// The same with another catalogue than the file names (NULL: that one); borrowed, as long as the policy.
+struct policy *policy_load_with(const char *broker_yaml, const char *catalogue, struct report *report);
 void policy_destroy(struct policy **self);
 
 const struct policy_settings *policy_settings(const struct policy *policy);
@@ -81,3 +83,10 @@ const char *policy_nearest_system(const struct policy *policy, struct bytes addr
 // (gov.<agency>.…).
 bool policy_may_publish(const struct policy_system *system, const struct schema_message *type);
 const struct policy_agreement *policy_agreement(const struct policy *policy, struct bytes id); // or NULL
+size_t policy_agreement_count(const struct policy *policy);
+
+// Whether the agreement lists the field at `path` of its type ("address.division"; "": the whole message), or
+// a message that it lies in, or all that lies in it. If not, `missing` is the first path that isn't covered.
+#define POLICY_PATH_SIZE 512
+bool policy_covers(const struct policy_agreement *agreement, const struct schema_message *type,
+    const char *path, char missing[POLICY_PATH_SIZE]);

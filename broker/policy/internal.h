@@ -1,0 +1,51 @@
+// What the parts of broker/policy share while they load.
+#pragma once
+
+#include "broker/policy/policy.h"
+#include "core/base/map.h"
+#include "core/schema/arena.h"
+
+struct system {
+    struct policy_system public; // first, so that a policy_system is a system
+    const struct config_node *node;
+    const char *package; // "gov.<agency>."
+    bool listed;         // `may_publish` was given: only these types
+    const struct schema_message **types;
+    size_t type_count;
+};
+
+struct policy {
+    struct policy_settings settings;
+    struct config_file *file;
+    struct config_folder agencies;
+    struct config_folder agreements;
+    struct catalogue *catalogue; // NULL while loading, where it can't be read
+    struct codes *codes;
+    struct arena arena; // systems, agreements and texts that are no part of a file
+    struct system **systems;
+    const char **addresses; // of the systems
+    size_t system_count;
+    size_t system_capacity;
+    struct map *by_address;    // struct system
+    struct map *by_key;        // struct system, by 40 characters of Z85
+    struct map *agencies_seen; // config_node of the name
+    struct map *by_id;         // struct policy_agreement
+    struct report *report;     // only while loading
+    bool no_memory;
+};
+
+// All these report what is wrong. Out of memory sets policy->no_memory.
+void policy_load_settings(struct policy *policy, const struct config_node *root);
+void policy_load_agencies(struct policy *policy);
+void policy_load_agreements(struct policy *policy);
+
+// A path of broker.yaml against the folder that it lies in. In the arena; NULL without memory (noted).
+const char *policy_path(struct policy *policy, const char *path);
+
+// Keeps `value`; notes when there is no memory.
+void *policy_keep(struct policy *policy, void *value);
+
+bool policy_name_valid(struct bytes name); // lower-case letters, digits and "_"; at most 60
+
+// The type that a scalar names, or NULL (reported). Without a catalogue NULL, silently.
+const struct schema_message *policy_type(const struct policy *policy, const struct config_node *scalar);

@@ -1,0 +1,222 @@
+#include "broker/policy/internal.h"
+#include "core/codes/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void *policy_keep(struct policy *policy, void *value) {
+    if (!value)
+        policy->no_memory = true;
+    return value;
+}
+
+const char *policy_path(struct policy *policy, const char *path) {
+    const char *base = config_path(policy->file);
+    const char *slash = strrchr(base, '/');
+    if (path[0] == '/' || !slash)
+        return path;
+    size_t folder = (size_t)(slash - base) + 1;
+    size_t size = strlen(path) + 1;
+    char *full = policy_keep(policy, arena_alloc(&policy->arena, folder + size));
+    if (full) {
+        memcpy(full, base, folder);
+        memcpy(full + folder, path, size);
+    }
+    return full;
+}
+
+void policy_destroy(struct policy **self) {
+    struct policy *policy = *self;
+    if (!policy)
+        return;
+    map_destroy(&policy->by_address);
+    map_destroy(&policy->by_key);
+    map_destroy(&policy->agencies_seen);
+    map_destroy(&policy->by_id);
+    free(policy->systems);
+    free(policy->addresses);
+    codes_destroy(&policy->codes);
+    catalogue_destroy(&policy->catalogue);
+    config_folder_destroy(&policy->agreements);
+    config_folder_destroy(&policy->agencies);
+    config_destroy(&policy->file);
+    arena_destroy(&policy->arena);
+    free(policy);
+    *self = NULL;
+}
+
+static struct policy *policy_new(struct report *report) {
+    struct policy *policy = calloc(1, sizeof *policy);
+    if (!policy)
+        return NULL;
+    policy->report = report;
+    policy->codes = codes_new();
+    policy->by_address = map_new();
+    policy->by_key = map_new();
+    policy->agencies_seen = map_new();
+    policy->by_id = map_new();
+    if (!policy->codes || !policy->by_address || !policy->by_key || !policy->agencies_seen || !policy->by_id)
+        policy_destroy(&policy);
+    return policy;
+}
+
+static void load_catalogue(struct policy *policy, const struct config_node *root) {
+    struct error error;
+    int rc = catalogue_load_file(policy->settings.catalogue, &policy->catalogue, &error);
+    if (rc == -ENOMEM) {
+        policy->no_memory = true;
+    } else if (rc != 0) {
+        const struct config_node *node = config_get(root, "catalogue");
+        config_error(node ? node : root, policy->report, "the catalogue can't be loaded: %s", error.text);
+    }
+}
+
+static void load_all(struct policy *policy, const char *catalogue) {
+    const struct config_node *root = config_root(policy->file);
+    if (!root || root->kind != CONFIG_MAPPING) {
+        report_add(policy->report, REPORT_ERROR, config_path(policy->file), (struct bytes){0},
+            (struct mark){0}, 0,
+            "this is no configuration of a broker; it begins with \"listen: tcp://127.0.0.1:7400\"");
+        return;
+    }
+    policy_load_settings(policy, root);
+    if (catalogue)
+        policy->settings.catalogue = catalogue;
+    if (policy->no_memory)
+        return;
+    load_catalogue(policy, root);
+    if (codes_load(policy->codes, policy->settings.codes, policy->report) == -ENOMEM)
+        policy->no_memory = true;
+    policy_load_agencies(policy);
+    policy_load_agreements(policy);
+}
+
+struct policy *policy_load_with(const char *broker_yaml, const char *catalogue, struct report *report) {
+    size_t errors = report_errors(report);
+    struct policy *policy = policy_new(report);
+    if (policy && (policy->file = config_load(broker_yaml, NULL, report)))
+        load_all(policy, catalogue);
+    if (!policy || policy->no_memory)
+        report_add(
+            report, REPORT_ERROR, broker_yaml, (struct bytes){0}, (struct mark){0}, 0, "out of memory");
+    if (report_errors(report) > errors)
+        policy_destroy(&policy);
+    else if (policy)
+        policy->report = NULL;
+    return policy;
+}
+
+struct policy *policy_load(const char *broker_yaml, struct report *report) {
+    return policy_load_with(broker_yaml, NULL, report);
+}
+
+// ---- Looking up ----
+
+const struct policy_settings *policy_settings(const struct policy *policy) {
+    return &policy->settings;
+}
+
+const struct catalogue *policy_catalogue(const struct policy *policy) {
+    return policy->catalogue;
+}
+
+const struct codes *policy_codes(const struct policy *policy) {
+    return policy->codes;
+}
+
+size_t policy_system_count(const struct policy *policy) {
+    return policy->system_count;
+}
+
+const struct policy_system *policy_system_at(const struct policy *policy, size_t i) {
+    return i < policy->system_count ? &policy->systems[i]->public : NULL;
+}
+
+const struct policy_system *policy_system_named(const struct policy *policy, struct bytes address) {
+    const struct system *system = map_get(policy->by_address, address);
+    return system ? &system->public : NULL;
+}
+
+const struct policy_system *policy_system_by_key(const struct policy *policy, const char *public_z85) {
+    const struct system *system = map_get(policy->by_key, bytes_of_string(public_z85));
+    return system ? &system->public : NULL;
+}
+
+const char *policy_nearest_system(const struct policy *policy, struct bytes address) {
+    return report_nearest(address, policy->addresses, policy->system_count);
+}
+
+bool policy_may_publish(const struct policy_system *public, const struct schema_message *type) {
+    const struct system *system = (const struct system *)public;
+    if (!system->listed)
+        return strncmp(type->full_name, system->package, strlen(system->package)) == 0;
+    for (size_t i = 0; i < system->type_count; i++)
+        if (system->types[i] == type)
+            return true;
+    return false;
+}
+
+const struct policy_agreement *policy_agreement(const struct policy *policy, struct bytes id) {
+    return map_get(policy->by_id, id);
+}
+
+size_t policy_agreement_count(const struct policy *policy) {
+    return map_size(policy->by_id);
+}
+
+// ---- What an agreement covers ----
+
+static bool lists(const struct policy_agreement *agreement, const char *path) {
+    for (size_t i = 0; i < agreement->field_count; i++) {
+        size_t size = strlen(agreement->fields[i]);
+        if (strncmp(path, agreement->fields[i], size) == 0 && (path[size] == '\0' || path[size] == '.'))
+            return true;
+    }
+    return false;
+}
+
+// At most 16 levels: a type that holds itself can't be listed whole below that, so it is not covered.
+// NOLINTNEXTLINE(misc-no-recursion)
+static bool covers_all(const struct policy_agreement *agreement, const struct schema_message *type,
+    char *path, size_t used, unsigned depth, char missing[POLICY_PATH_SIZE]) {
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *field = &type->fields[i];
+        size_t size = strlen(field->name);
+        if (used + size + 2 > POLICY_PATH_SIZE)
+            return false;
+        memcpy(path + used, field->name, size + 1);
+        if (lists(agreement, path))
+            continue;
+        if (field->message && !field->map && depth < 16) {
+            path[used + size] = '.';
+            if (covers_all(agreement, field->message, path, used + size + 1, depth + 1, missing))
+                continue;
+            return false;
+        }
+        memcpy(missing, path, used + size + 1);
+        return false;
+    }
+    return type->field_count > 0 || used == 0;
+}
+
+bool policy_covers(const struct policy_agreement *agreement, const struct schema_message *type,
+    const char *path, char missing[POLICY_PATH_SIZE]) {
+    char walked[POLICY_PATH_SIZE];
+    size_t used = strlen(path);
+    missing[0] = '\0';
+    if (used + 2 > sizeof walked || (used && lists(agreement, path)))
+        return used + 2 <= sizeof walked;
+    memcpy(walked, path, used + 1);
+    memcpy(missing, path, used + 1);
+    for (const char *at = path; *at && type;) {
+        size_t size = strcspn(at, ".");
+        const struct schema_field *field = schema_field_named(type, bytes_of(at, size));
+        type = field && !field->map ? field->message : NULL;
+        at += size + (at[size] == '.');
+    }
+    if (!type)
+        return false;
+    if (used)
+        walked[used++] = '.';
+    return covers_all(agreement, type, walked, used, 0, missing);
+}
