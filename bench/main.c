@@ -1,0 +1,61 @@
+#include "bench/bench.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] = "Usage: hutong-bench ROLE --endpoint E [OPTION…]\n"
+                            "One process of a benchmark; bench/run starts them.\n"
+                            "ROLE: publish receive relay relay-publish relay-receive\n";
+
+static const struct option long_options[] = {{"endpoint", required_argument, NULL, 'e'},
+    {"system", required_argument, NULL, 's'}, {"key", required_argument, NULL, 'k'},
+    {"broker-key", required_argument, NULL, 'b'}, {"catalogue", required_argument, NULL, 'c'},
+    {"division", required_argument, NULL, 'd'}, {"size", required_argument, NULL, 'z'},
+    {"window", required_argument, NULL, 'w'}, {"subjects", required_argument, NULL, 'j'},
+    {"rate", required_argument, NULL, 'r'}, {"warm", required_argument, NULL, 'm'},
+    {"count", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {0}};
+
+static int parse(int argc, char **argv, struct bench_options *out)
+{
+    for (int option; (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+        switch (option) {
+        case 'e': out->endpoint = optarg; break;
+        case 's': out->system = optarg; break;
+        case 'k': out->key_file = optarg; break;
+        case 'b': out->broker_key_file = optarg; break;
+        case 'c': out->catalogue = optarg; break;
+        case 'd': out->division = optarg; break;
+        case 'z': out->size = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 'w': out->window = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 'j': out->subjects = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 'r': out->rate = strtod(optarg, NULL); break;
+        case 'm': out->warm_s = strtod(optarg, NULL); break;
+        case 'n': out->count_s = strtod(optarg, NULL); break;
+        case 'h': fputs(usage, stdout); exit(0);
+        default: return 2;
+        }
+    }
+    return out->endpoint && out->subjects && optind == argc - 1 ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct bench_options *options);
+    } roles[] = {{"publish", bench_publish}, {"receive", bench_receive}, {"relay", relay_run},
+        {"relay-publish", relay_publish}, {"relay-receive", relay_receive}};
+    struct bench_options options = {
+        .division = "330106", .size = 1024, .window = 10000, .subjects = 100000, .warm_s = 3, .count_s = 8};
+    if (parse(argc, argv, &options) != 0) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (strcmp(argv[optind], roles[i].name) == 0)
+            return roles[i].run(&options);
+    fputs(usage, stderr);
+    return 2;
+}
