@@ -70,8 +70,7 @@ static struct map_slot *find(const struct map *map, uint64_t hash, struct bytes 
     size_t mask = map->capacity - 1;
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
         struct map_slot *slot = &map->slots[i];
-        if (!slot->value ||
-            (slot->hash == hash && slot->key_size == key.size && memcmp(slot->key, key.data, key.size) == 0))
+        if (!slot->value || (slot->hash == hash && bytes_equal(bytes_of(slot->key, slot->key_size), key)))
             return slot;
     }
 }
