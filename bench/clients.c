@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static struct hutong *connected(const struct bench_options *options, bool receive)
-{
+static struct hutong *connected(const struct bench_options *options, bool receive) {
     struct hutong_options open = {.endpoint = options->endpoint,
         .system = options->system,
         .key_file = options->key_file,
@@ -25,7 +24,8 @@ static struct hutong *connected(const struct bench_options *options, bool receiv
         .software = "hutong-bench"};
     struct hutong *hutong = NULL;
     struct hutong_error error = {0};
-    if (hutong_open(&open, &hutong, &error) != HUTONG_OK || hutong_wait_connected(hutong, 10000) != HUTONG_OK) {
+    if (hutong_open(&open, &hutong, &error) != HUTONG_OK ||
+        hutong_wait_connected(hutong, 10000) != HUTONG_OK) {
         struct hutong_status status = {0};
         if (hutong)
             hutong_status(hutong, &status);
@@ -35,23 +35,21 @@ static struct hutong *connected(const struct bench_options *options, bool receiv
     return hutong;
 }
 
-static int64_t now_us(void)
-{
+static int64_t now_us(void) {
     return clock_realtime_ns() / 1000;
 }
 
 static uint64_t refused;
 
-static void on_outcome(void *context, const struct hutong_outcome *outcome)
-{
+static void on_outcome(void *context, const struct hutong_outcome *outcome) {
     (void)context;
     if (!outcome->accepted)
         refused++;
 }
 
-// Waits for the time at which the n-th message is due; the latency counts from there, whether it could go then or not.
-static int64_t due(const struct bench_options *options, int64_t started, uint64_t n)
-{
+// Waits for the time at which the n-th message is due; the latency counts from there, whether it could go
+// then or not.
+static int64_t due(const struct bench_options *options, int64_t started, uint64_t n) {
     if (options->rate <= 0)
         return now_us();
     int64_t at = started + (int64_t)((double)n * 1e6 / options->rate);
@@ -61,8 +59,7 @@ static int64_t due(const struct bench_options *options, int64_t started, uint64_
     return at;
 }
 
-int bench_publish(const struct bench_options *options)
-{
+int bench_publish(const struct bench_options *options) {
     struct buffer payload = {0};
     struct hutong *hutong = connected(options, false);
     if (!hutong || payload_make(options->catalogue, options->division, options->size, &payload) != 0)
@@ -97,7 +94,8 @@ int bench_publish(const struct bench_options *options)
     hutong_dispatch(hutong, 0);
     struct hutong_status status;
     hutong_status(hutong, &status);
-    printf("{\"sent\": %" PRIu64 ", \"accepted\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"whole\": %s, \"seconds\": %.3f}\n",
+    printf("{\"sent\": %" PRIu64 ", \"accepted\": %" PRIu64 ", \"refused\": %" PRIu64
+           ", \"whole\": %s, \"seconds\": %.3f}\n",
         sent, status.accepted, refused, whole ? "true" : "false", (double)(now_us() - started) / 1e6);
     hutong_close(&hutong, 1000);
     buffer_destroy(&payload);
@@ -116,8 +114,8 @@ struct receiver {
     const struct bench_options *options;
 };
 
-static void on_delivery(void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement)
-{
+static void on_delivery(
+    void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
     struct receiver *receiver = context;
     (void)settlement;
     int64_t now = now_us();
@@ -137,14 +135,12 @@ static void on_delivery(void *context, const struct hutong_delivery *delivery, s
 
 static atomic_bool stopped;
 
-static void on_signal(int number)
-{
+static void on_signal(int number) {
     (void)number;
     atomic_store(&stopped, true);
 }
 
-int bench_receive(const struct bench_options *options)
-{
+int bench_receive(const struct bench_options *options) {
     static struct receiver receiver;
     receiver.options = options;
     struct sigaction action = {.sa_handler = on_signal};

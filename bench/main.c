@@ -17,31 +17,56 @@ static const struct option long_options[] = {{"endpoint", required_argument, NUL
     {"rate", required_argument, NULL, 'r'}, {"warm", required_argument, NULL, 'm'},
     {"count", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {0}};
 
-static int parse(int argc, char **argv, struct bench_options *out)
-{
+static int parse(int argc, char **argv, struct bench_options *out) {
     for (int option; (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
         switch (option) {
-        case 'e': out->endpoint = optarg; break;
-        case 's': out->system = optarg; break;
-        case 'k': out->key_file = optarg; break;
-        case 'b': out->broker_key_file = optarg; break;
-        case 'c': out->catalogue = optarg; break;
-        case 'd': out->division = optarg; break;
-        case 'z': out->size = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 'w': out->window = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 'j': out->subjects = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 'r': out->rate = strtod(optarg, NULL); break;
-        case 'm': out->warm_s = strtod(optarg, NULL); break;
-        case 'n': out->count_s = strtod(optarg, NULL); break;
-        case 'h': fputs(usage, stdout); exit(0);
-        default: return 2;
+        case 'e':
+            out->endpoint = optarg;
+            break;
+        case 's':
+            out->system = optarg;
+            break;
+        case 'k':
+            out->key_file = optarg;
+            break;
+        case 'b':
+            out->broker_key_file = optarg;
+            break;
+        case 'c':
+            out->catalogue = optarg;
+            break;
+        case 'd':
+            out->division = optarg;
+            break;
+        case 'z':
+            out->size = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'w':
+            out->window = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'j':
+            out->subjects = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'r':
+            out->rate = strtod(optarg, NULL);
+            break;
+        case 'm':
+            out->warm_s = strtod(optarg, NULL);
+            break;
+        case 'n':
+            out->count_s = strtod(optarg, NULL);
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(0);
+        default:
+            return 2;
         }
     }
     return out->endpoint && out->subjects && optind == argc - 1 ? 0 : 2;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(const struct bench_options *options);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int encode(const struct schema_message *type, const char *division, uint32_t padding, struct buffer *out)
-{
+static int encode(
+    const struct schema_message *type, const char *division, uint32_t padding, struct buffer *out) {
     struct buffer json = {0};
     struct error error = {0};
     char pad[8192] = "";
@@ -22,8 +22,7 @@ static int encode(const struct schema_message *type, const char *division, uint3
     return rc;
 }
 
-int payload_make(const char *catalogue, const char *division, uint32_t size, struct buffer *out)
-{
+int payload_make(const char *catalogue, const char *division, uint32_t size, struct buffer *out) {
     struct catalogue *types = NULL;
     struct error error = {0};
     if (catalogue_load_file(catalogue, &types, &error) != 0) {

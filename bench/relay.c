@@ -1,4 +1,5 @@
-// The ceiling: a plain ROUTER that passes each message on to one receiver, without batches, durability or any thought.
+// The ceiling: a plain ROUTER that passes each message on to one receiver, without batches, durability or any
+// thought.
 #include "bench/bench.h"
 
 #include "core/base/clock.h"
@@ -14,14 +15,12 @@
 
 static atomic_bool stopped;
 
-static void on_signal(int number)
-{
+static void on_signal(int number) {
     (void)number;
     atomic_store(&stopped, true);
 }
 
-static void *open_socket(void *zmq, int type, const struct bench_options *options, const char *id)
-{
+static void *open_socket(void *zmq, int type, const struct bench_options *options, const char *id) {
     void *socket = zmq_socket(zmq, type);
     int timeout = 200;
     int linger = 0;
@@ -52,14 +51,12 @@ static void *open_socket(void *zmq, int type, const struct bench_options *option
     return socket;
 }
 
-static void watch_signals(void)
-{
+static void watch_signals(void) {
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGTERM, &action, NULL);
 }
 
-int relay_run(const struct bench_options *options)
-{
+int relay_run(const struct bench_options *options) {
     watch_signals();
     void *zmq = zmq_ctx_new();
     void *socket = open_socket(zmq, ZMQ_ROUTER, options, NULL);
@@ -92,8 +89,7 @@ int relay_run(const struct bench_options *options)
     return 0;
 }
 
-int relay_publish(const struct bench_options *options)
-{
+int relay_publish(const struct bench_options *options) {
     void *zmq = zmq_ctx_new();
     void *socket = open_socket(zmq, ZMQ_DEALER, options, "publisher");
     static uint8_t payload[8192];
@@ -115,8 +111,7 @@ int relay_publish(const struct bench_options *options)
     return 0;
 }
 
-int relay_receive(const struct bench_options *options)
-{
+int relay_receive(const struct bench_options *options) {
     static struct histogram histogram;
     watch_signals();
     void *zmq = zmq_ctx_new();

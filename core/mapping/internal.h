@@ -32,5 +32,5 @@ enum mapping_special mapping_special(const struct schema_message *message);
 bool mapping_fits(const struct schema_field *field, const struct cel_type *type, char *wanted, size_t size);
 
 // Appends a value (tag included) to `out`. 0, MAPPING_REFUSED with the text, -ENOMEM.
-int mapping_write(const struct schema_field *field, const struct cel_value *value, struct cel_activation *activation,
-    struct buffer *out, struct error *error);
+int mapping_write(const struct schema_field *field, const struct cel_value *value,
+    struct cel_activation *activation, struct buffer *out, struct error *error);

@@ -7,15 +7,15 @@
 
 #define NESTING_LIMIT 16
 
-static void report_problems(const struct config_node *scalar, const struct cel_problems *problems, struct report *report)
-{
+static void report_problems(
+    const struct config_node *scalar, const struct cel_problems *problems, struct report *report) {
     for (size_t i = 0; i < problems->count; i++)
         config_error_inside(scalar, problems->items[i].offset, problems->items[i].length, report, "%s",
             problems->items[i].text);
 }
 
-static struct cel_program *compile(const struct config_node *scalar, const struct cel_env *env, struct report *report)
-{
+static struct cel_program *compile(
+    const struct config_node *scalar, const struct cel_env *env, struct report *report) {
     if (scalar->kind != CONFIG_SCALAR) {
         config_error(scalar, report, "expected an expression, not a %s",
             scalar->kind == CONFIG_SEQUENCE ? "sequence" : "mapping");
@@ -32,9 +32,8 @@ static struct cel_program *compile(const struct config_node *scalar, const struc
     return program;
 }
 
-struct cel_program *mapping_expression(const struct config_node *scalar, const struct cel_env *env,
-    enum cel_kind want, struct report *report)
-{
+struct cel_program *mapping_expression(
+    const struct config_node *scalar, const struct cel_env *env, enum cel_kind want, struct report *report) {
     struct cel_program *program = compile(scalar, env, report);
     if (!program || want == CEL_DYN)
         return program;
@@ -51,8 +50,7 @@ struct cel_program *mapping_expression(const struct config_node *scalar, const s
 }
 
 // "msg.a.b": a selection and nothing else.
-static bool is_selection(struct bytes source)
-{
+static bool is_selection(struct bytes source) {
     bool dots = false;
     for (size_t i = 0; i < source.size; i++) {
         char c = (char)source.data[i];
@@ -64,8 +62,7 @@ static bool is_selection(struct bytes source)
 }
 
 // The guard is best effort: where has() does not apply, there is nothing that could be absent.
-static struct cel_program *compile_guard(struct bytes source, const struct cel_env *env)
-{
+static struct cel_program *compile_guard(struct bytes source, const struct cel_env *env) {
     struct buffer text = {0};
     struct cel_program *guard = NULL;
     if (is_selection(source) && buffer_append_format(&text, "has(%.*s)", BYTES_ARGS(source)) == 0 &&
@@ -75,12 +72,11 @@ static struct cel_program *compile_guard(struct bytes source, const struct cel_e
     return guard;
 }
 
-static struct mapping *load(const struct config_node *node, const struct schema_message *target, const struct cel_env *env,
-    struct report *report, unsigned depth);
+static struct mapping *load(const struct config_node *node, const struct schema_message *target,
+    const struct cel_env *env, struct report *report, unsigned depth);
 
-static void load_nested(struct mapped_field *mapped, const struct config_node *value, const struct cel_env *env,
-    struct report *report, unsigned depth)
-{
+static void load_nested(struct mapped_field *mapped, const struct config_node *value,
+    const struct cel_env *env, struct report *report, unsigned depth) {
     const struct schema_field *field = mapped->field;
     if (field->repeated || field->kind != SCHEMA_MESSAGE || mapping_special(field->message) != MAPPING_PLAIN)
         config_error(value, report, "%s is no message: expected an expression, not a mapping", field->name);
@@ -90,9 +86,8 @@ static void load_nested(struct mapped_field *mapped, const struct config_node *v
         mapped->nested = load(value, field->message, env, report, depth + 1);
 }
 
-static void load_expression(struct mapped_field *mapped, const struct config_node *value, const struct cel_env *env,
-    struct report *report)
-{
+static void load_expression(struct mapped_field *mapped, const struct config_node *value,
+    const struct cel_env *env, struct report *report) {
     mapped->program = compile(value, env, report);
     if (!mapped->program)
         return;
@@ -101,14 +96,14 @@ static void load_expression(struct mapped_field *mapped, const struct config_nod
     const struct cel_type *type = cel_program_type(mapped->program);
     if (!mapping_fits(mapped->field, type, wanted, sizeof wanted))
         config_error_inside(value, 0, value->text.size, report, "%s.%s takes a %s, but this is a %s",
-            mapped->field->parent->full_name, mapped->field->name, wanted, cel_type_name(type, have, sizeof have));
+            mapped->field->parent->full_name, mapped->field->name, wanted,
+            cel_type_name(type, have, sizeof have));
     else if (mapped->field->presence)
         mapped->guard = compile_guard(value->text, env);
 }
 
 static const struct schema_field *find_field(
-    const struct config_node *key, const struct schema_message *target, struct report *report)
-{
+    const struct config_node *key, const struct schema_message *target, struct report *report) {
     const struct schema_field *field = schema_field_named(target, key->text);
     if (field)
         return field;
@@ -121,17 +116,15 @@ static const struct schema_field *find_field(
     return NULL;
 }
 
-static bool shares_oneof(const struct mapping *mapping, const struct schema_field *field)
-{
+static bool shares_oneof(const struct mapping *mapping, const struct schema_field *field) {
     for (size_t i = 0; i < mapping->count; i++)
         if (field->oneof >= 0 && mapping->fields[i].field->oneof == field->oneof)
             return true;
     return false;
 }
 
-static void load_field(struct mapping *mapping, const struct config_node *key, const struct config_node *value,
-    const struct cel_env *env, struct report *report, unsigned depth)
-{
+static void load_field(struct mapping *mapping, const struct config_node *key,
+    const struct config_node *value, const struct cel_env *env, struct report *report, unsigned depth) {
     const struct schema_field *field = find_field(key, mapping->target, report);
     if (!field)
         return;
@@ -145,16 +138,14 @@ static void load_field(struct mapping *mapping, const struct config_node *key, c
         load_expression(mapped, value, env, report);
 }
 
-static int by_number(const void *a, const void *b)
-{
+static int by_number(const void *a, const void *b) {
     uint32_t x = ((const struct mapped_field *)a)->field->number;
     uint32_t y = ((const struct mapped_field *)b)->field->number;
     return (x > y) - (x < y);
 }
 
-static struct mapping *load(const struct config_node *node, const struct schema_message *target, const struct cel_env *env,
-    struct report *report, unsigned depth)
-{
+static struct mapping *load(const struct config_node *node, const struct schema_message *target,
+    const struct cel_env *env, struct report *report, unsigned depth) {
     struct mapping *mapping = calloc(1, sizeof *mapping);
     if (mapping) {
         mapping->target = target;
@@ -172,8 +163,7 @@ static struct mapping *load(const struct config_node *node, const struct schema_
 }
 
 struct mapping *mapping_load(const struct config_node *node, const struct schema_message *target,
-    const struct cel_env *env, struct report *report)
-{
+    const struct cel_env *env, struct report *report) {
     size_t before = report_errors(report);
     if (node->kind != CONFIG_MAPPING || node->count == 0) {
         config_error(node, report, "expected a mapping of fields of %s to expressions", target->full_name);
@@ -185,8 +175,7 @@ struct mapping *mapping_load(const struct config_node *node, const struct schema
     return mapping;
 }
 
-void mapping_destroy(struct mapping **self)
-{
+void mapping_destroy(struct mapping **self) {
     struct mapping *mapping = *self;
     if (!mapping)
         return;
@@ -200,14 +189,12 @@ void mapping_destroy(struct mapping **self)
     *self = NULL;
 }
 
-const struct schema_message *mapping_target(const struct mapping *mapping)
-{
+const struct schema_message *mapping_target(const struct mapping *mapping) {
     return mapping->target;
 }
 
 static void each_field(const struct mapping *mapping, const char *prefix,
-    void (*visit)(void *context, const char *path, const struct config_node *at), void *context)
-{
+    void (*visit)(void *context, const char *path, const struct config_node *at), void *context) {
     for (size_t i = 0; i < mapping->count; i++) {
         const struct mapped_field *mapped = &mapping->fields[i];
         char path[512];
@@ -222,8 +209,7 @@ static void each_field(const struct mapping *mapping, const char *prefix,
     }
 }
 
-void mapping_each_field(
-    const struct mapping *mapping, void (*visit)(void *context, const char *path, const struct config_node *at), void *context)
-{
+void mapping_each_field(const struct mapping *mapping,
+    void (*visit)(void *context, const char *path, const struct config_node *at), void *context) {
     each_field(mapping, "", visit, context);
 }

@@ -1,5 +1,5 @@
-// A mapping: a target message type and a CEL expression for each of its fields, from a YAML mapping node. Used by routes
-// (message to message) and by adapters (row to message). Loaded once, then immutable.
+// A mapping: a target message type and a CEL expression for each of its fields, from a YAML mapping node.
+// Used by routes (message to message) and by adapters (row to message). Loaded once, then immutable.
 #pragma once
 
 #include "core/cel/cel.h"
@@ -8,26 +8,30 @@
 struct mapping;
 
 enum {
-    MAPPING_REFUSED = 1, // this message can't be mapped (an unmapped code, a failed expression): the text names the field
+    MAPPING_REFUSED =
+        1, // this message can't be mapped (an unmapped code, a failed expression): the text names the field
 };
 
-// `node`: a YAML mapping of target field to expression; a nested YAML mapping fills a nested message, field by field. Every
-// problem is reported at its place: unknown field (with the nearest), unlike types, repeated or map fields that don't fit.
-// Returns NULL when there was any. Returns owned; `env` and the types are borrowed and must outlive it.
+// `node`: a YAML mapping of target field to expression; a nested YAML mapping fills a nested message, field
+// by field. Every problem is reported at its place: unknown field (with the nearest), unlike types, repeated
+// or map fields that don't fit. Returns NULL when there was any. Returns owned; `env` and the types are
+// borrowed and must outlive it.
 struct mapping *mapping_load(const struct config_node *node, const struct schema_message *target,
     const struct cel_env *env, struct report *report);
 void mapping_destroy(struct mapping **self);
 const struct schema_message *mapping_target(const struct mapping *mapping);
 
-// Calls `visit` for each target field path that is filled ("address.division"), for agreements to be checked against.
-void mapping_each_field(
-    const struct mapping *mapping, void (*visit)(void *context, const char *path, const struct config_node *at), void *context);
+// Calls `visit` for each target field path that is filled ("address.division"), for agreements to be checked
+// against.
+void mapping_each_field(const struct mapping *mapping,
+    void (*visit)(void *context, const char *path, const struct config_node *at), void *context);
 
-// Appends the target message's wire bytes. A null or absent source leaves the field out. 0, MAPPING_REFUSED, -ENOMEM.
+// Appends the target message's wire bytes. A null or absent source leaves the field out. 0, MAPPING_REFUSED,
+// -ENOMEM.
 int mapping_run(const struct mapping *mapping, struct cel_activation *activation, struct buffer *out,
     struct error *error);
 
-// A typed expression from a scalar node, with its problems reported inside the scalar. `want`: the kind that it must have
-// (CEL_DYN: any). NULL when it has problems. Returns owned.
-struct cel_program *mapping_expression(const struct config_node *scalar, const struct cel_env *env,
-    enum cel_kind want, struct report *report);
+// A typed expression from a scalar node, with its problems reported inside the scalar. `want`: the kind that
+// it must have (CEL_DYN: any). NULL when it has problems. Returns owned.
+struct cel_program *mapping_expression(
+    const struct config_node *scalar, const struct cel_env *env, enum cel_kind want, struct report *report);
