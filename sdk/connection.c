@@ -12,6 +12,7 @@
 #define HELLO_NS (10 * CLOCK_SECOND_NS) // until the welcome
 #define STEADY_NS (2 * CLOCK_SECOND_NS) // a session of this length ends the back-off
 #define SILENT_INTERVALS 3u
+#define TRIM_NS CLOCK_SECOND_NS
 #define BURST 64 // messages read before others get their turn
 #define BYE_LINGER_MS 1000
 
@@ -317,8 +318,18 @@ static void tidy(struct hutong *hutong) {
     pthread_mutex_unlock(&hutong->lock);
 }
 
+static void keep_memory_small(struct hutong *hutong, uint64_t now) {
+    if (!outgoing_idle(hutong)) {
+        hutong->trim_at = now + TRIM_NS;
+    } else if (now >= hutong->trim_at) {
+        block_pool_trim(&hutong->pool);
+        hutong->trim_at = UINT64_MAX;
+    }
+}
+
 static void keep_time(struct hutong *hutong) {
     uint64_t now = clock_monotonic_ns();
+    keep_memory_small(hutong, now);
     if (hutong->spool && now >= hutong->tidy_at)
         tidy(hutong);
     if (hutong->phase == PHASE_WAITING && now >= hutong->deadline)
@@ -340,7 +351,7 @@ static uint64_t sooner(uint64_t a, uint64_t b) {
 
 // When keep_time() or outgoing_store() has something to do next.
 static uint64_t next_time(const struct hutong *hutong) {
-    uint64_t next = hutong->deadline;
+    uint64_t next = sooner(hutong->deadline, hutong->trim_at);
     if (hutong->spool)
         next = sooner(next, hutong->tidy_at);
     if (hutong->retry_store_at)

@@ -76,7 +76,7 @@ static struct hutong *allocate(void) {
     hutong->wake_fd = hutong->ready_fd = -1;
     hutong->inward.tail = &hutong->inward.head;
     hutong->message_limit = MESSAGE_LIMIT;
-    hutong->tidy_at = UINT64_MAX;
+    hutong->tidy_at = hutong->trim_at = UINT64_MAX;
     hutong->phase = PHASE_WAITING;
     return hutong;
 }

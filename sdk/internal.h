@@ -8,6 +8,7 @@
 #include "sdk/hutong.h"
 #include "sdk/link.h"
 #include "sdk/options.h"
+#include "sdk/ranges.h"
 #include "sdk/spool.h"
 
 #include <stdatomic.h>
@@ -82,11 +83,6 @@ struct failure {
     uint32_t retry_after_ms;
     bool reject;
     char *text; // owned, or NULL
-};
-
-struct range {
-    uint64_t first;
-    uint64_t last;
 };
 
 // What dispatch hands to the connection's thread. Under `lock`.
@@ -206,6 +202,7 @@ struct hutong {
     uint64_t heard; // when something came last, monotonic ns
     uint64_t spoke;
     uint64_t tidy_at;
+    uint64_t trim_at; // spare memory goes back after an idle second
     uint64_t retry_store_at;
     uint64_t granted_messages;
     uint64_t granted_bytes;
@@ -236,6 +233,7 @@ void outgoing_end(struct hutong *hutong);
 void outgoing_store(struct hutong *hutong); // gathered blocks into the spool, or the window
 void outgoing_send(struct hutong *hutong);
 void outgoing_accepted(struct hutong *hutong, const Hutong__Bus__V1__Accepted *accepted);
+bool outgoing_idle(struct hutong *hutong); // nothing waits to be stored, sent or decided
 void outgoing_destroy(struct hutong *hutong);
 
 // dispatch.c

@@ -290,6 +290,13 @@ static struct block *read_back(struct hutong *hutong) {
     return block;
 }
 
+bool outgoing_idle(struct hutong *hutong) {
+    pthread_mutex_lock(&hutong->lock);
+    bool idle = !hutong->gather.head && !hutong->window.head;
+    pthread_mutex_unlock(&hutong->lock);
+    return idle;
+}
+
 void outgoing_send(struct hutong *hutong) {
     struct window *window = &hutong->window;
     while (hutong->phase == PHASE_SESSION) {

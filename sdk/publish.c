@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SPOOL_GATHER_LIMIT (16u << 20) // bytes that wait for the disk
+
 // ---- Checks, before the lock ----
 
 static enum hutong_code check_text(
@@ -98,7 +100,8 @@ static enum hutong_code check_room(const struct hutong *hutong, size_t size, str
             size, (unsigned long long)hutong->message_limit);
     uint64_t count = hutong->spool ? 0 : hutong->gather.next - 1 - hutong->decided;
     uint64_t bytes = hutong->spool ? hutong->gather.bytes : hutong->window_bytes;
-    if (count >= hutong->options.window_messages || (bytes && bytes + size > hutong->options.window_bytes))
+    uint64_t most = hutong->spool ? SPOOL_GATHER_LIMIT : hutong->options.window_bytes;
+    if (count >= hutong->options.window_messages || (bytes && bytes + size > most))
         return sdk_fail(error, HUTONG_FULL, true, "the window is full: %s",
             hutong->spool ? "the spool's disk is slower than the publisher"
                           : "the broker has yet to accept messages");

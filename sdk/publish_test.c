@@ -433,8 +433,8 @@ static void curve_works(void **state) {
     (void)state;
     char folder[] = "/tmp/hutong-test-XXXXXX";
     assert_non_null(mkdtemp(folder));
-    char paths[3][64];
-    char secrets[3][80];
+    char paths[3][300];
+    char secrets[3][400];
     static const char *const names[] = {"broker", "client", "other"};
     struct error error;
     for (int i = 0; i < 3; i++) {

@@ -77,7 +77,7 @@ static int check_hello(const Hutong__Bus__V1__Hello *hello, struct error *error)
             hello->stream.len, WIRE_STREAM_SIZE);
     if (!wire_address_valid(bytes_of_string(hello->system)))
         return error_set(error, WIRE_REFUSED, "hello: system is not an address such as 'agency/system'");
-    if (!wire_instance_valid(bytes_of_string(hello->instance)))
+    if (*hello->instance && !wire_instance_valid(bytes_of_string(hello->instance)))
         return error_set(
             error, WIRE_REFUSED, "hello: instance must be 1 to 64 letters, digits, '-', '_' or '.'");
     return 0;
