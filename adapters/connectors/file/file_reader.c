@@ -56,7 +56,7 @@ void file_reader_destroy(struct file_reader **self) {
     free(reader);
 }
 
-const struct charset *file_reader_encoding(const struct file_reader *reader) {
+const struct charset *file_reader_charset(const struct file_reader *reader) {
     return reader->charset;
 }
 

@@ -51,4 +51,4 @@ void file_reader_destroy(struct file_reader **self);
 int file_reader_next(struct file_reader *reader, struct record *out, struct error *error);
 // The next record is read from here.
 void file_reader_seek(struct file_reader *reader, struct place_in_file to);
-const struct charset *file_reader_encoding(const struct file_reader *reader);
+const struct charset *file_reader_charset(const struct file_reader *reader);

@@ -2,12 +2,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-#define SECRET_LIMIT 4096
 
 struct client {
     struct client_options options;
@@ -26,35 +22,17 @@ static void forget(char **secret) {
     *secret = NULL;
 }
 
-// The first line of a file with a secret, owned.
-static int read_secret(const char *path, const char *prefix, char **out, struct error *error) {
-    char text[SECRET_LIMIT];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    int failed = errno;
-    if (fd >= 0)
-        close(fd);
-    if (n < 0)
-        return error_set(error, -failed, "%s: %s", path, strerror(failed));
-    text[n] = '\0';
-    text[strcspn(text, "\r\n")] = '\0';
-    int size = asprintf(out, "%s%s", prefix, text);
-    explicit_bzero(text, sizeof text);
-    return size < 0 ? error_no_memory(error) : 0;
-}
-
 int client_new(const struct client_options *options, struct client **out, struct error *error) {
     struct client *client = calloc(1, sizeof *client);
     if (!client)
         return error_no_memory(error);
     client->options = *options;
-    int rc = options->login_file ? read_secret(options->login_file, "", &client->login, error) : 0;
-    if (rc == 0 && options->token_file)
-        rc = read_secret(options->token_file, "Authorization: Bearer ", &client->bearer, error);
-    if (rc == 0) {
-        client->curl = curl_easy_init();
-        rc = client->curl ? 0 : error_no_memory(error);
-    }
+    client->login = options->login ? strdup(options->login) : NULL;
+    if (options->token && asprintf(&client->bearer, "Authorization: Bearer %s", options->token) < 0)
+        client->bearer = NULL;
+    client->curl = curl_easy_init();
+    bool whole = client->curl && !options->login == !client->login && !options->token == !client->bearer;
+    int rc = whole ? 0 : error_no_memory(error);
     if (rc != 0)
         client_destroy(&client);
     else

@@ -12,15 +12,15 @@ struct client_options { // texts are borrowed
     const char *ca_file;          // NULL: the system's
     const char *certificate_file; // NULL: no client certificate
     const char *key_file;
-    const char *login_file; // "user:password" on its first line; NULL: none
-    const char *token_file; // a bearer token on its first line; NULL: none
-    const char *proxy;      // NULL: none, whatever the environment says
-    bool insecure;          // takes any server certificate: for tests
+    const char *login; // "user:password"; NULL: none. Copied, as the token
+    const char *token; // a bearer token; NULL: none
+    const char *proxy; // NULL: none, whatever the environment says
+    bool insecure;     // takes any server certificate: for tests
 };
 
 struct client;
 
-// Reads the files with secrets. 0 and `*out` owned, negative.
+// 0 and `*out` owned, negative.
 int client_new(const struct client_options *options, struct client **out, struct error *error);
 void client_destroy(struct client **self);
 

@@ -10,13 +10,14 @@ struct part {
     struct cel_program *value; // owned; NULL: text only
     struct bytes source;       // the expression, for messages
     enum template_place place;
-    struct form form;
+    struct text_form form;
     char *pattern; // owned
 };
 
 struct template {
     enum template_kind kind;
     const struct config_node *node;
+    int32_t zone;
     struct part *parts; // owned
     size_t count;
     size_t capacity;
@@ -49,33 +50,66 @@ static struct part *add_part(struct template *template) {
     return part;
 }
 
-// "date", or "date "%Y/%m/%d"".
+static int form_wrong(
+    const struct template *template, const struct template_hole *hole, struct report *report) {
+    config_error_inside(template->node, hole->form, hole->form_size, report,
+        "no form; a form is date, time (with or without a pattern: date \"%%Y/%%m/%%d\") or decimal with "
+        "digits: decimal 2");
+    return -EINVAL;
+}
+
+// What stands behind the form's name: a pattern in quotes, or the digits of a decimal.
+static int load_argument(struct part *part, const char *text, size_t size) {
+    if (part->form.type == TEXT_DECIMAL) {
+        part->form.scale = size == 1 ? (unsigned)(text[0] - '0') : 10;
+        return part->form.scale <= 9 ? 0 : -EINVAL;
+    }
+    if (size == 0)
+        return 0;
+    if (size < 2 || text[0] != '"' || text[size - 1] != '"')
+        return -EINVAL;
+    part->pattern = strndup(text + 1, size - 2);
+    part->form.pattern = part->pattern;
+    return part->pattern ? 0 : -ENOMEM;
+}
+
 static int load_form(
     struct template *template, struct part *part, const struct template_hole *hole, struct report *report) {
     const char *text = (const char *)template->node->text.data + hole->form;
     size_t name = strcspn(text, " \"}");
     name = name < hole->form_size ? name : hole->form_size;
-    size_t kind = 0;
-    while (
-        form_names[kind] && !(strlen(form_names[kind]) == name && strncmp(form_names[kind], text, name) == 0))
-        kind++;
-    if (!form_names[kind] || kind == FORM_INT || kind == FORM_DOUBLE || kind == FORM_BOOL) {
-        config_error_inside(template->node, hole->form, hole->form_size, report,
-            "\"%.*s\" is no form; known are string, date, time, yuan", (int)name, text);
-        return -EINVAL;
+    size_t type = 0;
+    while (text_type_names[type] &&
+           !(strlen(text_type_names[type]) == name && strncmp(text_type_names[type], text, name) == 0))
+        type++;
+    if (type != TEXT_DATE && type != TEXT_TIME && type != TEXT_DECIMAL)
+        return form_wrong(template, hole, report);
+    part->form.type = (enum text_type)type;
+    while (name < hole->form_size && text[name] == ' ')
+        name++;
+    int rc = load_argument(part, text + name, hole->form_size - name);
+    return rc == -EINVAL ? form_wrong(template, hole, report) : rc;
+}
+
+static bool form_takes(const struct text_form *form, enum cel_kind kind) {
+    switch (kind) {
+    case CEL_DYN:
+    case CEL_NULL:
+        return true;
+    case CEL_STRING:
+        return form->type != TEXT_DECIMAL;
+    case CEL_TIMESTAMP:
+        return form->type == TEXT_DATE || form->type == TEXT_TIME || form->type == TEXT_STRING;
+    case CEL_INT:
+    case CEL_UINT:
+        return form->type == TEXT_DECIMAL || form->type == TEXT_STRING;
+    case CEL_BOOL:
+    case CEL_DOUBLE:
+    case CEL_ENUM:
+        return form->type == TEXT_STRING;
+    default:
+        return false;
     }
-    part->form.kind = (enum form_kind)kind;
-    const char *open = memchr(text + name, '"', hole->form_size - name);
-    const char *close = open ? memchr(open + 1, '"', hole->form_size - (size_t)(open + 1 - text)) : NULL;
-    size_t used = open ? close ? (size_t)(close + 1 - text) : 0 : name;
-    if (used != hole->form_size) {
-        config_error_inside(template->node, hole->form, hole->form_size, report,
-            "behind a form stands a pattern in double quotes or nothing, such as date \"%%Y/%%m/%%d\"");
-        return -EINVAL;
-    }
-    part->pattern = open ? strndup(open + 1, (size_t)(close - open - 1)) : NULL;
-    part->form.pattern = part->pattern;
-    return open && !part->pattern ? -ENOMEM : 0;
 }
 
 static int load_value(struct template *template, struct part *part, const struct template_hole *hole,
@@ -89,17 +123,19 @@ static int load_value(struct template *template, struct part *part, const struct
     if (rc != 0)
         return rc;
     const struct cel_type *type = cel_program_type(part->value);
-    if (form_takes(part->form.kind, type->kind))
+    if (form_takes(&part->form, type->kind))
         return 0;
     char name[128];
     config_error_inside(template->node, hole->expression, hole->expression_size, report,
-        "a %s can't be written as %s", cel_type_name(type, name, sizeof name), form_names[part->form.kind]);
+        "a %s can't be written as %s", cel_type_name(type, name, sizeof name),
+        text_type_names[part->form.type]);
     return -EINVAL;
 }
 
 static int load_hole(struct template *template, const struct template_hole *hole, struct template_scan *scan,
     struct part *part, const struct cel_env *env, struct report *report) {
     part->place = template_scan_place(scan);
+    part->form = (struct text_form){.type = TEXT_STRING, .zone = template->zone};
     if (part->place == PLACE_NONE) {
         config_error_inside(template->node, hole->start, hole->end - hole->start, report, "a placeholder %s",
             template_scan_says(scan));
@@ -173,14 +209,14 @@ static int check_document(const struct template *template, struct report *report
 }
 
 struct template *template_load(const struct config_node *scalar, enum template_kind kind,
-    const struct cel_env *env, struct report *report) {
+    const struct cel_env *env, int32_t zone, struct report *report) {
     if (scalar->kind != CONFIG_SCALAR) {
         config_error(scalar, report, "expected a text with ${…} placeholders");
         return NULL;
     }
     struct template *template = calloc(1, sizeof *template);
     if (template)
-        *template = (struct template){.kind = kind, .node = scalar};
+        *template = (struct template){.kind = kind, .node = scalar, .zone = zone};
     int rc = template ? load_parts(template, env, report) : -ENOMEM;
     if (rc == 0)
         rc = check_document(template, report);
@@ -194,7 +230,7 @@ struct template *template_load(const struct config_node *scalar, enum template_k
 // A JSON value of its own: numbers, booleans and null bare, all else in quotes.
 static int put_json_value(const struct part *part, const struct cel_value *value, struct bytes text,
     struct buffer *out, struct error *error) {
-    bool plain = part->form.kind == FORM_STRING;
+    bool plain = part->form.type == TEXT_STRING;
     if (value->kind == CEL_NULL)
         return buffer_append_string(out, "null");
     if (plain && (value->kind == CEL_INT || value->kind == CEL_UINT || value->kind == CEL_DOUBLE ||
@@ -206,13 +242,13 @@ static int put_json_value(const struct part *part, const struct cel_value *value
     return rc ? rc : buffer_append_byte(out, '"');
 }
 
-static int run_part(const struct template *template, const struct part *part,
-    struct cel_activation *activation, struct buffer *out, struct error *error) {
+static int run_part(const struct template *template, const struct part *part, template_eval *eval,
+    void *context, struct buffer *out, struct error *error) {
     struct cel_value value;
     struct buffer text = {0};
-    int rc = cel_eval(part->value, activation, &value, error);
+    int rc = eval(context, part->value, &value, error);
     if (rc == 0)
-        rc = form_write(&part->form, &value, &text, error);
+        rc = text_write(&part->form, &value, &text, error);
     if (rc == 0)
         rc = part->place == PLACE_VALUE
                  ? put_json_value(part, &value, buffer_bytes(&text), out, error)
@@ -227,7 +263,7 @@ static int run_part(const struct template *template, const struct part *part,
     return rc;
 }
 
-int template_run(const struct template *template, struct cel_activation *activation, struct buffer *out,
+int template_run(const struct template *template, template_eval *eval, void *context, struct buffer *out,
     struct error *error) {
     int rc = 0;
     for (size_t i = 0; i < template->count && rc == 0; i++) {
@@ -236,7 +272,7 @@ int template_run(const struct template *template, struct cel_activation *activat
         if (rc != 0)
             return error_set(error, rc, "the text grew too long");
         if (part->value)
-            rc = run_part(template, part, activation, out, error);
+            rc = run_part(template, part, eval, context, out, error);
     }
     return rc;
 }

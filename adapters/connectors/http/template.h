@@ -4,7 +4,8 @@
 //
 //   <CardNo>${msg.citizen_number}</CardNo> <Since>${msg.since | date "%Y/%m/%d"}</Since>
 //
-// Behind "|" stands a form of connectors/text/form.h with an optional pattern. "$${" is a plain "${".
+// Behind "|" stands a form of adapters/runtime/text.h: date or time with an optional pattern in quotes,
+// decimal with the number of digits behind the point. "$${" is a plain "${".
 #pragma once
 
 #include "core/cel/cel.h"
@@ -20,16 +21,20 @@ enum template_kind {
 struct template;
 
 // Compiles a scalar; the document around the placeholders must be well-formed. NULL when there was a problem.
-// Returns owned; the node and `env` are borrowed.
+// Returns owned; the node and `env` are borrowed. `zone`: seconds east of UTC of the times that are written.
 struct template *template_load(const struct config_node *scalar, enum template_kind kind,
-    const struct cel_env *env, struct report *report);
+    const struct cel_env *env, int32_t zone, struct report *report);
 void template_destroy(struct template **self);
 
 enum {
     TEMPLATE_REFUSED = 1, // an expression failed, or a value that has no place here
 };
 
+// Gives the value of a placeholder's expression. 0, a positive code, -ENOMEM.
+typedef int template_eval(
+    void *context, const struct cel_program *program, struct cel_value *out, struct error *error);
+
 // Appends the text. 0, TEMPLATE_REFUSED with the placeholder's expression in the error's text, -ENOMEM,
 // -EMSGSIZE.
-int template_run(const struct template *template, struct cel_activation *activation, struct buffer *out,
+int template_run(const struct template *template, template_eval *eval, void *context, struct buffer *out,
     struct error *error);

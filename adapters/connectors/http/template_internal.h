@@ -2,7 +2,7 @@
 #pragma once
 
 #include "adapters/connectors/http/template.h"
-#include "adapters/connectors/text/form.h"
+#include "adapters/runtime/text.h"
 
 enum template_place {
     PLACE_TEXT,   // XML text, a URL, a header

@@ -1,0 +1,131 @@
+#include "adapters/connectors/file/file.h"
+
+#include "core/base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#define ROWS_A_POLL 500
+
+void file_destroy(struct connector **self) {
+    struct connector *connector = *self;
+    *self = NULL;
+    if (!connector)
+        return;
+    for (size_t i = 0; i < connector->inbox_count; i++)
+        inbox_destroy(&connector->inboxes[i]);
+    for (size_t i = 0; i < connector->outfile_count; i++)
+        outfile_destroy(&connector->outfiles[i]);
+    take_rules_destroy(&connector->take);
+    free(connector->inboxes);
+    free(connector->outfiles);
+    if (connector->notify >= 0)
+        close(connector->notify);
+    free(connector);
+}
+
+// Files are noticed at once where inotify works (not on network file systems), and by polling everywhere.
+static void watch_folders(struct connector *connector) {
+    if (connector->notify >= 0)
+        close(connector->notify);
+    connector->notify = connector->inbox_count ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
+    for (size_t i = 0; connector->notify >= 0 && i < connector->inbox_count; i++)
+        inotify_add_watch(
+            connector->notify, inbox_settings(connector->inboxes[i])->folder, IN_CLOSE_WRITE | IN_MOVED_TO);
+}
+
+static void drain_notices(const struct connector *connector) {
+    char events[4096];
+    while (connector->notify >= 0 && read(connector->notify, events, sizeof events) > 0)
+        ;
+}
+
+static int open_all(struct connector *connector, struct error *error) {
+    struct bytes position = connector->host->position(connector->host->runtime);
+    struct buffer copy = {0}; // a publish may move it
+    int rc = buffer_append_bytes(&copy, position) ? error_no_memory(error) : 0;
+    for (size_t i = 0; i < connector->inbox_count && rc == 0; i++) {
+        bool resumed = false;
+        rc = inbox_open(connector->inboxes[i], buffer_bytes(&copy), &resumed, error);
+    }
+    for (size_t i = 0; i < connector->outfile_count && rc == 0; i++)
+        rc = outfile_open(connector->outfiles[i], error);
+    buffer_destroy(&copy);
+    if (rc == 0)
+        watch_folders(connector);
+    return rc;
+}
+
+static bool any_busy(const struct connector *connector) {
+    for (size_t i = 0; i < connector->inbox_count; i++)
+        if (inbox_busy(connector->inboxes[i]))
+            return true;
+    return false;
+}
+
+// One file at a time in all folders: there is one position.
+static int run_inboxes(struct connector *connector, bool *worked, uint64_t *wait_ns, struct error *error) {
+    int rc = 0;
+    bool busy = any_busy(connector);
+    for (size_t i = 0; i < connector->inbox_count && !*worked; i++) {
+        if (busy && !inbox_busy(connector->inboxes[i]))
+            continue;
+        uint64_t wait = UINT64_MAX;
+        int one = inbox_run(connector->inboxes[i], ROWS_A_POLL, worked, &wait, error);
+        *wait_ns = wait < *wait_ns ? wait : *wait_ns;
+        if (one < 0)
+            return one;
+        rc = one ? one : rc; // a folder that is away doesn't hold up the others
+        if (one && inbox_busy(connector->inboxes[i]))
+            break;
+    }
+    return rc;
+}
+
+static int poll_files(
+    struct connector *connector, bool *more, uint32_t *wait_ms, int *fd, struct error *error) {
+    uint64_t wait_ns = connector->poll_ns;
+    bool worked = false;
+    drain_notices(connector);
+    int rc = run_inboxes(connector, &worked, &wait_ns, error);
+    for (size_t i = 0; i < connector->outfile_count && rc >= 0; i++) {
+        int one = outfile_run(connector->outfiles[i], &wait_ns, error);
+        rc = one ? one : rc;
+    }
+    if (rc != 0)
+        return rc;
+    *more = worked;
+    *wait_ms = (uint32_t)(wait_ns / CLOCK_MILLISECOND_NS) + 1;
+    *fd = connector->notify;
+    return 0;
+}
+
+static int deliver(
+    struct connector *connector, const struct connector_delivery *delivery, struct error *error) {
+    struct take_rule *rule = NULL;
+    if (!connector->take)
+        return error_set(error, CONNECTOR_REJECT, "this system takes no messages");
+    int rc = take_rules_begin(connector->take, delivery, &rule, error);
+    return rc || !rule ? rc : outfile_add(rule->own, delivery->position, error);
+}
+
+static int commit(struct connector *connector, struct error *error) {
+    int rc = 0;
+    for (size_t i = 0; i < connector->outfile_count; i++) {
+        int one = outfile_commit(connector->outfiles[i], error);
+        rc = one ? one : rc;
+    }
+    return rc;
+}
+
+const struct connector_class file_connector = {
+    .name = "file",
+    .configure = file_configure,
+    .open = open_all,
+    .poll = poll_files,
+    .deliver = deliver,
+    .commit = commit,
+    .destroy = file_destroy,
+};
