@@ -1,5 +1,6 @@
-// CEL, the Common Expression Language (github.com/google/cel-spec), typed against the catalogue and evaluated on wire
-// bytes. parse -> check -> compile happen once, at load; a program is immutable and may be shared by threads, an activation not.
+// CEL, the Common Expression Language (github.com/google/cel-spec), typed against the catalogue and evaluated
+// on wire bytes. parse -> check -> compile happen once, at load; a program is immutable and may be shared by
+// threads, an activation not.
 #pragma once
 
 #include "core/schema/view.h"
@@ -9,8 +10,8 @@ struct codes; // core/codes
 enum cel_kind {
     CEL_NULL,
     CEL_BOOL,
-    CEL_INT,    // int64
-    CEL_UINT,   // uint64
+    CEL_INT,  // int64
+    CEL_UINT, // uint64
     CEL_DOUBLE,
     CEL_STRING,
     CEL_BYTES,
@@ -25,7 +26,8 @@ enum cel_kind {
     CEL_DYN, // static type only
 };
 
-// A static type. `element` of a list, or value of a map (`key` its key); `message`/`enumeration` where of that kind.
+// A static type. `element` of a list, or value of a map (`key` its key); `message`/`enumeration` where of
+// that kind.
 struct cel_type {
     enum cel_kind kind;
     const struct cel_type *element;
@@ -34,7 +36,8 @@ struct cel_type {
     const struct schema_enum *enumeration;
 };
 
-// What is wrong with an expression: `offset` and `length` in bytes of the source. At most CEL_PROBLEMS are kept.
+// What is wrong with an expression: `offset` and `length` in bytes of the source. At most CEL_PROBLEMS are
+// kept.
 #define CEL_PROBLEMS 16
 struct cel_problem {
     size_t offset;
@@ -57,14 +60,17 @@ extern const struct cel_limits cel_default_limits;
 // The names that an expression may use. Built at load time; borrowed by programs, which it must outlive.
 struct cel_env;
 
-// `catalogue` and `codes` (may be NULL: then codes() is an error at check) are borrowed. `container` is the package in which
-// short type names resolve ("gov.public_security.v1"; NULL: none), besides that of the variable's own message. Returns owned.
-struct cel_env *cel_env_new(const struct catalogue *catalogue, const struct codes *codes, const char *container);
+// `catalogue` and `codes` (may be NULL: then codes() is an error at check) are borrowed. `container` is the
+// package in which short type names resolve ("gov.public_security.v1"; NULL: none), besides that of the
+// variable's own message. Returns owned.
+struct cel_env *cel_env_new(
+    const struct catalogue *catalogue, const struct codes *codes, const char *container);
 void cel_env_destroy(struct cel_env **self);
 
-// A variable of a message type: its fields are read on wire bytes through `paths` (borrowed, grows as expressions are
-// compiled; its root is the type). Nested type names of the message resolve too: Kind.VISIT under ResidenceRegistered.
-// `index` (from 0, in order of declaration) is where an activation holds the scan. 0 or negative.
+// A variable of a message type: its fields are read on wire bytes through `paths` (borrowed, grows as
+// expressions are compiled; its root is the type). Nested type names of the message resolve too: Kind.VISIT
+// under ResidenceRegistered. `index` (from 0, in order of declaration) is where an activation holds the scan.
+// 0 or negative.
 int cel_env_declare_message(struct cel_env *env, const char *name, struct paths *paths, size_t *index);
 // A variable of a plain kind (BOOL INT UINT DOUBLE STRING BYTES TIMESTAMP DURATION).
 int cel_env_declare(struct cel_env *env, const char *name, enum cel_kind kind, size_t *index);
@@ -74,13 +80,15 @@ struct cel_program;
 // 0, or CEL_REFUSED with problems (NULL: not wanted), or -ENOMEM. Returns `*out` owned.
 enum {
     CEL_REFUSED = 1, // the source is wrong (at compile)
-    CEL_FAILED = 2,  // an error value came out (at evaluation): no such key, division by zero, unmapped code, …
+    CEL_FAILED =
+        2, // an error value came out (at evaluation): no such key, division by zero, unmapped code, …
 };
 int cel_compile(const struct cel_env *env, struct bytes source, const struct cel_limits *limits,
     struct cel_program **out, struct cel_problems *problems);
 void cel_program_destroy(struct cel_program **self);
 const struct cel_type *cel_program_type(const struct cel_program *program);
-// A type's name as people write it ("string", "list(int)", "gov.common.v1.Address"), into `out`; returns `out`.
+// A type's name as people write it ("string", "list(int)", "gov.common.v1.Address"), into `out`; returns
+// `out`.
 const char *cel_type_name(const struct cel_type *type, char *out, size_t size);
 
 struct cel_value {
@@ -112,13 +120,16 @@ struct cel_activation;
 struct cel_activation *cel_activation_new(const struct cel_env *env); // returns owned, or NULL
 void cel_activation_destroy(struct cel_activation **self);
 void cel_activation_reset(struct cel_activation *activation);
-void cel_activation_set_scan(struct cel_activation *activation, size_t index, const struct scan *scan); // borrows
+void cel_activation_set_scan(
+    struct cel_activation *activation, size_t index, const struct scan *scan); // borrows
 void cel_activation_set(struct cel_activation *activation, size_t index, const struct cel_value *value);
-// The date by which codes() maps: seconds since 1970. Set it before evaluating (default: 0 maps by the newest entries).
+// The date by which codes() maps: seconds since 1970. Set it before evaluating (default: 0 maps by the newest
+// entries).
 void cel_activation_set_time(struct cel_activation *activation, int64_t seconds);
 
 // 0 with `*out` (valid until the reset); CEL_FAILED with the text in `error`; -ENOMEM.
 int cel_eval(const struct cel_program *program, struct cel_activation *activation, struct cel_value *out,
     struct error *error);
 // For a program of type bool: 0 with `*out`; no allocation for simple filters.
-int cel_eval_bool(const struct cel_program *program, struct cel_activation *activation, bool *out, struct error *error);
+int cel_eval_bool(
+    const struct cel_program *program, struct cel_activation *activation, bool *out, struct error *error);
