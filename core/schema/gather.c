@@ -48,10 +48,25 @@ struct bytes gather_content(const struct gather *gather, uint32_t record) {
     return value.bytes;
 }
 
-static bool unknown_enum(const struct schema_field *field, struct bytes raw) {
+// Whether there is anything that the field can hold: numbers that a closed enum does not have are unknown
+// fields.
+static bool holds(const struct schema_field *field, uint32_t flags, uint32_t tag, struct bytes raw) {
+    const uint8_t *p = raw.data, *end = p + raw.size;
+    size_t size = raw.size;
     uint64_t number = 0;
-    return encoding_varint(raw.data, raw.data + raw.size, &number) &&
-           !schema_enum_numbered(field->enumeration, (int32_t)(uint32_t)number);
+    bool packed = (flags & SCHEMA_TAG_PACKABLE) && (tag & 7) == ENCODING_LEN;
+    if (packed)
+        p = encoding_size(p, end, &size);
+    if (!packed && !(flags & SCHEMA_TAG_CLOSED))
+        return true;
+    if (!(flags & SCHEMA_TAG_CLOSED))
+        return size > 0;
+    while (p && p < end) {
+        p = encoding_varint(p, end, &number);
+        if (p && schema_enum_numbered(field->enumeration, (int32_t)(uint32_t)number))
+            return true;
+    }
+    return false;
 }
 
 static int add(struct gather *gather, const struct gather_frame *frame, const struct schema_field *field,
@@ -89,7 +104,7 @@ static int add_content(struct gather *gather, const struct gather_frame *frame, 
         bool packed = (tag & 7) == ENCODING_LEN && (flags & SCHEMA_TAG_PACKABLE);
         if (!field || ((flags & 7) != (tag & 7) && !packed))
             continue;
-        if ((flags & SCHEMA_TAG_CLOSED) && !packed && unknown_enum(field, raw))
+        if (!holds(field, flags, tag, raw))
             continue;
         int rc = add(gather, frame, field, raw, tag);
         if (rc != 0)

@@ -1,8 +1,8 @@
-// Writing wire bytes.
+#include "core/schema/put.h"
+
 #include "core/base/varint.h"
 #include "core/schema/encoding.h"
 #include "core/schema/internal.h"
-#include "core/schema/view.h"
 
 #include <errno.h>
 
@@ -15,90 +15,111 @@ int view_put_tag(struct buffer *out, uint32_t number, uint32_t wire_type) {
     return view_put_varint(out, (uint64_t)number << 3 | wire_type);
 }
 
-// A record is written whole or not at all.
-static int put_record(
-    struct buffer *out, const struct schema_field *field, const uint8_t *value, size_t size) {
+int put_raw(struct buffer *out, const struct schema_field *field, uint64_t raw, bool bare) {
     uint8_t record[VARINT_SIZE * 2];
-    size_t tag = varint_put(record, (uint64_t)field->number << 3 | schema_wire(field->kind));
-    memcpy(record + tag, value, size);
-    return buffer_append(out, record, tag + size);
+    uint32_t wire = schema_wire(field->kind);
+    size_t size = bare ? 0 : varint_put(record, (uint64_t)field->number << 3 | wire);
+    if (wire == ENCODING_I64) {
+        store_u64(record + size, raw);
+        size += 8;
+    } else if (wire == ENCODING_I32) {
+        store_u32(record + size, (uint32_t)raw);
+        size += 4;
+    } else {
+        size += varint_put(record + size, raw);
+    }
+    return buffer_append(out, record, size);
 }
 
-static int put_number(struct buffer *out, const struct schema_field *field, uint64_t raw) {
-    uint8_t value[VARINT_SIZE];
-    size_t size;
-    switch (schema_wire(field->kind)) {
-    case ENCODING_I64:
-        store_u64(value, raw);
-        size = 8;
-        break;
-    case ENCODING_I32:
-        store_u32(value, (uint32_t)raw);
-        size = 4;
-        break;
+int put_length(struct buffer *out, size_t at) {
+    uint8_t length[VARINT_SIZE];
+    size_t content = out->size - at, size = varint_put(length, content);
+    int rc = buffer_append(out, length, size); // makes the room; the bytes are moved next
+    if (rc != 0)
+        return rc;
+    memmove(out->data + at + size, out->data + at, content);
+    memcpy(out->data + at, length, size);
+    return 0;
+}
+
+static uint64_t zigzag(int64_t value) {
+    return (uint64_t)value << 1 ^ (uint64_t)(value < 0 ? -1 : 0);
+}
+
+int put_raw_int(const struct schema_field *field, int64_t value, uint64_t *raw) {
+    bool small = value >= INT32_MIN && value <= INT32_MAX;
+    switch (field->kind) {
+    case SCHEMA_INT32:
+    case SCHEMA_ENUM:
+    case SCHEMA_SFIXED32:
+        *raw = (uint64_t)value;
+        return small ? 0 : -ERANGE;
+    case SCHEMA_SINT32:
+        *raw = zigzag(value);
+        return small ? 0 : -ERANGE;
+    case SCHEMA_SINT64:
+        *raw = zigzag(value);
+        return 0;
+    case SCHEMA_BOOL:
+        *raw = value != 0;
+        return 0;
+    case SCHEMA_INT64:
+    case SCHEMA_SFIXED64:
+        *raw = (uint64_t)value;
+        return 0;
+    case SCHEMA_UINT32:
+    case SCHEMA_FIXED32:
+        *raw = (uint64_t)value;
+        return value >= 0 && value <= UINT32_MAX ? 0 : -ERANGE;
+    case SCHEMA_UINT64:
+    case SCHEMA_FIXED64:
+        *raw = (uint64_t)value;
+        return value >= 0 ? 0 : -ERANGE;
     default:
-        size = varint_put(value, raw);
-        break;
+        return -EINVAL;
     }
-    return put_record(out, field, value, size);
+}
+
+int put_raw_uint(const struct schema_field *field, uint64_t value, uint64_t *raw) {
+    if (field->kind == SCHEMA_UINT64 || field->kind == SCHEMA_FIXED64) {
+        *raw = value;
+        return 0;
+    }
+    return value > INT64_MAX ? -ERANGE : put_raw_int(field, (int64_t)value, raw);
+}
+
+int put_raw_double(const struct schema_field *field, double value, uint64_t *raw) {
+    float single = (float)value;
+    uint32_t low;
+    switch (field->kind) {
+    case SCHEMA_DOUBLE:
+        memcpy(raw, &value, sizeof *raw);
+        return 0;
+    case SCHEMA_FLOAT:
+        memcpy(&low, &single, sizeof low);
+        *raw = low;
+        return 0;
+    default:
+        return -EINVAL;
+    }
 }
 
 int view_put_int(struct buffer *out, const struct schema_field *field, int64_t value) {
-    switch (field->kind) {
-    case SCHEMA_INT32:
-    case SCHEMA_ENUM:
-    case SCHEMA_SFIXED32:
-        return value < INT32_MIN || value > INT32_MAX ? -ERANGE : put_number(out, field, (uint64_t)value);
-    case SCHEMA_SINT32:
-        if (value < INT32_MIN || value > INT32_MAX)
-            return -ERANGE;
-        return put_number(out, field, (uint64_t)value << 1 ^ (uint64_t)(value < 0 ? -1 : 0));
-    case SCHEMA_SINT64:
-        return put_number(out, field, (uint64_t)value << 1 ^ (uint64_t)(value < 0 ? -1 : 0));
-    case SCHEMA_BOOL:
-        return put_number(out, field, value != 0);
-    case SCHEMA_INT64:
-    case SCHEMA_SFIXED64:
-        return put_number(out, field, (uint64_t)value);
-    default:
-        return value < 0 ? -ERANGE : view_put_uint(out, field, (uint64_t)value);
-    }
+    uint64_t raw;
+    int rc = put_raw_int(field, value, &raw);
+    return rc == 0 ? put_raw(out, field, raw, false) : rc;
 }
 
 int view_put_uint(struct buffer *out, const struct schema_field *field, uint64_t value) {
-    switch (field->kind) {
-    case SCHEMA_UINT32:
-    case SCHEMA_FIXED32:
-        return value > UINT32_MAX ? -ERANGE : put_number(out, field, value);
-    case SCHEMA_UINT64:
-    case SCHEMA_FIXED64:
-        return put_number(out, field, value);
-    case SCHEMA_INT32:
-    case SCHEMA_INT64:
-    case SCHEMA_SINT32:
-    case SCHEMA_SINT64:
-    case SCHEMA_SFIXED32:
-    case SCHEMA_SFIXED64:
-    case SCHEMA_BOOL:
-    case SCHEMA_ENUM:
-        return value > INT64_MAX ? -ERANGE : view_put_int(out, field, (int64_t)value);
-    default:
-        return -EINVAL;
-    }
+    uint64_t raw;
+    int rc = put_raw_uint(field, value, &raw);
+    return rc == 0 ? put_raw(out, field, raw, false) : rc;
 }
 
 int view_put_double(struct buffer *out, const struct schema_field *field, double value) {
-    if (field->kind == SCHEMA_DOUBLE) {
-        uint64_t raw;
-        memcpy(&raw, &value, sizeof raw);
-        return put_number(out, field, raw);
-    }
-    if (field->kind != SCHEMA_FLOAT)
-        return -EINVAL;
-    float single = (float)value;
-    uint32_t raw;
-    memcpy(&raw, &single, sizeof raw);
-    return put_number(out, field, raw);
+    uint64_t raw;
+    int rc = put_raw_double(field, value, &raw);
+    return rc == 0 ? put_raw(out, field, raw, false) : rc;
 }
 
 int view_put_bytes(struct buffer *out, const struct schema_field *field, struct bytes value) {

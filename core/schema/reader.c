@@ -20,24 +20,26 @@ struct reader {
     int code;             // of a failure
     const uint8_t *at;
     const char *why;
-    struct trail trail;
+    struct trail *trail;
 };
+
+#define COLD __attribute__((cold, noinline)) // keeps failures out of the way of what is fast
 
 static const struct schema_message no_message; // what is inside unknown groups
 
-static const uint8_t *fail(struct reader *r, const uint8_t *at, const char *why) {
+COLD static const uint8_t *fail(struct reader *r, const uint8_t *at, const char *why) {
     r->code = VIEW_REFUSED;
     r->at = at;
     r->why = why;
     return NULL;
 }
 
-static const uint8_t *fail_inside(struct reader *r, const char *name) {
-    trail_prepend(&r->trail, name);
+COLD static const uint8_t *fail_inside(struct reader *r, const char *name) {
+    trail_prepend(r->trail, name);
     return NULL;
 }
 
-static const uint8_t *no_memory(struct reader *r) {
+COLD static const uint8_t *no_memory(struct reader *r) {
     r->code = -ENOMEM;
     return NULL;
 }
@@ -301,8 +303,8 @@ static int refuse(
     const struct reader *r, const struct schema_message *type, struct bytes message, struct error *error) {
     if (r->code == -ENOMEM)
         return error_no_memory(error);
-    return error_set(error, VIEW_REFUSED, "%s: at %.*s%sbyte %zu: %s", type->full_name, TRAIL_ARGS(&r->trail),
-        r->trail.size ? ", " : "", (size_t)(r->at - message.data), r->why);
+    return error_set(error, VIEW_REFUSED, "%s: at %.*s%sbyte %zu: %s", type->full_name, TRAIL_ARGS(r->trail),
+        r->trail->size ? ", " : "", (size_t)(r->at - message.data), r->why);
 }
 
 int reader_run(const struct schema_message *type, const struct paths_node *node, struct scan *scan,
@@ -313,8 +315,13 @@ int reader_run(const struct schema_message *type, const struct paths_node *node,
             type->full_name, message.size, limits->bytes);
     if (!message.data)
         message.data = nothing;
-    struct reader r = {
-        .scan = scan, .elements = limits->elements, .depth = limits->depth, .checked = checked};
+    struct trail trail;
+    trail.size = 0; // its text is large, and mostly not needed
+    struct reader r = {.scan = scan,
+        .elements = limits->elements,
+        .depth = limits->depth,
+        .checked = checked,
+        .trail = &trail};
     if (!read_fields(&r, message.data, message.data + message.size, type, node, 0))
         return refuse(&r, type, message, error);
     return type->

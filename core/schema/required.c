@@ -40,8 +40,11 @@ static int check_message(struct check *check, const struct schema_message *type,
     for (size_t i = 0; rc == 0 && i < type->field_count; i++) {
         const struct schema_field *field = &type->fields[i];
         uint32_t record = gather_field(&check->gather, &frame, i);
-        if (record == GATHER_NONE)
-            rc = field->required ? VIEW_REFUSED : 0;
+        bool needed = field->required || (type->map_entry && field->message); // no value is the empty message
+        if (record == GATHER_NONE && !needed)
+            continue;
+        if (record == GATHER_NONE && field->required)
+            rc = VIEW_REFUSED;
         else if (field->message && field->message->requires)
             rc = check_field(check, field, record);
         if (rc == VIEW_REFUSED)

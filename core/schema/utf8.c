@@ -4,28 +4,39 @@ static bool continues(uint8_t byte) {
     return (byte & 0xC0) == 0x80;
 }
 
-// Three bytes hold nearly all Chinese text, so they come first.
+// A character of three bytes, read as four: nearly all Chinese text. Not overlong (E0 with a low second
+// byte), and no surrogate (ED with a high one).
+static inline bool three(uint32_t word) {
+    uint32_t first = word & 0x200F;
+    return (word & 0x00C0C0F0) == 0x008080E0 && first != 0 && first != 0x200D;
+}
+
+// The length of the character at `p`, or 0.
+static size_t character(const uint8_t *p, size_t left) {
+    uint8_t first = p[0];
+    if (first < 0x80)
+        return 1;
+    if ((first & 0xE0) == 0xC0)
+        return left >= 2 && first >= 0xC2 && continues(p[1]) ? 2 : 0;
+    if ((first & 0xF0) == 0xE0)
+        return left >= 3 && three((uint32_t)(p[0] | p[1] << 8 | p[2] << 16)) ? 3 : 0;
+    if (left < 4 || first < 0xF0 || first > 0xF4 || !continues(p[1]) || !continues(p[2]) || !continues(p[3]))
+        return 0;
+    return (first == 0xF0 && p[1] < 0x90) || (first == 0xF4 && p[1] >= 0x90) ? 0 : 4;
+}
+
 bool utf8_valid_tail(const uint8_t *p, const uint8_t *end) {
     while (p < end) {
-        uint8_t first = *p;
-        size_t left = (size_t)(end - p);
-        if (first < 0x80) {
-            p++;
-        } else if ((first & 0xF0) == 0xE0) {
-            if (left < 3 || !continues(p[1]) || !continues(p[2]) || (first == 0xE0 && p[1] < 0xA0) ||
-                (first == 0xED && p[1] >= 0xA0))
-                return false;
+        while (end - p >= 8 && three(load_u32(p)) && three(load_u32(p + 3)))
+            p += 6;
+        while (end - p >= 4 && three(load_u32(p)))
             p += 3;
-        } else if ((first & 0xE0) == 0xC0) {
-            if (left < 2 || first < 0xC2 || !continues(p[1]))
-                return false;
-            p += 2;
-        } else {
-            if (left < 4 || first < 0xF0 || first > 0xF4 || !continues(p[1]) || !continues(p[2]) ||
-                !continues(p[3]) || (first == 0xF0 && p[1] < 0x90) || (first == 0xF4 && p[1] >= 0x90))
-                return false;
-            p += 4;
-        }
+        if (p == end)
+            break;
+        size_t size = character(p, (size_t)(end - p));
+        if (size == 0)
+            return false;
+        p += size;
     }
     return true;
 }

@@ -307,9 +307,9 @@ static void wrong_bytes_are_refused(void **state) {
 
 static void bad_text_is_refused(void **state) {
     (void)state;
-    static const char *const wrong[] = {"80", "c0 80", "c1 bf", "c3", "e0 80 80", "e4 b8", "ed a0 80",
-        "f0 80 80 80", "f4 90 80 80", "f5 80 80 80", "f0 9f 98", "ff", "e4 b8 41", "'aaaaaaaa' 80",
-        "'aaaaaaaaaaa' e4 b8"};
+    static const char *const wrong[] = {"80", "80808080", "bf808080", "c0 80", "c1 bf", "c3", "e0 80 80",
+        "e4 b8", "ed a0 80", "f0 80 80 80", "f4 90 80 80", "f5 80 80 80", "f0 9f 98", "ff", "e4 b8 41",
+        "'aaaaaaaa' 80", "'aaaaaaaaaaa' e4 b8"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct buffer text = {0}, message = {0};
         put_hex(&text, wrong[i]);
