@@ -9,9 +9,9 @@
 
 // ---- Loading ----
 
-static bool read_inbox(struct sink *sink, const struct config_node *node, struct report *report)
-{
-    static const struct config_key keys[] = {{"table", CONFIG_OPTIONAL}, {"create", CONFIG_OPTIONAL}, {NULL, CONFIG_OPTIONAL}};
+static bool read_inbox(struct sink *sink, const struct config_node *node, struct report *report) {
+    static const struct config_key keys[] = {
+        {"table", CONFIG_OPTIONAL}, {"create", CONFIG_OPTIONAL}, {NULL, CONFIG_OPTIONAL}};
     const struct config_node *inbox = config_get(node, "inbox");
     const char *table = "hutong_inbox";
     if (inbox && (!config_expect_mapping(inbox, "inbox", keys, report) ||
@@ -24,10 +24,10 @@ static bool read_inbox(struct sink *sink, const struct config_node *node, struct
     return sink->table != NULL;
 }
 
-int sink_configure(struct sink *sink, const struct config_node *node, const struct connector_host *host, struct db *db,
-    struct report *report)
-{
-    static const struct config_key keys[] = {{"with", CONFIG_OPTIONAL}, {"do", CONFIG_REQUIRED}, {NULL, CONFIG_OPTIONAL}};
+int sink_configure(struct sink *sink, const struct config_node *node, const struct connector_host *host,
+    struct db *db, struct report *report) {
+    static const struct config_key keys[] = {
+        {"with", CONFIG_OPTIONAL}, {"do", CONFIG_REQUIRED}, {NULL, CONFIG_OPTIONAL}};
     const struct config_node *take = config_get(node, "take"), *inbox = config_get(node, "inbox");
     sink->host = host;
     sink->db = db;
@@ -44,8 +44,7 @@ int sink_configure(struct sink *sink, const struct config_node *node, const stru
     return fine ? 0 : -EINVAL;
 }
 
-void sink_destroy(struct sink *sink)
-{
+void sink_destroy(struct sink *sink) {
     for (size_t i = 0; sink->rules && i < take_rules_count(sink->rules); i++)
         sink_rule_destroy(take_rules_at(sink->rules, i)->own);
     take_rules_destroy(&sink->rules);
@@ -53,8 +52,7 @@ void sink_destroy(struct sink *sink)
     sink->table = NULL;
 }
 
-void sink_disconnect(struct sink *sink)
-{
+void sink_disconnect(struct sink *sink) {
     db_statement_close(&sink->remember);
     db_statement_close(&sink->known);
     db_statement_close(&sink->forget);
@@ -69,10 +67,10 @@ void sink_disconnect(struct sink *sink)
 
 // ---- Opening ----
 
-static int prepare_inbox(struct sink *sink, struct error *error)
-{
+static int prepare_inbox(struct sink *sink, struct error *error) {
     static const char *const forms[] = {"INSERT INTO %s (bus, position) VALUES (?, ?)",
-        "SELECT position FROM %s WHERE bus = ? AND position = ?", "DELETE FROM %s WHERE bus = ? AND position <= ?"};
+        "SELECT position FROM %s WHERE bus = ? AND position = ?",
+        "DELETE FROM %s WHERE bus = ? AND position <= ?"};
     struct db_statement *statements[] = {&sink->remember, &sink->known, &sink->forget};
     for (size_t i = 0; i < 3; i++) {
         struct buffer text = {0};
@@ -90,18 +88,17 @@ static int prepare_inbox(struct sink *sink, struct error *error)
 }
 
 // The table as any database takes it; `position` is not the name of a type anywhere.
-static int create_inbox(struct sink *sink, struct error *error)
-{
+static int create_inbox(struct sink *sink, struct error *error) {
     char text[512];
     const char *number = sink->db->product == DB_ORACLE ? "NUMBER(19)" : "BIGINT";
-    snprintf(text, sizeof text, "CREATE TABLE %s (bus CHAR(32) NOT NULL, position %s NOT NULL, PRIMARY KEY (bus, position))",
+    snprintf(text, sizeof text,
+        "CREATE TABLE %s (bus CHAR(32) NOT NULL, position %s NOT NULL, PRIMARY KEY (bus, position))",
         sink->table, number);
     int rc = db_run(sink->db, text, error);
     return rc ? rc : db_commit(sink->db, error);
 }
 
-static int open_inbox(struct sink *sink, struct error *error)
-{
+static int open_inbox(struct sink *sink, struct error *error) {
     int rc = prepare_inbox(sink, error);
     if (rc == DB_WRONG && sink->create) {
         db_rollback(sink->db);
@@ -110,13 +107,14 @@ static int open_inbox(struct sink *sink, struct error *error)
     }
     if (rc != DB_WRONG && rc != CONNECTOR_REJECT)
         return rc;
-    error_prefix(error, "the inbox table %s(bus CHAR(32), position BIGINT) is needed; create it, or say inbox: {create: true}",
+    error_prefix(error,
+        "the inbox table %s(bus CHAR(32), position BIGINT) is needed; create it, or say inbox: {create: "
+        "true}",
         sink->table);
     return error ? error->code = -EINVAL : -EINVAL;
 }
 
-static int open_statement(struct sink *sink, struct sink_statement *statement, struct error *error)
-{
+static int open_statement(struct sink *sink, struct sink_statement *statement, struct error *error) {
     int rc = db_prepare(sink->db, &statement->prepared, statement->sql.text, sink->timeout_s, error);
     if (rc != DB_WRONG && rc != CONNECTOR_REJECT)
         return rc;
@@ -125,8 +123,7 @@ static int open_statement(struct sink *sink, struct sink_statement *statement, s
     return error ? error->code = -EINVAL : -EINVAL;
 }
 
-int sink_open(struct sink *sink, struct error *error)
-{
+int sink_open(struct sink *sink, struct error *error) {
     int rc = open_inbox(sink, error);
     for (size_t i = 0; i < take_rules_count(sink->rules) && rc == 0; i++) {
         struct sink_rule *rule = take_rules_at(sink->rules, i)->own;
@@ -145,11 +142,11 @@ enum savepoint {
     SAVEPOINT_RELEASE,
 };
 
-static int savepoint(struct sink *sink, enum savepoint what, struct error *error)
-{
-    static const char *const standard[] = {
-        "SAVEPOINT hutong_delivery", "ROLLBACK TO SAVEPOINT hutong_delivery", "RELEASE SAVEPOINT hutong_delivery"};
-    static const char *const microsoft[] = {"SAVE TRANSACTION hutong_delivery", "ROLLBACK TRANSACTION hutong_delivery", NULL};
+static int savepoint(struct sink *sink, enum savepoint what, struct error *error) {
+    static const char *const standard[] = {"SAVEPOINT hutong_delivery",
+        "ROLLBACK TO SAVEPOINT hutong_delivery", "RELEASE SAVEPOINT hutong_delivery"};
+    static const char *const microsoft[] = {
+        "SAVE TRANSACTION hutong_delivery", "ROLLBACK TRANSACTION hutong_delivery", NULL};
     enum db_product product = sink->db->product;
     const char *text = product == DB_SQL_SERVER ? microsoft[what] : standard[what];
     if (product == DB_DB2 && what == SAVEPOINT_SET)
@@ -159,22 +156,12 @@ static int savepoint(struct sink *sink, enum savepoint what, struct error *error
     return db_run(sink->db, text, error);
 }
 
-// The whole transaction is gone: what the round did so far comes again, one by one.
-static int poison(struct sink *sink)
-{
-    db_rollback(sink->db);
-    sink->poisoned = true;
-    return CONNECTOR_RETRY;
-}
-
-static void inbox_values(struct sink *sink, uint64_t position, struct db_value values[2])
-{
+static void inbox_values(struct sink *sink, uint64_t position, struct db_value values[2]) {
     values[0] = (struct db_value){.kind = DB_TEXT, .text = bytes_of_string(sink->bus)};
     values[1] = (struct db_value){.kind = DB_INT, .i64 = (int64_t)position};
 }
 
-static int is_known(struct sink *sink, uint64_t position, bool *out, struct error *error)
-{
+static int is_known(struct sink *sink, uint64_t position, bool *out, struct error *error) {
     struct db_value values[2];
     inbox_values(sink, position, values);
     int rc = db_execute(&sink->known, values, 2, NULL, error);
@@ -183,8 +170,7 @@ static int is_known(struct sink *sink, uint64_t position, bool *out, struct erro
     return rc;
 }
 
-static int remember(struct sink *sink, uint64_t position, struct error *error)
-{
+static int remember(struct sink *sink, uint64_t position, struct error *error) {
     struct db_value values[2];
     inbox_values(sink, position, values);
     int rc = db_execute(&sink->remember, values, 2, NULL, error);
@@ -192,10 +178,8 @@ static int remember(struct sink *sink, uint64_t position, struct error *error)
     return rc;
 }
 
-static int run_statement(struct sink *sink, struct sink_statement *statement, struct error *error)
-{
+static int run_statement(struct sink_statement *statement, struct error *error) {
     int64_t rows = -1;
-    (void)sink;
     int rc = db_execute(&statement->prepared, statement->values, statement->sql.count, &rows, error);
     db_finish(&statement->prepared);
     if (rc || statement->expect_rows < 0 || rows == statement->expect_rows)
@@ -204,28 +188,32 @@ static int run_statement(struct sink *sink, struct sink_statement *statement, st
         config_path(statement->node->file), statement->node->mark.line, rows, statement->expect_rows);
 }
 
-static int run_rule(struct sink *sink, struct take_rule *rule, struct error *error)
-{
+static int run_rule(struct sink *sink, struct take_rule *rule, struct error *error) {
     struct sink_rule *own = rule->own;
-    for (size_t i = 0; i < own->statement_count; i++) {
-        struct sink_statement *statement = &own->statements[i];
-        int rc = run_statement(sink, statement, error);
-        if (rc == CONNECTOR_REJECT && statement->otherwise == CONNECTOR_REJECT && statement->expect_rows < 0)
-            return rc;
-        if (rc)
-            return rc;
-    }
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; i < own->statement_count && rc == 0; i++)
+        rc = run_statement(&own->statements[i], error);
+    if (rc == CONNECTOR_RETRY || rc == DB_WRONG)
+        sink->stalled = true;
+    return rc;
 }
 
-// The effect with its position. 1: it was there already.
 enum {
-    EFFECT_KNOWN = 30,
+    EFFECT_KNOWN = 30, // the effect is there already
 };
 
+// What failed may have failed because it is there.
+static int is_repeat(struct sink *sink, uint64_t position) {
+    struct error ignored;
+    bool known = false;
+    if (savepoint(sink, SAVEPOINT_BACK, &ignored) || is_known(sink, position, &known, &ignored))
+        return CONNECTOR_RETRY;
+    return known ? EFFECT_KNOWN : CONNECTOR_RETRY;
+}
+
+// The effect together with its position.
 static int run_effect(struct sink *sink, const struct connector_delivery *delivery, struct take_rule *rule,
-    struct error *error)
-{
+    struct error *error) {
     bool known = false;
     int rc = savepoint(sink, SAVEPOINT_SET, error);
     if (!rc && delivery->attempt > 1) // a repeat is likely: asking costs less than failing
@@ -233,32 +221,93 @@ static int run_effect(struct sink *sink, const struct connector_delivery *delive
     if (rc || known)
         return known ? EFFECT_KNOWN : rc;
     rc = remember(sink, delivery->position, error);
-    if (rc == CONNECTOR_REJECT) { // it can't be there twice
-        struct error ignored;
-        if (savepoint(sink, SAVEPOINT_BACK, &ignored) == 0 && is_known(sink, delivery->position, &known, &ignored) == 0 &&
-            known)
-            return EFFECT_KNOWN;
-        return CONNECTOR_RETRY;
-    }
+    if (rc == CONNECTOR_REJECT)
+        return is_repeat(sink, delivery->position);
     rc = rc ? rc : run_rule(sink, rule, error);
     return rc ? rc : savepoint(sink, SAVEPOINT_RELEASE, error);
 }
 
-// After a failure of one delivery the others of the round can stand, if the database goes back to the savepoint.
-static int back_out(struct sink *sink, int rc, const struct sink_statement *expected, struct error *error)
-{
+// One failed: the others of the round stand if the database goes back to the savepoint. Otherwise (a
+// deadlock's victim, a lost connection) all of the round come again, one by one.
+static int back_out(struct sink *sink, int rc) {
     struct error ignored;
-    (void)expected;
-    bool busy = rc == CONNECTOR_RETRY && !sink->db->lost;
-    if (!sink->db->lost && savepoint(sink, SAVEPOINT_BACK, &ignored) == 0 && (rc == CONNECTOR_REJECT || !busy))
-        return rc;
-    (void)error;
-    return poison(sink);
+    int code = rc == DB_WRONG ? CONNECTOR_RETRY : rc;
+    if (!sink->db->lost && savepoint(sink, SAVEPOINT_BACK, &ignored) == 0)
+        return code;
+    db_rollback(sink->db);
+    sink->poisoned = sink->open > 0;
+    sink->singly = sink->open + 1;
+    sink->stalled = true;
+    return code < 0 ? code : CONNECTOR_RETRY;
 }
 
-static void note_bus(struct sink *sink, const struct connector_delivery *delivery)
-{
+static void note_bus(struct sink *sink, const struct connector_delivery *delivery) {
     for (size_t i = 0; i < 16; i++)
         snprintf(sink->bus + 2 * i, 3, "%02x", delivery->bus[i]);
     sink->settled = delivery->settled;
+}
+
+static int commit_now(struct sink *sink, struct error *error) {
+    int rc = db_commit(sink->db, error);
+    if (rc)
+        db_rollback(sink->db);
+    sink->singly -= sink->singly > 0;
+    return rc == DB_WRONG ? CONNECTOR_RETRY : rc;
+}
+
+int sink_deliver(struct sink *sink, const struct connector_delivery *delivery, struct error *error) {
+    struct take_rule *rule = NULL;
+    int rc = take_rules_begin(sink->rules, delivery, &rule, error);
+    if (rc || !rule)
+        return rc;
+    if (sink->poisoned || sink->stalled)
+        return error_set(error, CONNECTOR_RETRY, "waits for what came before it");
+    rc = sink_rule_values(rule, error);
+    if (rc)
+        return rc;
+    note_bus(sink, delivery);
+    rc = run_effect(sink, delivery, rule, error);
+    if (rc == EFFECT_KNOWN)
+        return 0;
+    if (rc)
+        return back_out(sink, rc);
+    if (sink->singly > 0)
+        return commit_now(sink, error); // what the database says at commit is about this one
+    sink->open++;
+    return 0;
+}
+
+// ---- The round's end ----
+
+static int forget(struct sink *sink, struct error *error) {
+    struct db_value values[2];
+    sink->since_forget += sink->open;
+    if (sink->since_forget < FORGET_EVERY)
+        return 0;
+    sink->since_forget = 0;
+    inbox_values(sink, sink->settled, values);
+    int rc = db_execute(&sink->forget, values, 2, NULL, error);
+    db_finish(&sink->forget);
+    return rc;
+}
+
+int sink_commit(struct sink *sink, struct error *error) {
+    bool poisoned = sink->poisoned;
+    size_t open = sink->open;
+    int rc = 0;
+    sink->poisoned = sink->stalled = false;
+    if (poisoned) {
+        sink->open = 0;
+        return error_set(error, CONNECTOR_RETRY, "the transaction was rolled back by the database");
+    }
+    if (open > 0) {
+        rc = forget(sink, error);
+        rc = rc ? rc : db_commit(sink->db, error);
+    }
+    if (rc || open == 0)
+        db_rollback(sink->db); // also ends what only looked
+    sink->open = 0;
+    if (rc)
+        sink->singly = open;
+    return rc > 0 ? CONNECTOR_RETRY : rc;
 }

@@ -46,6 +46,7 @@ struct sink {
     struct db_statement forget;
     size_t open; // deliveries in the transaction
     size_t since_forget;
+    bool stalled;  // the database is busy: what follows in the round waits
     bool poisoned; // the transaction is lost: all of the round come again
     size_t singly; // deliveries to be committed one by one, after a poisoned round
     char bus[33];
