@@ -160,6 +160,19 @@ const struct policy_agreement *policy_agreement(const struct policy *policy, str
     return map_get(policy->by_id, id);
 }
 
+const char *policy_nearest_agreement(const struct policy *policy, struct bytes id) {
+    const char *best = NULL;
+    struct bytes unused;
+    void *value;
+    for (size_t cursor = 0; map_next(policy->by_id, &cursor, &unused, &value);) {
+        const struct policy_agreement *agreement = value;
+        const char *pair[] = {best, agreement->id};
+        const char *nearer = report_nearest(id, best ? pair : &agreement->id, best ? 2 : 1);
+        best = nearer ? nearer : best;
+    }
+    return best;
+}
+
 size_t policy_agreement_count(const struct policy *policy) {
     return map_size(policy->by_id);
 }

@@ -84,6 +84,7 @@ const char *policy_nearest_system(const struct policy *policy, struct bytes addr
 bool policy_may_publish(const struct policy_system *system, const struct schema_message *type);
 const struct policy_agreement *policy_agreement(const struct policy *policy, struct bytes id); // or NULL
 size_t policy_agreement_count(const struct policy *policy);
+const char *policy_nearest_agreement(const struct policy *policy, struct bytes id); // or NULL
 
 // Whether the agreement lists the field at `path` of its type ("address.division"; "": the whole message), or
 // a message that it lies in, or all that lies in it. If not, `missing` is the first path that isn't covered.

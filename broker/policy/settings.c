@@ -222,7 +222,7 @@ static void load_limits(struct policy *policy, const struct config_node *node) {
     uint64_t window = settings->queue_window;
     if (!config_is_null(node) && !config_expect_mapping(node, "the limits", limit_keys, policy->report))
         node = NULL;
-    read_bytes(policy, node, "message", KIB, 256 * MIB, &settings->message_bytes);
+    read_bytes(policy, node, "message", KIB, 8 * MIB, &settings->message_bytes);
     read_bytes(policy, node, "batch_bytes", KIB, 64 * MIB, &settings->batch_bytes);
     read_count(policy, node, "batch_messages", 1, 65536, &messages);
     read_count(policy, node, "connections", 1, 100000, &connections);

@@ -1,0 +1,158 @@
+// Where a route leads, in which form, and whether its agreement allows it.
+#include "broker/routing/internal.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static const struct config_key destination_keys[] = {
+    {"system", CONFIG_REQUIRED},
+    {"agreement", CONFIG_REQUIRED},
+    {"as", CONFIG_OPTIONAL},
+    {"map", CONFIG_OPTIONAL},
+    {NULL, CONFIG_OPTIONAL},
+};
+
+static const char *date_of(int64_t seconds, char out[16]) {
+    time_t time = (time_t)seconds;
+    struct tm tm = {0};
+    if (!gmtime_r(&time, &tm) || strftime(out, 16, "%Y-%m-%d", &tm) == 0)
+        out[0] = '\0';
+    return out;
+}
+
+// ---- Who, what and when ----
+
+static void check_parties(const struct routes *routes, const struct route *route,
+    const struct destination *destination, const struct config_node *node) {
+    const struct policy_agreement *agreement = destination->agreement;
+    const struct policy_system *from = route->from;
+    if (from && agreement->provider && strcmp(agreement->provider, from->address) != 0 &&
+        strcmp(agreement->provider, from->agency) != 0)
+        config_error(node, routes->report, "agreement %s is about what %s provides, not %s", agreement->id,
+            agreement->provider, from->address);
+    if (destination->to && agreement->receiver && strcmp(agreement->receiver, destination->to->address) != 0)
+        config_error(node, routes->report, "agreement %s lets %s receive, not %s", agreement->id,
+            agreement->receiver, destination->to->address);
+    if (destination->type && agreement->type && strcmp(agreement->type, destination->type->full_name) != 0)
+        config_error(node, routes->report, "agreement %s is about %s, not %s", agreement->id, agreement->type,
+            destination->type->full_name);
+}
+
+static void check_term(
+    const struct routes *routes, const struct policy_agreement *agreement, const struct config_node *node) {
+    char date[16];
+    if (agreement->until <= routes->now)
+        config_error(node, routes->report, "agreement %s has ended: its last day was %s", agreement->id,
+            date_of(agreement->until - 1, date));
+    else if (agreement->from > routes->now)
+        config_warning(node, routes->report,
+            "agreement %s begins on %s; what is routed before becomes a dead letter", agreement->id,
+            date_of(agreement->from, date));
+}
+
+static const struct policy_agreement *find_agreement(
+    const struct routes *routes, const struct config_node *node) {
+    const char *id;
+    if (config_is_null(node) || !config_string(node, &id, routes->report))
+        return NULL;
+    const struct policy_agreement *agreement = policy_agreement(routes->policy, node->text);
+    if (agreement)
+        return agreement;
+    const char *nearest = policy_nearest_agreement(routes->policy, node->text);
+    config_error(node, routes->report, "no agreement \"%s\"%s%s%s", id, nearest ? "; did you mean \"" : "",
+        nearest ? nearest : "", nearest ? "\"?" : "");
+    return NULL;
+}
+
+// ---- Which fields ----
+
+struct coverage {
+    const struct routes *routes;
+    const struct destination *destination;
+};
+
+static void check_field(void *context, const char *path, const struct config_node *at) {
+    const struct coverage *coverage = context;
+    const struct policy_agreement *agreement = coverage->destination->agreement;
+    char missing[POLICY_PATH_SIZE];
+    if (policy_covers(agreement, coverage->destination->type, path, missing))
+        return;
+    config_error(at, coverage->routes->report,
+        "agreement %s doesn't list \"%s\" (%s:%u); remove it here, or have the agreement changed",
+        agreement->id, missing, config_path(agreement->node->file), agreement->node->mark.line);
+}
+
+static void check_fields(const struct routes *routes, const struct destination *destination) {
+    const struct policy_agreement *agreement = destination->agreement;
+    struct coverage coverage = {.routes = routes, .destination = destination};
+    char missing[POLICY_PATH_SIZE];
+    if (!agreement->type || strcmp(agreement->type, destination->type->full_name) != 0)
+        return; // said already; its fields are another type's
+    if (destination->mapping)
+        mapping_each_field(destination->mapping, check_field, &coverage);
+    else if (!config_get(destination->node, "map") &&
+             !policy_covers(agreement, destination->type, "", missing))
+        config_error(config_get(destination->node, "agreement"), routes->report,
+            "without \"map\" the whole message goes out, and agreement %s doesn't list \"%s\"; add \"as\" "
+            "and \"map\"",
+            agreement->id, missing);
+}
+
+// ---- In which form ----
+
+static void load_form(struct routes *routes, const struct route *route, struct destination *destination) {
+    const struct config_node *as = config_get(destination->node, "as");
+    const struct config_node *map = config_get(destination->node, "map");
+    destination->type = route->topic->type;
+    if (!config_is_null(as))
+        destination->type = routes_type(routes, as);
+    if (config_is_null(map)) {
+        if (map)
+            config_error(map, routes->report, "\"map\" has no value");
+        else if (destination->type && destination->type != route->topic->type)
+            config_error(as, routes->report,
+                "\"as\" names another type: add \"map\", which says how its fields are filled");
+        return;
+    }
+    if (config_is_null(as))
+        config_error(map, routes->report, "\"map\" needs \"as\": the type whose fields it fills");
+    else if (destination->type)
+        destination->mapping = mapping_load(map, destination->type, route->topic->env, routes->report);
+}
+
+static void check_repeated(const struct routes *routes, const struct route *route, size_t count) {
+    const struct destination *last = &route->destinations[count];
+    for (size_t i = 0; i < count && last->to; i++)
+        if (route->destinations[i].to == last->to && route->destinations[i].type == last->type)
+            config_error(config_get(last->node, "system"), routes->report,
+                "%s is a destination of this route already, with the same type", last->to->address);
+}
+
+static void load_destination(struct routes *routes, const struct route *route,
+    struct destination *destination, const struct config_node *node) {
+    const struct config_node *system = config_get(node, "system");
+    const struct config_node *agreement = config_get(node, "agreement");
+    destination->node = node;
+    destination->to = config_is_null(system) ? NULL : routes_system(routes, system);
+    destination->agreement = find_agreement(routes, agreement);
+    load_form(routes, route, destination);
+    if (!destination->agreement)
+        return;
+    check_parties(routes, route, destination, agreement);
+    check_term(routes, destination->agreement, agreement);
+    if (destination->type)
+        check_fields(routes, destination);
+}
+
+void routes_load_destinations(struct routes *routes, struct route *route, const struct config_node *list) {
+    route->destinations =
+        routes_keep(routes, arena_alloc(&routes->arena, list->count * sizeof *route->destinations));
+    if (!route->destinations)
+        return;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!config_expect_mapping(list->values[i], "a destination", destination_keys, routes->report))
+            continue;
+        load_destination(routes, route, &route->destinations[route->destination_count], list->values[i]);
+        check_repeated(routes, route, route->destination_count++);
+    }
+}
