@@ -53,7 +53,8 @@ struct block *block_new(struct block_pool *pool) {
 }
 
 struct block *block_ref(struct block *block) {
-    atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
+    // Release: whoever drops this reference, in ZeroMQ's thread, sees all that was written before.
+    atomic_fetch_add_explicit(&block->references, 1, memory_order_release);
     return block;
 }
 
