@@ -91,23 +91,27 @@ static void load_all(struct policy *policy, const char *catalogue) {
     policy_load_agreements(policy);
 }
 
-struct policy *policy_load_with(const char *broker_yaml, const char *catalogue, struct report *report) {
-    size_t errors = report_errors(report);
+struct policy *policy_load_for_check(const char *broker_yaml, const char *catalogue, struct report *report) {
     struct policy *policy = policy_new(report);
     if (policy && (policy->file = config_load(broker_yaml, NULL, report)))
         load_all(policy, catalogue);
-    if (!policy || policy->no_memory)
+    bool no_memory = !policy || policy->no_memory;
+    if (no_memory)
         report_add(
             report, REPORT_ERROR, broker_yaml, (struct bytes){0}, (struct mark){0}, 0, "out of memory");
-    if (report_errors(report) > errors)
+    if (no_memory || !policy->catalogue)
         policy_destroy(&policy);
-    else if (policy)
+    else
         policy->report = NULL;
     return policy;
 }
 
 struct policy *policy_load(const char *broker_yaml, struct report *report) {
-    return policy_load_with(broker_yaml, NULL, report);
+    size_t errors = report_errors(report);
+    struct policy *policy = policy_load_for_check(broker_yaml, NULL, report);
+    if (report_errors(report) > errors)
+        policy_destroy(&policy);
+    return policy;
 }
 
 // ---- Looking up ----

@@ -65,8 +65,9 @@ struct policy_agreement {
 // Loads all that broker.yaml names but routes. Every problem goes to the report; NULL when there was any
 // error. Owned.
 struct policy *policy_load(const char *broker_yaml, struct report *report);
-// The same with another catalogue than the file names (NULL: that one); borrowed, as long as the policy.
-struct policy *policy_load_with(const char *broker_yaml, const char *catalogue, struct report *report);
+// For tools that check: with another catalogue than the file names (NULL: that one; borrowed as long as the
+// policy), and what could be loaded also when there were errors, as long as the catalogue is there.
+struct policy *policy_load_for_check(const char *broker_yaml, const char *catalogue, struct report *report);
 void policy_destroy(struct policy **self);
 
 const struct policy_settings *policy_settings(const struct policy *policy);
