@@ -316,7 +316,8 @@ int queue_settle(struct queue *queue, uint64_t first, uint64_t last, struct span
         return last < first ? 0 : settle_wide(queue, first, last, spans, bytes);
     for (uint64_t position = first; position <= last; position++) {
         struct delivery *delivery = number_map_get(&queue->known, position);
-        if (!delivery || delivery->state == DELIVERY_WAITING)
+        // Only what was sent can be done; a follower that this very settlement made ready was not.
+        if (!delivery || (delivery->state != DELIVERY_SENT && delivery->state != DELIVERY_DYING))
             continue;
         int rc = settle_one(queue, delivery, spans, bytes);
         if (rc)

@@ -117,8 +117,8 @@ int queue_fill(struct queue *queue, uint64_t durable, int64_t now_us, const stru
     struct queue_frame *out);
 
 // ---- Settling ----
-// Marks the known ones of [first, last] as settled, and says which in `spans` with the bytes they had. 0 or
-// -ENOMEM.
+// Marks those of [first, last] that were sent (or are dying) as settled, and says which in `spans` with the
+// bytes they had. 0 or -ENOMEM.
 int queue_settle(struct queue *queue, uint64_t first, uint64_t last, struct spans *spans, uint64_t *bytes);
 // One that failed: tried again after `retry_after_ms` (0: the route's back-off), or dying. Unknown positions
 // are ignored.

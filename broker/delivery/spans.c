@@ -72,6 +72,7 @@ void spans_absorb(struct spans *spans, uint64_t *cursor) {
             *cursor = spans->items[n].last;
         n++;
     }
-    memmove(spans->items, spans->items + n, (spans->count - n) * sizeof *spans->items);
+    if (n)
+        memmove(spans->items, spans->items + n, (spans->count - n) * sizeof *spans->items);
     spans->count -= n;
 }

@@ -11,7 +11,8 @@ struct stream_key {
 static struct bytes key_of(const char *system, struct bytes stream, struct stream_key *key) {
     size_t length = strnlen(system, sizeof key->bytes - WIRE_STREAM_SIZE);
     memset(key->bytes, 0, WIRE_STREAM_SIZE);
-    memcpy(key->bytes, stream.data, stream.size < WIRE_STREAM_SIZE ? stream.size : WIRE_STREAM_SIZE);
+    if (stream.size)
+        memcpy(key->bytes, stream.data, stream.size < WIRE_STREAM_SIZE ? stream.size : WIRE_STREAM_SIZE);
     memcpy(key->bytes + WIRE_STREAM_SIZE, system, length);
     return bytes_of(key->bytes, WIRE_STREAM_SIZE + length);
 }
@@ -33,7 +34,9 @@ void publishers_destroy(struct publishers *publishers) {
 struct publisher *publishers_find(
     const struct publishers *publishers, const char *system, struct bytes stream) {
     struct stream_key key;
-    return publishers->by_stream ? map_get(publishers->by_stream, key_of(system, stream, &key)) : NULL;
+    return publishers->by_stream && stream.size == WIRE_STREAM_SIZE
+               ? map_get(publishers->by_stream, key_of(system, stream, &key))
+               : NULL;
 }
 
 struct publisher *publishers_by_id(const struct publishers *publishers, uint32_t id) {

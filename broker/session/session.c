@@ -234,8 +234,9 @@ int session_tell(
         return rc;
     for (size_t i = 0; i < refusals; i++)
         free(session->refusals[i].text);
-    memmove(session->refusals, session->refusals + refusals,
-        (session->refusal_count - refusals) * sizeof *session->refusals);
+    if (refusals)
+        memmove(session->refusals, session->refusals + refusals,
+            (session->refusal_count - refusals) * sizeof *session->refusals);
     session->refusal_count -= refusals;
     session->told = sequence;
     session->has_news = !all;
