@@ -4,6 +4,7 @@
 #include "core/crypto/keys.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct config_key agency_keys[] = {
@@ -106,7 +107,9 @@ static void load_key_file(struct policy *policy, struct system *system, const st
 static void load_list(struct policy *policy, struct system *system, const struct config_node *mapping,
     const char *key, void (*load)(struct policy *, struct system *, const struct config_node *)) {
     const struct config_node *list = config_get(mapping, key);
-    if (config_is_null(list) || !config_expect_sequence(list, key, policy->report))
+    char quoted[32];
+    snprintf(quoted, sizeof quoted, "\"%s\"", key);
+    if (config_is_null(list) || !config_expect_sequence(list, quoted, policy->report))
         return;
     for (size_t i = 0; i < list->count; i++)
         load(policy, system, list->values[i]);
@@ -129,7 +132,7 @@ const struct schema_message *policy_type(const struct policy *policy, const stru
 
 static void load_types(struct policy *policy, struct system *system, const struct config_node *mapping) {
     const struct config_node *list = config_get(mapping, "may_publish");
-    if (config_is_null(list) || !config_expect_sequence(list, "may_publish", policy->report))
+    if (config_is_null(list) || !config_expect_sequence(list, "\"may_publish\"", policy->report))
         return;
     system->listed = true;
     system->types =
@@ -246,7 +249,7 @@ static void load_agency(struct policy *policy, const struct config_file *file) {
     config_read_string(root, "title", &title, policy->report);
     check_credit_code(policy, root);
     const struct config_node *systems = config_get(root, "systems");
-    if (config_is_null(systems) || !config_expect_sequence(systems, "systems", policy->report))
+    if (config_is_null(systems) || !config_expect_sequence(systems, "\"systems\"", policy->report))
         return;
     for (size_t i = 0; i < systems->count; i++)
         load_system(policy, systems->values[i], agency);

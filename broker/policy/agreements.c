@@ -99,7 +99,7 @@ static void load_fields(
         type = policy_type(policy, type_node);
         agreement->type = type ? type->full_name : NULL;
     }
-    if (config_is_null(list) || !config_expect_sequence(list, "fields", policy->report))
+    if (config_is_null(list) || !config_expect_sequence(list, "\"fields\"", policy->report))
         return;
     const char **fields =
         policy_keep(policy, arena_alloc(&policy->arena, (list->count + 1) * sizeof(char *)));

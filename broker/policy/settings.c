@@ -201,7 +201,7 @@ static void load_journal(struct policy *policy, const struct config_node *node) 
     size_t digest = 0;
     uint64_t batch = settings->journal_batch;
     uint64_t batch_limit = settings->journal_batch_limit;
-    if (!config_is_null(node) && !config_expect_mapping(node, "the journal", journal_keys, policy->report))
+    if (!config_is_null(node) && !config_expect_mapping(node, "\"journal\"", journal_keys, policy->report))
         node = NULL;
     read_path(policy, node, "folder", &settings->journal);
     read_bytes(policy, node, "segment_size", MIB, 4 * GIB - MIB, &settings->segment_size);
@@ -220,7 +220,7 @@ static void load_limits(struct policy *policy, const struct config_node *node) {
     uint64_t messages = settings->batch_messages;
     uint64_t connections = settings->connections;
     uint64_t window = settings->queue_window;
-    if (!config_is_null(node) && !config_expect_mapping(node, "the limits", limit_keys, policy->report))
+    if (!config_is_null(node) && !config_expect_mapping(node, "\"limits\"", limit_keys, policy->report))
         node = NULL;
     read_bytes(policy, node, "message", KIB, 8 * MIB, &settings->message_bytes);
     read_bytes(policy, node, "batch_bytes", KIB, 64 * MIB, &settings->batch_bytes);
