@@ -74,7 +74,8 @@ static int by_full_name(const void *a, const void *b) {
 }
 
 static void sort_messages(struct catalogue *catalogue) {
-    qsort(catalogue->sorted, catalogue->message_count, sizeof(struct schema_message *), by_full_name);
+    if (catalogue->message_count) // qsort() must not be given NULL
+        qsort(catalogue->sorted, catalogue->message_count, sizeof(struct schema_message *), by_full_name);
 }
 
 static bool map_key(enum schema_kind kind) {

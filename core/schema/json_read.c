@@ -4,6 +4,7 @@
 #include "core/base/varint.h"
 #include "core/schema/internal.h"
 #include "core/schema/json_known.h"
+#include "core/schema/nearest.h"
 #include "core/schema/put.h"
 #include "core/schema/required.h"
 
@@ -126,12 +127,24 @@ static const struct schema_field *rival_of(
     return NULL;
 }
 
+// People write either form of a name, so both are compared; the JSON form is suggested.
+static const char *nearest_name(const struct schema_message *type, struct bytes name) {
+    struct nearest nearest = nearest_start(name);
+    for (size_t i = 0; i < type->field_count; i++) {
+        const char *before = nearest.best;
+        nearest_offer(&nearest, type->fields[i].name);
+        nearest_offer(&nearest, type->fields[i].json_name);
+        if (nearest.best != before)
+            nearest.best = type->fields[i].json_name;
+    }
+    return nearest.best;
+}
+
 static int unknown_field(struct json_reader *r, const struct schema_message *type, struct bytes name) {
-    const char *nearest = schema_nearest_field(type, name);
-    const struct schema_field *field = nearest ? schema_field_named(type, bytes_of_string(nearest)) : NULL;
+    const char *nearest = nearest_name(type, name);
     return json_fail(&r->lex, "%s has no field \"%.*s\"%s%s%s", type->full_name,
         name.size < 64 ? (int)name.size : 64, name.size ? (const char *)name.data : "",
-        field ? "; did you mean \"" : "", field ? field->json_name : "", field ? "\"?" : "");
+        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
 static int read_field(
@@ -194,7 +207,9 @@ int json_to_message(
         rc = json_read_message(&r, type, false);
     if (rc == 0)
         rc = json_end(&r.lex);
-    if (rc == 0 && type->requires)
+    if (rc == 0 && type->requires && out->size == before)
+        rc = required_check(type, (struct bytes){0}, error);
+    else if (rc == 0 && type->requires)
         rc = required_check(type, bytes_of(out->data + before, out->size - before), error);
     json_lex_finish(&r.lex);
     if (rc != 0)

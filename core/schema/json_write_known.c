@@ -3,6 +3,7 @@
 #include "core/schema/json_known.h"
 #include "core/schema/json_text.h"
 #include "core/schema/json_write.h"
+#include "core/schema/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,6 +14,8 @@ static int write_key(struct json_writer *w, const struct schema_field *key, cons
     char text[32];
     switch (key->kind) {
     case SCHEMA_STRING:
+        if (!utf8_bytes(value->bytes)) // proto2 lets them pass
+            return json_refuse(w, "a key is not UTF-8");
         return json_write_key(w, value->bytes);
     case SCHEMA_BOOL:
         return json_write_key(w, bytes_of_string(value->boolean ? "true" : "false"));

@@ -39,6 +39,30 @@ COLD static const uint8_t *fail_inside(struct reader *r, const char *name) {
     return NULL;
 }
 
+// Whether what should have been a varint of at most `most` bytes ends before it is whole.
+static bool cut_short(const uint8_t *p, const uint8_t *end, size_t most) {
+    for (size_t i = 0; i < most; i++) {
+        if (p + i == end)
+            return true;
+        if (p[i] < 0x80)
+            return false;
+    }
+    return false;
+}
+
+COLD static const uint8_t *fail_varint(struct reader *r, const uint8_t *p, const uint8_t *end) {
+    return fail(r, p, cut_short(p, end, 10) ? "its varint is cut short" : "its varint has more than 64 bits");
+}
+
+COLD static const uint8_t *fail_tag(struct reader *r, const uint8_t *p, const uint8_t *end) {
+    uint64_t tag;
+    if (cut_short(p, end, 5))
+        return fail(r, p, "a field's tag is cut short");
+    if (encoding_varint(p, end, &tag) && tag < 8)
+        return fail(r, p, "a field's number is 0");
+    return fail(r, p, "a field's tag has more than 32 bits");
+}
+
 COLD static const uint8_t *no_memory(struct reader *r) {
     r->code = -ENOMEM;
     return NULL;
@@ -111,9 +135,10 @@ static inline const uint8_t *read_varint(struct reader *r, const uint8_t *record
     const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
     const struct paths_node *node) {
     uint64_t raw;
+    const uint8_t *start = p;
     p = encoding_varint(p, end, &raw);
     if (!p) {
-        fail(r, record, "its varint is cut short or has more than 64 bits");
+        fail_varint(r, start, end);
         return fail_inside(r, type->fields[tag.index].name);
     }
     if (!read_by(node, tag))
@@ -185,9 +210,9 @@ static const uint8_t *read_group(struct reader *r, const uint8_t *record, const 
     return take_bytes(r, record, next, tag, node, bytes_of(p, (size_t)(r->close - p)));
 }
 
-// How many elements, all of them well-formed; false otherwise. With `closed` only the numbers of that enum
-// count.
-static bool count_varints(
+// How many elements; with `closed` those that the enum has are counted apart. Where it ends: `end`, or a
+// malformed one.
+static const uint8_t *count_varints(
     const uint8_t *p, const uint8_t *end, const struct schema_field *closed, size_t *all, size_t *known) {
     while (p < end) {
         uint64_t raw;
@@ -200,38 +225,45 @@ static bool count_varints(
                 continue;
             }
         }
-        p = encoding_varint(p, end, &raw);
-        if (!p)
-            return false;
+        const uint8_t *next = encoding_varint(p, end, &raw);
+        if (!next)
+            return p;
+        p = next;
         *all += 1;
         *known += closed && known_enum(closed, raw);
     }
     if (!closed)
         *known = *all;
-    return true;
+    return p;
+}
+
+static void count_packed(struct reader *r, const uint8_t *p, size_t size, const struct schema_field *field,
+    struct schema_tag tag, size_t *known) {
+    size_t all = 0, width = (tag.flags & 7) == ENCODING_I64 ? 8 : 4;
+    if ((tag.flags & 7) == ENCODING_VARINT) {
+        const uint8_t *stop =
+            count_varints(p, p + size, tag.flags & SCHEMA_TAG_CLOSED ? field : NULL, &all, known);
+        if (stop != p + size)
+            fail_varint(r, stop, p + size);
+    } else {
+        all = *known = size / width;
+        if (size % width)
+            fail(r, p, "its packed values are cut short");
+    }
+    if (r->code == 0 && !spend(r, all))
+        fail(r, p, "the message has too many elements");
 }
 
 static const uint8_t *read_packed(struct reader *r, const uint8_t *record, const uint8_t *p,
     const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
     const struct paths_node *node) {
     const struct schema_field *field = &type->fields[tag.index];
-    size_t size, all = 0, known = 0, width = (tag.flags & 7) == ENCODING_I64 ? 8 : 4;
-    bool right = true;
+    size_t size, known = 0;
     p = encoding_size(p, end, &size);
-    if (!p) {
+    if (p)
+        count_packed(r, p, size, field, tag, &known);
+    else
         fail(r, record, "its length is malformed or goes beyond the end");
-        return fail_inside(r, field->name);
-    }
-    if ((tag.flags & 7) == ENCODING_VARINT) {
-        right = count_varints(p, p + size, tag.flags & SCHEMA_TAG_CLOSED ? field : NULL, &all, &known);
-    } else {
-        right = size % width == 0;
-        all = known = size / width;
-    }
-    if (!right)
-        fail(r, record, "its packed values are malformed");
-    else if (!spend(r, all))
-        fail(r, record, "the message has too many elements");
     if (r->code != 0)
         return fail_inside(r, field->name);
     if (read_by(node, tag) && node->steps[tag.index].slot >= 0 &&
@@ -244,8 +276,11 @@ static const uint8_t *read_packed(struct reader *r, const uint8_t *record, const
 static const uint8_t *read_unknown(
     struct reader *r, const uint8_t *record, const uint8_t *p, const uint8_t *end, uint32_t tag) {
     if ((tag & 7) != ENCODING_START) {
-        p = encoding_skip(p, end, tag, 0);
-        return p ? p : fail(r, record, "an unknown field is malformed");
+        const uint8_t *next = encoding_skip(p, end, tag, 0);
+        if (next)
+            return next;
+        return (tag & 7) == ENCODING_VARINT ? fail_varint(r, p, end)
+                                            : fail(r, record, "an unknown field is malformed");
     }
     if (r->depth == 0)
         return fail(r, record, "messages are nested too deep");
@@ -271,7 +306,7 @@ static const uint8_t *read_fields(struct reader *r, const uint8_t *p, const uint
         uint32_t number_and_wire;
         p = encoding_tag(p, end, &number_and_wire);
         if (!p)
-            return fail(r, record, "a field's tag is malformed or cut short");
+            return fail_tag(r, record, end);
         if (!spend(r, 1))
             return fail(r, record, "the message has too many elements");
         struct schema_tag tag = look_up(type, number_and_wire >> 3);

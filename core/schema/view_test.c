@@ -276,14 +276,14 @@ static void refuse(const struct schema_message *type, const char *hex, const cha
 
 static void wrong_bytes_are_refused(void **state) {
     (void)state;
-    refuse(all, "28", "test.three.All: at an_int32, byte 0: its varint is cut short");
-    refuse(all, "28 ffffffffffffffffff02", "at an_int32, byte 0: its varint");
+    refuse(all, "28", "test.three.All: at an_int32, byte 1: its varint is cut short");
+    refuse(all, "28 ffffffffffffffffff02", "at an_int32, byte 1: its varint has more");
     refuse(all, "28 ffffffffffffffffffff01", "more than 64 bits");
-    refuse(all, "80", "at byte 0: a field's tag");
-    refuse(all, "00 00", "a field's tag is malformed");
-    refuse(all, "05 00000000", "a field's tag is malformed");
-    refuse(all, "8080808010 00", "a field's tag is malformed");
-    refuse(all, "a88080808000 05", "a field's tag is malformed");
+    refuse(all, "80", "at byte 0: a field's tag is cut short");
+    refuse(all, "00 00", "a field's number is 0");
+    refuse(all, "05 00000000", "a field's number is 0");
+    refuse(all, "8080808010 00", "a field's tag has more than 32 bits");
+    refuse(all, "a88080808000 05", "a field's tag has more than 32 bits");
     refuse(all, "2e 01", "unknown field is malformed");
     refuse(all, "2f 01", "unknown field is malformed");
     refuse(all, "c705 01", "no wire type 7");
@@ -297,8 +297,8 @@ static void wrong_bytes_are_refused(void **state) {
     refuse(all, "5a 05 1a 03 0a 01 ff", "at inner.inner.name, byte 4: the text is not UTF-8");
     refuse(all, "09 00", "at a_double, byte 0: its value is cut short");
     refuse(all, "15 00", "at a_float");
-    refuse(all, "9a02 01 80", "at int32s, byte 0: its packed values are malformed");
-    refuse(all, "aa02 03 000000", "at fixed32s");
+    refuse(all, "9a02 01 80", "at int32s, byte 3: its varint is cut short");
+    refuse(all, "aa02 03 000000", "at fixed32s, byte 3: its packed values are cut short");
     refuse(all, "5a 02 0a 05", "at inner.name");
     refuse(all, "5a 01 5c", "at inner, byte 2: a group ends");
     refuse(legacy, "08 01 33 0a 01 's'", "at place, byte 6: a group does not end");
