@@ -44,11 +44,14 @@ struct block *block_new(struct block_pool *pool) {
         block = calloc(1, sizeof *block);
     if (!block)
         return NULL;
-    struct buffer body = block->body;
-    struct buffer position = block->position;
-    *block = (struct block){.pool = pool, .references = 1, .body = body, .position = position};
+    block->pool = pool;
+    block->next = NULL;
+    block->first = block->ticket = block->sent_offset = 0;
+    block->count = block->sent_count = 0;
+    block->has_position = false;
     buffer_clear(&block->body);
     buffer_clear(&block->position);
+    atomic_store_explicit(&block->references, 1, memory_order_release);
     return block;
 }
 
