@@ -18,9 +18,9 @@ const char *record_kind_name(uint8_t kind) {
 }
 
 bool record_kind_parse(const char *name, uint8_t *kind) {
-    for (uint8_t i = 1; i < KIND_COUNT; i++)
+    for (size_t i = 1; i < KIND_COUNT; i++)
         if (strcmp(kinds[i], name) == 0)
-            return *kind = i, true;
+            return *kind = (uint8_t)i, true;
     return false;
 }
 

@@ -38,9 +38,11 @@ static int append_for(
     if (rc)
         printf("%s\n", error.text);
     qsort(samples, appends, sizeof *samples, by_value);
+    uint64_t half = samples[appends / 2];
+    uint64_t most = samples[appends * 99 / 100];
     printf("append: %.0f records/s in batches of %zu (%zu bytes); p50 %.0f us, p99 %.0f us, max %.1f ms\n",
-        (double)*records / took, per_batch, size, (double)samples[appends / 2] / 1e3,
-        (double)samples[appends * 99 / 100] / 1e3, (double)samples[appends ? appends - 1 : 0] / 1e6);
+        (double)*records / took, per_batch, size, (double)half / 1e3, (double)most / 1e3,
+        (double)samples[appends ? appends - 1 : 0] / 1e6);
     journal_batch_destroy(&batch);
     free(body);
     return rc;

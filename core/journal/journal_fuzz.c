@@ -25,7 +25,7 @@ static void clean(void) {
 
 static int make_folder(void) {
     // In memory where the machine has such a place: each input is a file, written, synced and read.
-    strcpy(folder, access("/dev/shm", W_OK) ? "/tmp/hutong-fuzz-XXXXXX" : "/dev/shm/hutong-fuzz-XXXXXX");
+    snprintf(folder, sizeof folder, "%s/hutong-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     return mkdtemp(folder) ? atexit(clean) : -1;
 }
 

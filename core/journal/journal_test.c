@@ -149,7 +149,7 @@ static void many_segments_come_back_with_exact_checkpoints(void **state) {
     struct testing *t = *state;
     assert_int_equal(testing_open(t), 0);
     for (uint32_t i = 0; i < 300; i++) {
-        assert_int_equal(testing_append_new(t, i % 5, i * 13 % 3000, 1 + i % 4), 0);
+        assert_int_equal(testing_append_new(t, i % 5, (size_t)i * 13 % 3000, 1 + i % 4), 0);
         if (i % 23 == 0) {
             struct witness before = t->witness;
             testing_close(t);
@@ -241,7 +241,7 @@ static void queues_are_read_over_segments(void **state) {
     assert_int_equal(testing_open(t), 0);
     assert_reads(t, 1, 1, 10, 0);
     for (uint32_t i = 0; i < 200; i++) {
-        assert_int_equal(testing_append_new(t, i % 3, i % 7 * 500, 3), 0);
+        assert_int_equal(testing_append_new(t, i % 3, (size_t)i % 7 * 500, 3), 0);
         uint64_t last = t->witness.next[i % 3] - 1;
         assert_reads(t, i % 3, last, 10, 1); // what was appended just now
     }
@@ -379,6 +379,7 @@ static void an_erased_body_leaves_the_chain_whole(void **state) {
     testing_close(t);
     size_t size = 0;
     uint8_t *image = testing_read(t, FIRST, &size);
+    assert_non_null(image);
     uint8_t *record = image + 4096 + BATCH_SIZE + record_length(image + 4096 + BATCH_SIZE); // the second
     struct digest *digest = digest_new(DIGEST_SHA256);
     uint8_t leaf[32];

@@ -66,8 +66,10 @@ struct journal_owner witness_owner(struct witness *witness) {
 int testing_setup(void **state) {
     struct testing *t = calloc(1, sizeof *t);
     char folder[] = "/tmp/hutong-journal-XXXXXX";
-    if (!t || !mkdtemp(folder))
+    if (!t || !mkdtemp(folder)) {
+        free(t);
         return -1;
+    }
     snprintf(t->folder, sizeof t->folder, "%s/journal", folder);
     t->options = (struct journal_options){.folder = t->folder, .segment_size = 64 << 10};
     t->batch = journal_batch_new(1 << 20);
@@ -134,9 +136,9 @@ uint8_t *testing_read(const struct testing *t, const char *name, size_t *size) {
     testing_path(t, name, path);
     FILE *file = fopen(path, "rb");
     struct stat st;
-    if (!file || fstat(fileno(file), &st))
+    if (!file)
         return NULL;
-    uint8_t *data = malloc((size_t)st.st_size + 1);
+    uint8_t *data = fstat(fileno(file), &st) ? NULL : malloc((size_t)st.st_size + 1);
     *size = data ? fread(data, 1, (size_t)st.st_size, file) : 0;
     fclose(file);
     return data;

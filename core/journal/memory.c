@@ -1,5 +1,6 @@
 #include "core/base/buffer.h"
 #include "core/base/clock.h"
+#include "core/base/list.h"
 #include "core/journal/backend.h"
 #include "core/journal/chain.h"
 #include "core/journal/index.h"
@@ -10,6 +11,7 @@
 #define MEMORY_SEGMENT ((size_t)256 << 10) // small, so that tests live through many
 
 struct memory_segment {
+    struct list node;
     struct buffer checkpoint;
     struct buffer body; // batches, one behind the other
     struct queue_index index;
@@ -18,7 +20,8 @@ struct memory_segment {
 };
 
 struct journal_store {
-    struct memory_segment **segments; // owned, oldest first
+    struct list segments; // of struct memory_segment, owned, oldest first
+    struct memory_segment *newest;
     size_t segment_count;
     uint64_t limit;
     uint64_t last;
@@ -36,35 +39,35 @@ struct memory_journal {
 };
 
 static void destroy_segment(struct memory_segment *segment) {
+    list_remove(&segment->node);
     buffer_destroy(&segment->checkpoint);
     buffer_destroy(&segment->body);
     queue_index_destroy(&segment->index);
     free(segment);
 }
 
-static int add_segment(struct journal_store *store, struct memory_segment **out) {
+static struct memory_segment *segment_of(const struct list *node) {
+    return LIST_ITEM((uintptr_t)node, struct memory_segment, node);
+}
+
+static struct memory_segment *add_segment(struct journal_store *store) {
     struct memory_segment *segment = calloc(1, sizeof *segment);
-    struct memory_segment **segments =
-        realloc(store->segments, (store->segment_count + 1) * sizeof *segments);
-    if (segments)
-        store->segments = segments;
-    if (!segment || !segments) {
-        free(segment);
-        return -ENOMEM;
-    }
+    if (!segment)
+        return NULL;
     segment->first_sequence = store->last + 1;
-    store->segments[store->segment_count++] = segment;
-    *out = segment;
-    return 0;
+    list_append(&store->segments, &segment->node);
+    store->segment_count++;
+    store->newest = segment;
+    return segment;
 }
 
 struct journal_store *journal_store_new(void) {
     struct journal_store *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
-    struct memory_segment *first = NULL;
+    list_init(&self->segments);
     if (chain_init(&self->chain, DIGEST_SHA256) ||
-        random_fill(&self->chain.salts, self->id, JOURNAL_ID_SIZE) || add_segment(self, &first))
+        random_fill(&self->chain.salts, self->id, JOURNAL_ID_SIZE) || !add_segment(self))
         journal_store_destroy(&self);
     return self;
 }
@@ -72,9 +75,8 @@ struct journal_store *journal_store_new(void) {
 void journal_store_destroy(struct journal_store **self) {
     if (!*self)
         return;
-    for (size_t i = 0; i < (*self)->segment_count; i++)
-        destroy_segment((*self)->segments[i]);
-    free((*self)->segments);
+    while (!list_empty(&(*self)->segments))
+        destroy_segment(segment_of((*self)->segments.next));
     chain_destroy(&(*self)->chain);
     free(*self);
     *self = NULL;
@@ -91,17 +93,18 @@ void journal_store_set_clock(struct journal_store *store, int64_t (*now_ns)(void
 
 static uint64_t stored_bytes(const struct journal_store *store) {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < store->segment_count; i++)
-        bytes += store->segments[i]->body.size;
+    LIST_EACH(node, &store->segments)
+    bytes += segment_of(node)->body.size;
     return bytes;
 }
 
 static int roll(struct memory_journal *memory, struct error *error) {
-    struct memory_segment *next = NULL;
-    int rc = add_segment(memory->store, &next);
-    if (rc)
+    int64_t time_ns = memory->store->newest->last_time_ns;
+    struct memory_segment *next = add_segment(memory->store);
+    if (!next)
         return error_no_memory(error);
-    next->last_time_ns = memory->store->segments[memory->store->segment_count - 2]->last_time_ns;
+    next->last_time_ns = time_ns;
+    int rc = 0;
     if (memory->owner.checkpoint)
         rc = memory->owner.checkpoint(memory->owner.context, &next->checkpoint);
     return rc ? error_set(error, rc, "making the checkpoint of a segment") : 0;
@@ -110,7 +113,7 @@ static int roll(struct memory_journal *memory, struct error *error) {
 static int memory_append(struct journal *journal, struct journal_batch *batch, struct error *error) {
     struct memory_journal *memory = (struct memory_journal *)journal;
     struct journal_store *store = memory->store;
-    struct memory_segment *segment = store->segments[store->segment_count - 1];
+    struct memory_segment *segment = store->newest;
     if (batch->count == 0)
         return 0;
     if (store->limit && stored_bytes(store) + batch->size > store->limit)
@@ -145,8 +148,8 @@ static int memory_read_queue(struct journal *journal, uint32_t queue, uint64_t f
     const struct journal_store *store = ((struct memory_journal *)journal)->store;
     size_t bytes = 0;
     size_t count = 0;
-    for (size_t at = 0; at < store->segment_count; at++) {
-        const struct memory_segment *segment = store->segments[at];
+    LIST_EACH(node, &store->segments) {
+        const struct memory_segment *segment = segment_of(node);
         const struct queue_items *items = queue_index_get(&segment->index, queue);
         if (!items || items->first + items->count <= from)
             continue;
@@ -182,11 +185,9 @@ static int memory_retire(struct journal *journal, int64_t keep_until_ns,
     (void)error;
     struct journal_store *store = ((struct memory_journal *)journal)->store;
     size_t count = 0;
-    while (store->segment_count > 1 && may_retire(store->segments[0], keep_until_ns, settled)) {
-        destroy_segment(store->segments[0]);
+    while (store->segment_count > 1 && may_retire(segment_of(store->segments.next), keep_until_ns, settled)) {
+        destroy_segment(segment_of(store->segments.next));
         store->segment_count--;
-        memmove((void *)store->segments, (const void *)(store->segments + 1),
-            store->segment_count * sizeof *store->segments);
         count++;
     }
     if (retired)
@@ -199,7 +200,7 @@ static void memory_status(const struct journal *journal, struct journal_status *
     *out = store->counters;
     out->segments = store->segment_count;
     out->bytes = stored_bytes(store);
-    out->first = store->segments[0]->first_sequence;
+    out->first = segment_of(store->segments.next)->first_sequence;
     out->last = store->last;
 }
 
@@ -217,7 +218,7 @@ static const struct journal_operations operations = {
 
 static int replay(struct memory_journal *memory, struct error *error) {
     const struct journal_owner *owner = &memory->owner;
-    const struct memory_segment *last = memory->store->segments[memory->store->segment_count - 1];
+    const struct memory_segment *last = memory->store->newest;
     int rc = owner->restore ? owner->restore(owner->context, buffer_bytes(&last->checkpoint), error) : 0;
     for (size_t at = 0; at < last->body.size && !rc && owner->replay;) {
         struct batch_head head;
@@ -246,9 +247,9 @@ int journal_memory_open(struct journal_store *store, const struct journal_owner 
     memory->store = store;
     int rc = replay(memory, error);
     if (rc) {
-        memory_close(&memory->base);
+        free(memory);
         return rc;
     }
-    *out = &memory->base;
+    *out = (struct journal *)(void *)memory;
     return 0;
 }

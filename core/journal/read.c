@@ -203,7 +203,7 @@ int file_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size
         .bytes_left = max_bytes ? max_bytes : 1,
         .visit = visit,
         .context = context};
-    struct places places;
+    struct places places = {0};
     size_t at = 0;
     for (;;) {
         int rc = find_places(file, queue, from, &at, &places, error);

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define WINDOW_LARGE ((size_t)128 << 10)
@@ -24,7 +23,7 @@ static void drop_file(struct reader_file *file) {
 }
 
 static void drop_window(struct reader_window *window) {
-    free(window->data);
+    buffer_destroy(&window->memory);
     *window = (struct reader_window){0};
 }
 
@@ -88,16 +87,11 @@ static struct reader_window *least_used(struct reader *reader) {
     return oldest;
 }
 
-static int make_capacity(struct reader_window *window, size_t size) {
-    if (size <= window->capacity && window->capacity <= WINDOW_KEPT)
-        return 0;
-    uint8_t *data = malloc(size);
-    if (!data)
-        return -ENOMEM;
-    free(window->data);
-    window->data = data;
-    window->capacity = size;
-    return 0;
+static int make_room(struct reader_window *window, size_t size) {
+    if (window->memory.capacity > WINDOW_KEPT && size <= WINDOW_KEPT)
+        buffer_destroy(&window->memory);
+    buffer_clear(&window->memory);
+    return buffer_reserve(&window->memory, size);
 }
 
 static int load(
@@ -105,11 +99,11 @@ static int load(
     int fd = -1;
     struct reader_window *window = least_used(reader);
     window->segment = 0;
-    int rc = make_capacity(window, size);
+    int rc = make_room(window, size);
     if (!rc)
         rc = reader_file(reader, segment, &fd);
     if (!rc)
-        rc = disk_read(fd, window->data, size, offset, &window->size);
+        rc = disk_read(fd, window->memory.data, size, offset, &window->size);
     if (rc)
         return rc;
     window->segment = segment;
@@ -130,7 +124,7 @@ static int get(struct reader *reader, uint64_t segment, uint64_t offset, size_t 
         if (window->size < size)
             return -EBADMSG;
     }
-    *out = window->data + (offset - window->offset);
+    *out = window->memory.data + (offset - window->offset);
     return 0;
 }
 

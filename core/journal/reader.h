@@ -2,6 +2,7 @@
 // read in large pieces. Reads go through the system's cache, unlike writes. Inside core/journal.
 #pragma once
 
+#include "core/base/buffer.h"
 #include "core/journal/format.h"
 
 #define READER_WINDOWS 8
@@ -11,9 +12,8 @@ struct reader_window {
     uint64_t segment; // 0: unused
     uint64_t offset;
     size_t size;
-    size_t capacity;
-    uint8_t *data; // owned
-    uint64_t used; // when last, for which one goes first
+    struct buffer memory; // owned; only its room is used
+    uint64_t used;        // when last, for which one goes first
 };
 
 struct reader_file {

@@ -40,6 +40,7 @@ static void make_cut(struct testing *t, size_t whole, size_t tail, struct cut *c
     cut->after = t->witness;
     testing_close(t);
     cut->image = testing_read(t, FIRST, &cut->size);
+    assert_non_null(cut->image);
     cut->tail = BLOCK * (1 + whole);
     assert_int_equal(load_u32(cut->image + cut->tail), 0x424a5448);
 }
@@ -64,6 +65,7 @@ static void a_tail_cut_at_any_byte_is_cut_at_the_batch(void **state) {
     struct cut cut;
     make_cut(t, 2, 150, &cut);
     uint8_t *image = malloc(cut.size);
+    assert_non_null(image);
     for (size_t at = 0; at <= cut.length; at++) {
         memcpy(image, cut.image, cut.size);
         memset(image + cut.tail + at, 0, cut.size - cut.tail - at);
@@ -92,6 +94,7 @@ static void garbage_from_any_byte_is_cut_at_the_batch(void **state) {
     struct cut cut;
     make_cut(t, 1, 150, &cut);
     uint8_t *image = malloc(cut.size);
+    assert_non_null(image);
     uint32_t random = 12345;
     for (size_t at = 0; at < cut.length; at++) {
         memcpy(image, cut.image, cut.size);
@@ -110,6 +113,7 @@ static void any_set_of_lost_sectors_is_a_torn_tail(void **state) {
     struct cut cut;
     make_cut(t, 2, 1300, &cut); // 8 sectors of 512 bytes
     uint8_t *image = malloc(cut.size);
+    assert_non_null(image);
     for (unsigned lost = 0; lost < 256; lost++) {
         memcpy(image, cut.image, cut.size);
         for (unsigned i = 0; i < 8; i++)
@@ -138,6 +142,7 @@ static void torn_bytes_are_told_and_cleared(void **state) {
     testing_close(t);
     size_t size = 0;
     uint8_t *after = testing_read(t, FIRST, &size);
+    assert_non_null(after);
     for (size_t i = cut.tail; i < size; i++)
         assert_int_equal(after[i], 0);
     free(after);
@@ -184,6 +189,7 @@ static void sealed_segments_are_whole_or_damaged(void **state) {
     testing_close(t);
     size_t size = 0;
     uint8_t *image = testing_read(t, FIRST, &size);
+    assert_non_null(image);
     uint64_t foot = load_u64(image + size - 16);
     const size_t places[] = {
         20, BLOCK + 10, BLOCK + 500, (size_t)foot + 50, (size_t)foot + 130, size - 10, size - 3};
@@ -215,6 +221,7 @@ static void reading_a_damaged_record_says_so(void **state) {
     testing_close(t);
     size_t size = 0;
     uint8_t *image = testing_read(t, FIRST, &size);
+    assert_non_null(image);
     image[BLOCK + 500] ^= 1;
     testing_write(t, FIRST, image, size);
     assert_int_equal(testing_open(t), 0); // only the last segment is read
@@ -249,6 +256,7 @@ static void swapped_segments_are_reported(void **state) {
     testing_close(t);
     size_t size = 0;
     uint8_t *image = testing_read(t, FIRST, &size);
+    assert_non_null(image);
     testing_write(t, SECOND, image, size);
     assert_damaged(t, SECOND ": damaged at offset 0: the head is of another segment", 0);
     free(image);
@@ -263,6 +271,7 @@ static void stale_batches_behind_the_tail_are_never_current(void **state) {
     // As if the file had been used before: whole batches of another segment stand behind the tail, even right
     // at it.
     uint8_t *stale = malloc(cut.size);
+    assert_non_null(stale);
     memcpy(stale, cut.image, cut.size);
     for (size_t at = BLOCK; at < cut.size; at += BLOCK) {
         struct batch_head head;
@@ -272,6 +281,7 @@ static void stale_batches_behind_the_tail_are_never_current(void **state) {
         }
     }
     uint8_t *image = malloc(cut.size);
+    assert_non_null(image);
     for (size_t from = cut.tail; from < cut.size; from += BLOCK) {
         memcpy(image, cut.image, cut.tail);
         memset(image + cut.tail, 0, cut.size - cut.tail);
@@ -340,8 +350,10 @@ static void a_crash_between_foot_and_next_head_goes_on(void **state) {
         assert_int_equal(unlink(path), 0);
         size_t size = 0;
         uint8_t *image = testing_read(t, FIRST, &size);
+        assert_non_null(image);
         if (cut_too) { // the foot was written, the rest of the file not yet given back
             uint8_t *longer = calloc(1, size + 3 * (size_t)BLOCK);
+            assert_non_null(longer);
             memcpy(longer, image, size);
             testing_write(t, FIRST, longer, size + 3 * (size_t)BLOCK);
             free(longer);
@@ -370,6 +382,7 @@ static void a_torn_foot_is_cut(void **state) {
     assert_int_equal(unlink(path), 0);
     size_t size = 0;
     uint8_t *image = testing_read(t, FIRST, &size);
+    assert_non_null(image);
     uint64_t foot = load_u64(image + size - 16);
     image[foot + 70] ^= 1;
     memset(image + foot + 150, 0, size - foot - 150);
@@ -391,6 +404,7 @@ static void spares_of_a_crash_are_erased(void **state) {
     testing_close(t);
     size_t size = 0;
     uint8_t *image = testing_read(t, FIRST, &size);
+    assert_non_null(image);
     for (int i = 0; i < 3; i++) { // one more than are kept
         char name[40];
         snprintf(name, sizeof name, "%020d.spare", 7 + i);

@@ -37,8 +37,8 @@ static void a_kill_loses_an_acknowledged_tail(void **state) {
     if (child == 0) {
         bool good = open_lossy(t) == 0;
         for (int i = 0; i < 100 && good; i++)
-            good = testing_append_new(t, 1, 900, 2) == 0 &&
-                   journal_durable(t->journal) == 2u * (unsigned)(i + 1);
+            good =
+                testing_append_new(t, 1, 900, 2) == 0 && journal_durable(t->journal) == 2 * ((uint64_t)i + 1);
         if (good)
             raise(SIGKILL);
         _exit(1);
