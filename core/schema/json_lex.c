@@ -155,7 +155,7 @@ static int escape(struct json_lex *lex) {
     return fail_here(lex, "\\ is followed by no known escape");
 }
 
-int json_string(struct json_lex *lex, struct bytes *out) {
+int json_lex_string(struct json_lex *lex, struct bytes *out) {
     if (!take(lex, '"'))
         return json_fail(lex, "expected a text, found %s", json_found(lex));
     buffer_clear(&lex->unescaped);
@@ -237,7 +237,7 @@ int json_key(struct json_lex *lex, struct bytes *out) {
     if (json_peek(lex) != '"')
         return json_fail(lex, "expected a key in quotes, found %s", json_found(lex));
     const uint8_t *start = lex->at;
-    int rc = json_string(lex, out);
+    int rc = json_lex_string(lex, out);
     if (rc == 0 && !take(lex, ':'))
         return json_fail(lex, "expected \":\", found %s", json_found(lex));
     lex->at = start;
@@ -264,7 +264,7 @@ int json_skip(struct json_lex *lex) {
     case '[':
         return skip_inside(lex, c);
     case '"':
-        return json_string(lex, &text);
+        return json_lex_string(lex, &text);
     case '0':
         return json_number(lex, &text);
     case 't':

@@ -30,7 +30,7 @@ char json_peek(struct json_lex *lex);
 const char *json_found(struct json_lex *lex);
 
 // The text, valid until the next one is read. 0, VIEW_REFUSED, -ENOMEM.
-int json_string(struct json_lex *lex, struct bytes *out);
+int json_lex_string(struct json_lex *lex, struct bytes *out);
 int json_number(struct json_lex *lex, struct bytes *out);
 int json_literal(struct json_lex *lex, const char *word); // true false null
 int json_skip(struct json_lex *lex);                      // any value

@@ -106,7 +106,7 @@ static int read_raw(struct json_reader *r, const struct schema_field *field, uin
     if (c != '"' && c != '0')
         return json_fail(&r->lex, "expected %s, found %s",
             field->kind == SCHEMA_ENUM ? "the name of an enum's value" : "a number", json_found(&r->lex));
-    int rc = c == '"' ? json_string(&r->lex, &text) : json_number(&r->lex, &text);
+    int rc = c == '"' ? json_lex_string(&r->lex, &text) : json_number(&r->lex, &text);
     if (rc != 0)
         return rc;
     if (field->kind == SCHEMA_ENUM)
@@ -119,7 +119,7 @@ static int read_raw(struct json_reader *r, const struct schema_field *field, uin
 static int read_bytes(struct json_reader *r, const struct schema_field *field) {
     struct bytes text;
     size_t mark = 0;
-    int rc = json_string(&r->lex, &text);
+    int rc = json_lex_string(&r->lex, &text);
     if (rc != 0)
         return rc;
     if (field->kind == SCHEMA_STRING)
