@@ -1,6 +1,5 @@
 #include "core/base/buffer.h"
 #include "core/base/clock.h"
-#include "core/base/list.h"
 #include "core/journal/backend.h"
 #include "core/journal/chain.h"
 #include "core/journal/index.h"
@@ -11,7 +10,7 @@
 #define MEMORY_SEGMENT ((size_t)256 << 10) // small, so that tests live through many
 
 struct memory_segment {
-    struct list node;
+    struct memory_segment *next; // newer
     struct buffer checkpoint;
     struct buffer body; // batches, one behind the other
     struct queue_index index;
@@ -20,7 +19,7 @@ struct memory_segment {
 };
 
 struct journal_store {
-    struct list segments; // of struct memory_segment, owned, oldest first
+    struct memory_segment *oldest; // owned, and the others behind it
     struct memory_segment *newest;
     size_t segment_count;
     uint64_t limit;
@@ -39,15 +38,10 @@ struct memory_journal {
 };
 
 static void destroy_segment(struct memory_segment *segment) {
-    list_remove(&segment->node);
     buffer_destroy(&segment->checkpoint);
     buffer_destroy(&segment->body);
     queue_index_destroy(&segment->index);
     free(segment);
-}
-
-static struct memory_segment *segment_of(const struct list *node) {
-    return LIST_ITEM((uintptr_t)node, struct memory_segment, node);
 }
 
 static struct memory_segment *add_segment(struct journal_store *store) {
@@ -55,7 +49,10 @@ static struct memory_segment *add_segment(struct journal_store *store) {
     if (!segment)
         return NULL;
     segment->first_sequence = store->last + 1;
-    list_append(&store->segments, &segment->node);
+    if (store->newest)
+        store->newest->next = segment;
+    else
+        store->oldest = segment;
     store->segment_count++;
     store->newest = segment;
     return segment;
@@ -65,7 +62,6 @@ struct journal_store *journal_store_new(void) {
     struct journal_store *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
-    list_init(&self->segments);
     if (chain_init(&self->chain, DIGEST_SHA256) ||
         random_fill(&self->chain.salts, self->id, JOURNAL_ID_SIZE) || !add_segment(self))
         journal_store_destroy(&self);
@@ -75,8 +71,10 @@ struct journal_store *journal_store_new(void) {
 void journal_store_destroy(struct journal_store **self) {
     if (!*self)
         return;
-    while (!list_empty(&(*self)->segments))
-        destroy_segment(segment_of((*self)->segments.next));
+    for (struct memory_segment *next = NULL, *segment = (*self)->oldest; segment; segment = next) {
+        next = segment->next;
+        destroy_segment(segment);
+    }
     chain_destroy(&(*self)->chain);
     free(*self);
     *self = NULL;
@@ -93,8 +91,8 @@ void journal_store_set_clock(struct journal_store *store, int64_t (*now_ns)(void
 
 static uint64_t stored_bytes(const struct journal_store *store) {
     uint64_t bytes = 0;
-    LIST_EACH(node, &store->segments)
-    bytes += segment_of(node)->body.size;
+    for (const struct memory_segment *segment = store->oldest; segment; segment = segment->next)
+        bytes += segment->body.size;
     return bytes;
 }
 
@@ -148,8 +146,7 @@ static int memory_read_queue(struct journal *journal, uint32_t queue, uint64_t f
     const struct journal_store *store = ((struct memory_journal *)journal)->store;
     size_t bytes = 0;
     size_t count = 0;
-    LIST_EACH(node, &store->segments) {
-        const struct memory_segment *segment = segment_of(node);
+    for (const struct memory_segment *segment = store->oldest; segment; segment = segment->next) {
         const struct queue_items *items = queue_index_get(&segment->index, queue);
         if (!items || items->first + items->count <= from)
             continue;
@@ -185,8 +182,10 @@ static int memory_retire(struct journal *journal, int64_t keep_until_ns,
     (void)error;
     struct journal_store *store = ((struct memory_journal *)journal)->store;
     size_t count = 0;
-    while (store->segment_count > 1 && may_retire(segment_of(store->segments.next), keep_until_ns, settled)) {
-        destroy_segment(segment_of(store->segments.next));
+    while (store->segment_count > 1 && may_retire(store->oldest, keep_until_ns, settled)) {
+        struct memory_segment *oldest = store->oldest;
+        store->oldest = oldest->next;
+        destroy_segment(oldest);
         store->segment_count--;
         count++;
     }
@@ -200,7 +199,7 @@ static void memory_status(const struct journal *journal, struct journal_status *
     *out = store->counters;
     out->segments = store->segment_count;
     out->bytes = stored_bytes(store);
-    out->first = segment_of(store->segments.next)->first_sequence;
+    out->first = store->oldest->first_sequence;
     out->last = store->last;
 }
 
@@ -250,6 +249,6 @@ int journal_memory_open(struct journal_store *store, const struct journal_owner 
         free(memory);
         return rc;
     }
-    *out = (struct journal *)(void *)memory;
+    *out = (struct journal *)memory;
     return 0;
 }

@@ -208,6 +208,6 @@ int journal_lossy_open(const struct journal_options *options, const struct journ
     }
     lossy->base.last = lossy->base.durable = journal_last(lossy->file);
     memcpy(lossy->base.id, journal_id(lossy->file), sizeof lossy->base.id);
-    *out = (struct journal *)(void *)lossy;
+    *out = (struct journal *)lossy;
     return 0;
 }
