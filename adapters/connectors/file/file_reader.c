@@ -67,6 +67,8 @@ void file_reader_seek(struct file_reader *reader, struct place_in_file to) {
 // What was read of the file from the next record on.
 static struct bytes pending(const struct file_reader *reader) {
     size_t start = (size_t)(reader->next.offset - reader->window_offset);
+    if (reader->window.size == start)
+        return (struct bytes){0};
     return bytes_of(reader->window.data + start, reader->window.size - start);
 }
 
@@ -83,8 +85,9 @@ static void find_window(struct file_reader *reader) {
 static int read_more(struct file_reader *reader, struct error *error) {
     struct buffer *window = &reader->window;
     struct bytes keep = pending(reader);
-    if (window->size && keep.size < window->size) { // drops what lies before the next record
-        memmove(window->data, keep.data, keep.size);
+    if (keep.size < window->size) { // drops what lies before the next record
+        if (keep.size)
+            memmove(window->data, keep.data, keep.size);
         window->size = keep.size;
         reader->window_offset = reader->next.offset;
     }

@@ -30,7 +30,7 @@ static int read_header(const struct server_request *request, const char *name, s
     int rc = 0;
     for (const char *p = text ? text : ""; *p && rc == 0; p++) {
         bool escape = *p == '%' && hex(p[1]) >= 0 && hex(p[2]) >= 0;
-        rc = buffer_append_byte(out, escape ? (uint8_t)(hex(p[1]) << 4 | hex(p[2])) : (uint8_t)*p);
+        rc = buffer_append_byte(out, (uint8_t)(escape ? hex(p[1]) * 16 + hex(p[2]) : *p));
         p += escape ? 2 : 0;
     }
     return rc;

@@ -168,14 +168,12 @@ static int load_parts(struct template *template, const struct cel_env *env, stru
         if (found == 1)
             return worst;
         from = hole.end;
-        if (hole.expression ==
-            0) { // "$${" goes on as text behind its first "$"; what follows must not open again
+        if (hole.expression == 0) { // a plain one
             struct part *plain = add_part(template);
             if (!plain)
                 return -ENOMEM;
             plain->literal = bytes_of_string("${");
             template_scan_text(&scan, plain->literal);
-            from = hole.start + 3;
             continue;
         }
         int rc = load_hole(template, &hole, &scan, part, env, report);

@@ -158,7 +158,7 @@ int template_next_hole(struct bytes source, size_t from, struct template_hole *o
         return 1;
     struct template_hole hole = {.start = (size_t)(open - source.data)};
     if (hole.start > 0 && source.data[hole.start - 1] == '$') { // "$${": plain text
-        *out = (struct template_hole){.start = hole.start - 1, .end = hole.start};
+        *out = (struct template_hole){.start = hole.start - 1, .end = hole.start + 2};
         return 0;
     }
     size_t depth = 0;

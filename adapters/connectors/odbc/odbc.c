@@ -172,6 +172,7 @@ static int odbc_commit(struct connector *odbc, struct error *error) {
 
 const struct connector_class odbc_connector = {
     .name = "odbc",
+    .own_inbox = true,
     .configure = odbc_configure,
     .open = odbc_open,
     .poll = odbc_poll,
