@@ -163,15 +163,10 @@ static int make_room(struct policy *policy) {
 }
 
 static char *join(struct policy *policy, const char *first, const char *second, const char *third) {
-    size_t a = strlen(first);
-    size_t b = strlen(second);
-    size_t c = strlen(third);
-    char *text = policy_keep(policy, arena_alloc(&policy->arena, a + b + c + 1));
-    if (text) {
-        memcpy(text, first, a);
-        memcpy(text + a, second, b);
-        memcpy(text + a + b, third, c);
-    }
+    size_t size = strlen(first) + strlen(second) + strlen(third) + 1;
+    char *text = policy_keep(policy, arena_alloc(&policy->arena, size));
+    if (text)
+        snprintf(text, size, "%s%s%s", first, second, third);
     return text;
 }
 

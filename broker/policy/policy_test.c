@@ -51,7 +51,7 @@ static void what_is_not_said_has_a_default(void **state) {
     const struct policy_settings *settings = policy_settings(policy);
     assert_string_equal(settings->listen, "tcp://127.0.0.1:7400");
     assert_int_equal(settings->message_bytes, 8 << 20);
-    assert_int_equal(settings->queue_age_us, 30ll * 86400 * 1000000);
+    assert_int_equal(settings->queue_age_us, 30LL * 86400 * 1000000);
     assert_int_equal(settings->heartbeat_ms, 5000);
     assert_null(settings->admin);
     assert_string_equal(settings->log_level, "info");
@@ -83,8 +83,8 @@ static void what_is_said_is_taken(void **state) {
     assert_string_equal(settings->admin, path);
     assert_string_equal(settings->journal, "/var/j");
     assert_int_equal(settings->segment_size, 128 << 20);
-    assert_int_equal(settings->journal_limit, 100ll << 30);
-    assert_int_equal(settings->retention_us, 30ll * 86400 * 1000000);
+    assert_int_equal(settings->journal_limit, 100LL << 30);
+    assert_int_equal(settings->retention_us, 30LL * 86400 * 1000000);
     assert_int_equal(settings->journal_batch, 1 << 20);
     assert_int_equal(settings->journal_batch_limit, 32 << 20);
     assert_true(settings->journal_sm3);
@@ -96,7 +96,7 @@ static void what_is_said_is_taken(void **state) {
     assert_int_equal(settings->credit_bytes, 2 << 20);
     assert_int_equal(settings->queue_count, 100);
     assert_int_equal(settings->queue_bytes, 1 << 30);
-    assert_int_equal(settings->queue_age_us, 3600ll * 1000000);
+    assert_int_equal(settings->queue_age_us, 3600LL * 1000000);
     assert_int_equal(settings->queue_window, 50);
     assert_int_equal(settings->drain_ms, 0);
     assert_string_equal(settings->log_level, "debug");

@@ -1,12 +1,12 @@
 // conf/broker.yaml (docs/configuration.md).
 #include "broker/policy/internal.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
-#define MILLISECOND 1000000u
-#define SECOND (1000u * MILLISECOND)
-#define DAY (86400ull * SECOND)
-#define KIB 1024ull
+#define MILLISECOND 1000000ULL
+#define SECOND (1000 * MILLISECOND)
+#define DAY (86400 * SECOND)
+#define KIB 1024ULL
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 #define ENVELOPE_ROOM (64 * KIB) // what a batch holds besides the largest message
@@ -150,11 +150,11 @@ static bool check_listen(struct policy *policy, const struct config_node *node, 
         }
     } else if (text.size > 6 && memcmp(text.data, "ipc://", 6) == 0) {
         const char *path = text.data[6] == '@' ? NULL : policy_path(policy, policy->settings.listen + 6);
-        char *full = path ? arena_alloc(&policy->arena, strlen(path) + 7) : NULL;
-        if (full) {
-            memcpy(full, "ipc://", 6);
-            memcpy(full + 6, path, strlen(path) + 1);
-            policy->settings.listen = full;
+        size_t size = path ? strlen(path) + sizeof "ipc://" : 0;
+        char *fULL = path ? policy_keep(policy, arena_alloc(&policy->arena, size)) : NULL;
+        if (fULL) {
+            snprintf(fULL, size, "ipc://%s", path);
+            policy->settings.listen = fULL;
         }
         *local = true;
         return true;
@@ -262,8 +262,7 @@ static void check_sizes(const struct policy *policy, const struct config_node *r
             (unsigned long long)settings->segment_size, settings->journal_batch_limit);
     if (settings->journal_limit && settings->journal_limit < 4 * settings->segment_size)
         config_error(place(root, "journal", "limit"), policy->report,
-            "the journal needs room for at least four segments: %llu bytes",
-            (unsigned long long)(4 * settings->segment_size));
+            "the journal needs room for at least four segments: %llu bytes", 4ULL * settings->segment_size);
     if (settings->credit_bytes < settings->message_bytes)
         config_error(place(root, "limits", "credit_bytes"), policy->report,
             "with so little credit (%llu bytes) the largest message (%llu bytes) could never be sent",
@@ -289,8 +288,8 @@ void policy_load_settings(struct policy *policy, const struct config_node *root)
     read_path(policy, root, "routes", &settings->routes);
     config_read_choice(root, "log_level", levels, &level, policy->report);
     settings->log_level = levels[level];
-    read_span(policy, root, "heartbeat", 100u * MILLISECOND, 600ull * SECOND, MILLISECOND, &heartbeat);
-    read_span(policy, root, "drain", 0, 3600ull * SECOND, MILLISECOND, &drain);
+    read_span(policy, root, "heartbeat", 100 * MILLISECOND, 600 * SECOND, MILLISECOND, &heartbeat);
+    read_span(policy, root, "drain", 0, 3600 * SECOND, MILLISECOND, &drain);
     settings->heartbeat_ms = (uint32_t)heartbeat;
     settings->drain_ms = (uint32_t)drain;
     load_journal(policy, config_get(root, "journal"));

@@ -16,7 +16,8 @@ static inline void tree_write(const struct tree *tree, const char *name, const c
     char path[256];
     snprintf(path, sizeof path, "%s/%s", tree->folder, name);
     FILE *file = fopen(path, "w");
-    assert_non_null(file);
+    if (!file)
+        abort();
     fputs(text, file);
     fclose(file);
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SECOND 1000000000ull
+#define SECOND 1000000000ULL
 #define DAY (86400 * SECOND)
 #define ROUTE_NAME_LIMIT 100
 #define DESTINATIONS_LIMIT 1000

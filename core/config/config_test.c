@@ -231,7 +231,8 @@ static void write_file(const char *folder, const char *name, const char *text) {
     char path[200];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "w");
-    assert_non_null(file);
+    if (!file)
+        abort();
     fputs(text, file);
     fclose(file);
 }

@@ -1,0 +1,271 @@
+#include "broker/policy/testing.h"
+#include "broker/routing/routing.h"
+#include "core/schema/json.h"
+#include "core/wire/wire.h"
+
+#include "test/support/alloc_fail.h"
+
+#include <errno.h>
+
+#define NOW_US 1790000000000000 // 2026-09-21
+#define UNMAPPED HUTONG__BUS__V1__REASON__REASON_UNMAPPED
+#define FILTER HUTONG__BUS__V1__REASON__REASON_FILTER
+#define NOT_ALLOWED HUTONG__BUS__V1__REASON__REASON_NOT_ALLOWED
+
+struct bench {
+    struct tree tree;
+    struct policy *policy;
+    struct routes *routes;
+    struct matcher *matcher;
+    struct buffer payload;
+    const struct match *matches;
+    size_t count;
+    struct error error;
+};
+
+static const char codes[] = "code_map: letters\ntitle: t\nsource: s\nas_of: 2026-11-24\nentries:\n"
+                            "  - { from: \"01\", to: SELF }\n  - { from: \"10\", to: SPOUSE }\n";
+
+static const char routes[] = "routes:\n"
+                             "  - name: first\n"
+                             "    on: gov.public_security.v1.ResidenceRegistered\n"
+                             "    from: public_security/population\n"
+                             "    when: msg.kind != Kind.VISIT\n"
+                             "    order_by: msg.resident.citizen_number\n"
+                             "    to:\n"
+                             "      - system: housing/tenancy\n"
+                             "        agreement: A-1\n"
+                             "        as: gov.housing.v1.OccupancyNotice\n"
+                             "        map:\n"
+                             "          citizen_number: msg.resident.citizen_number\n"
+                             "          relation: codes(\"letters\", msg.relation)\n"
+                             "      - { system: housing/registry, agreement: A-2 }\n"
+                             "    deliver: { retries: 3, backoff: 2s..4s, expires: 1h }\n"
+                             "  - name: second\n"
+                             "    on: gov.public_security.v1.ResidenceRegistered\n"
+                             "    from: public_security/population\n"
+                             "    when: 10 / size(msg.household_number) > 1\n"
+                             "    order_by: size(msg.household_number)\n"
+                             "    to:\n"
+                             "      - { system: housing/registry, agreement: A-2 }\n";
+
+static void bench_open(struct bench *bench) {
+    char folder[128];
+    struct report *report = report_new(0);
+    *bench = (struct bench){0};
+    tree_make(&bench->tree);
+    tree_write(&bench->tree, "codes/letters.yaml", codes);
+    tree_write(&bench->tree, "agreements/b.yaml",
+        "agreement: A-2\nprovider: public_security\nreceiver: housing/registry\n"
+        "type: gov.public_security.v1.ResidenceRegistered\nfields: [resident, address, kind, relation, "
+        "registered_at, organ, "
+        "household_number, previous_division, entry_number]\npurpose: p\nbasis: b\nfrom: 2020-01-01\nuntil: "
+        "2098-12-31\n");
+    tree_write(&bench->tree, "routes/r.yaml", routes);
+    bench->policy = tree_load(&bench->tree, report);
+    snprintf(folder, sizeof folder, "%s/routes", bench->tree.folder);
+    bench->routes = bench->policy ? routes_load(bench->policy, folder, report) : NULL;
+    assert_string_equal(tree_printed(&bench->tree, report), "");
+    bench->matcher = matcher_new(bench->routes);
+    assert_non_null(bench->matcher);
+    report_destroy(&report);
+}
+
+static void bench_close(struct bench *bench) {
+    buffer_destroy(&bench->payload);
+    matcher_destroy(&bench->matcher);
+    routes_destroy(&bench->routes);
+    policy_destroy(&bench->policy);
+    tree_remove(&bench->tree);
+}
+
+static const struct schema_message *type_named(const struct bench *bench, const char *name) {
+    const struct schema_message *type =
+        catalogue_message(policy_catalogue(bench->policy), bytes_of_string(name));
+    assert_non_null(type);
+    return type;
+}
+
+static int match_bytes(
+    struct bench *bench, const char *from, const char *type, struct bytes payload, int64_t now_us) {
+    const struct policy_system *system = policy_system_named(bench->policy, bytes_of_string(from));
+    return matcher_match(bench->matcher, system, type_named(bench, type), bytes_of_string("own subject"),
+        payload, now_us, &bench->matches, &bench->count, &bench->error);
+}
+
+static int match(struct bench *bench, const char *json) {
+    const char *name = "gov.public_security.v1.ResidenceRegistered";
+    buffer_clear(&bench->payload);
+    assert_int_equal(
+        json_to_message(type_named(bench, name), bytes_of_string(json), &bench->payload, &bench->error), 0);
+    return match_bytes(bench, "public_security/population", name, buffer_bytes(&bench->payload), NOW_US);
+}
+
+static void delivers(const struct match *match, const char *route, const char *to, const char *subject) {
+    assert_string_equal(match->route, route);
+    assert_string_equal(match->to->address, to);
+    assert_true(bytes_equal_string(match->subject, subject));
+    assert_int_equal(match->dead_reason, 0);
+}
+
+static void dies(const struct match *match, const char *to, int reason, const char *text) {
+    assert_string_equal(match->to->address, to);
+    assert_int_equal(match->dead_reason, reason);
+    assert_null(match->payload.data);
+    assert_string_equal(match->type->full_name, "gov.public_security.v1.ResidenceRegistered");
+    if (!strstr(match->dead_text, text))
+        fail_msg("%s", match->dead_text);
+}
+
+#define PERSON "\"resident\": {\"citizenNumber\": \"33010620200101001X\"}"
+
+static void a_message_goes_where_its_routes_lead(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    assert_int_equal(
+        match(&bench,
+            "{" PERSON ", \"kind\": \"MOVE_IN\", \"relation\": \"10\", \"householdNumber\": \"123\"}"),
+        0);
+    assert_int_equal(bench.count, 3);
+    delivers(&bench.matches[0], "first", "housing/tenancy", "33010620200101001X");
+    delivers(&bench.matches[1], "first", "housing/registry", "33010620200101001X");
+    delivers(&bench.matches[2], "second", "housing/registry", "3");
+    assert_string_equal(bench.matches[0].type->full_name, "gov.housing.v1.OccupancyNotice");
+    assert_string_equal(bench.matches[0].agreement, "A-1");
+    assert_int_equal(bench.matches[0].retries, 3);
+    assert_int_equal(bench.matches[0].backoff_min_ms, 2000);
+    assert_int_equal(bench.matches[0].backoff_max_ms, 4000);
+    assert_int_equal(bench.matches[0].expires_us, 3600000000);
+    assert_int_equal(bench.matches[2].expires_us, 7LL * 86400 * 1000000);
+    assert_null(bench.matches[1].payload.data);
+    struct buffer json = {0};
+    assert_int_equal(json_from_message(bench.matches[0].type, bench.matches[0].payload,
+                         &(struct json_options){0}, &json, &bench.error),
+        0);
+    assert_string_equal(
+        buffer_text(&json), "{\"citizenNumber\":\"33010620200101001X\",\"relation\":\"SPOUSE\"}");
+    buffer_destroy(&json);
+    bench_close(&bench);
+}
+
+static void what_no_route_wants_goes_nowhere(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    assert_int_equal(match(&bench, "{\"kind\": \"VISIT\", \"householdNumber\": \"1234567890\"}"), 0);
+    assert_int_equal(bench.count, 0);
+    const char *lease = "gov.housing.v1.LeaseFiled";
+    assert_int_equal(match_bytes(&bench, "housing/tenancy", lease, bytes_of("", 0), NOW_US), 0);
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+static void malformed_bytes_are_refused_with_or_without_routes(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    const char *residence = "gov.public_security.v1.ResidenceRegistered";
+    const struct bytes cut = bytes_of("\x0a\x05x", 3);
+    assert_int_equal(
+        match_bytes(&bench, "public_security/population", residence, cut, NOW_US), MATCH_REFUSED);
+    assert_true(bench.error.text[0] != '\0');
+    bench.error.text[0] = '\0';
+    assert_int_equal(match_bytes(&bench, "housing/tenancy", residence, cut, NOW_US), MATCH_REFUSED);
+    assert_true(bench.error.text[0] != '\0');
+    // Bad UTF-8 in a field that no route reads.
+    assert_int_equal(
+        match_bytes(&bench, "public_security/population", residence, bytes_of("\x4a\x01\xff", 3), NOW_US),
+        MATCH_REFUSED);
+    bench_close(&bench);
+}
+
+static void what_fails_becomes_a_dead_letter(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    // An unmapped code: only that destination. An empty household number divides by zero: all of the route's
+    // destinations.
+    assert_int_equal(match(&bench, "{" PERSON ", \"kind\": \"MOVE_IN\", \"relation\": \"77\"}"), 0);
+    assert_int_equal(bench.count, 3);
+    dies(&bench.matches[0], "housing/tenancy", UNMAPPED, "relation");
+    delivers(&bench.matches[1], "first", "housing/registry", "33010620200101001X");
+    dies(&bench.matches[2], "housing/registry", FILTER, "when: ");
+    bench_close(&bench);
+}
+
+static void a_subject_has_its_limit(void **state) {
+    (void)state;
+    struct bench bench;
+    char json[600];
+    char number[300];
+    bench_open(&bench);
+    memset(number, '7', sizeof number - 1);
+    number[sizeof number - 1] = '\0';
+    snprintf(json, sizeof json,
+        "{\"resident\": {\"citizenNumber\": \"%s\"}, \"relation\": \"01\", \"householdNumber\": \"1\"}",
+        number);
+    assert_int_equal(match(&bench, json), 0);
+    assert_int_equal(bench.count, 3);
+    dies(&bench.matches[0], "housing/tenancy", FILTER, "order_by: 299 bytes");
+    dies(&bench.matches[1], "housing/registry", FILTER, "order_by: 299 bytes");
+    delivers(&bench.matches[2], "second", "housing/registry", "1");
+    bench_close(&bench);
+}
+
+static void an_agreement_that_ended_discloses_nothing(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    assert_int_equal(match(&bench, "{" PERSON ", \"relation\": \"01\", \"householdNumber\": \"1\"}"), 0);
+    // In 2099 only A-1 holds, in 2100 none.
+    const int64_t year_2099 = 4072000000000000;
+    const char *type = "gov.public_security.v1.ResidenceRegistered";
+    struct bytes payload = buffer_bytes(&bench.payload);
+    assert_int_equal(match_bytes(&bench, "public_security/population", type, payload, year_2099), 0);
+    assert_int_equal(bench.count, 3);
+    delivers(&bench.matches[0], "first", "housing/tenancy", "33010620200101001X");
+    dies(&bench.matches[1], "housing/registry", NOT_ALLOWED, "agreement A-2 is not in force");
+    assert_int_equal(
+        match_bytes(&bench, "public_security/population", type, payload, year_2099 + 31536000000000), 0);
+    dies(&bench.matches[0], "housing/tenancy", NOT_ALLOWED, "agreement A-1 is not in force");
+    bench_close(&bench);
+}
+
+static void without_memory_matching_fails_whole(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    assert_int_equal(match(&bench, "{" PERSON ", \"relation\": \"77\", \"householdNumber\": \"1\"}"), 0);
+    bool complete = false;
+    for (size_t n = 0; !complete; n++) {
+        alloc_fail_after(n);
+        struct matcher *matcher = matcher_new(bench.routes);
+        int rc = -ENOMEM;
+        const struct match *matches;
+        size_t count = 99;
+        if (matcher)
+            rc = matcher_match(matcher,
+                policy_system_named(bench.policy, bytes_of_string("public_security/population")),
+                type_named(&bench, "gov.public_security.v1.ResidenceRegistered"), (struct bytes){0},
+                buffer_bytes(&bench.payload), NOW_US, &matches, &count, &bench.error);
+        complete = alloc_count() <= n;
+        alloc_fail_never();
+        assert_int_equal(rc, complete ? 0 : -ENOMEM);
+        matcher_destroy(&matcher);
+    }
+    bench_close(&bench);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_goes_where_its_routes_lead),
+        cmocka_unit_test(what_no_route_wants_goes_nowhere),
+        cmocka_unit_test(malformed_bytes_are_refused_with_or_without_routes),
+        cmocka_unit_test(what_fails_becomes_a_dead_letter),
+        cmocka_unit_test(a_subject_has_its_limit),
+        cmocka_unit_test(an_agreement_that_ended_discloses_nothing),
+        cmocka_unit_test(without_memory_matching_fails_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
