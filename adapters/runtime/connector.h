@@ -61,6 +61,8 @@ struct connector_delivery {
 
 struct connector_class {
     const char *name; // "odbc"; the key in adapter.yaml
+    bool own_inbox;   // the system keeps the positions in its own transactions: is_done and mark_done aren't
+                      // used
 
     // Reads the connector's part of adapter.yaml; problems go to the report. NULL when there was any. Opens
     // nothing yet.

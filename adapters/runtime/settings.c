@@ -6,25 +6,44 @@
 
 #define SECRET_SIZE 4096
 
-// The environment variable in "{NAME}" at the front of `rest`, which moves behind it. NULL when reported.
-static const char *variable(const struct config_node *node, const char **rest, struct report *report) {
+// "{NAME}" or "{NAME:-default}" at the front of `rest`, which moves behind it.
+struct reference {
     char name[128];
-    const char *start = *rest, *end = *start == '{' ? strchr(start, '}') : NULL;
-    size_t size = end ? (size_t)(end - start - 1) : 0;
-    size_t offset = (size_t)(start - (const char *)node->text.data);
-    if (size == 0 || size >= sizeof name) {
-        config_error_inside(node, offset - 1, 1, report,
-            "after $ stands {NAME} of an environment variable; $$ is a dollar sign");
-        return NULL;
-    }
-    memcpy(name, start + 1, size);
-    name[size] = '\0';
+    struct bytes fallback; // data NULL: none
+};
+
+static bool read_reference(const char **rest, struct reference *out) {
+    const char *start = *rest + 1, *end = **rest == '{' ? strchr(start, '}') : NULL;
+    size_t name = end ? strcspn(start, ":}") : 0;
+    if (name == 0 || name >= sizeof out->name || (start[name] == ':' && start[name + 1] != '-'))
+        return false;
+    memcpy(out->name, start, name);
+    out->name[name] = '\0';
+    out->fallback = (struct bytes){0};
+    if (start[name] == ':')
+        out->fallback = bytes_of(start + name + 2, (size_t)(end - start) - name - 2);
     *rest = end + 1;
-    const char *value = getenv(name);
-    if (!value)
-        config_error_inside(
-            node, offset - 1, size + 3, report, "the environment variable %s is not set", name);
-    return value;
+    return true;
+}
+
+// Appends what the reference at `rest` (behind the dollar sign) stands for. 0, 1 (reported), -ENOMEM.
+static int append_reference(
+    const struct config_node *node, const char **rest, struct buffer *out, struct report *report) {
+    struct reference reference;
+    size_t offset = (size_t)(*rest - (const char *)node->text.data) - 1;
+    if (!read_reference(rest, &reference)) {
+        config_error_inside(node, offset, 1, report,
+            "after $ stands {NAME} or {NAME:-default} of an environment variable; $$ is a dollar sign");
+        return 1;
+    }
+    const char *value = getenv(reference.name);
+    if (value && *value)
+        return buffer_append_string(out, value);
+    if (reference.fallback.data || value)
+        return buffer_append_bytes(out, reference.fallback);
+    config_error_inside(node, offset, strlen(reference.name) + 3, report,
+        "the environment variable %s is not set", reference.name);
+    return 1;
 }
 
 static int expand(const struct config_node *node, struct buffer *out, struct report *report) {
@@ -37,10 +56,7 @@ static int expand(const struct config_node *node, struct buffer *out, struct rep
             p += 2;
         } else {
             p++;
-            const char *value = variable(node, &p, report);
-            if (!value)
-                return 1;
-            rc = buffer_append_string(out, value);
+            rc = append_reference(node, &p, out, report);
         }
     }
     return rc;
@@ -63,7 +79,10 @@ bool settings_text(const struct config_node *mapping, const char *key, char **ou
         buffer_destroy(&buffer);
         return false;
     }
-    *out = (char *)buffer.data;
+    if (buffer.size > 0)
+        *out = (char *)buffer.data;
+    else
+        buffer_destroy(&buffer); // as if it were not there
     return true;
 }
 

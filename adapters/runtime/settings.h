@@ -1,6 +1,7 @@
-// Texts of adapter.yaml: `${NAME}` stands for an environment variable (it must be set), `$$` for a dollar
-// sign. Used by the sidecar and by the connectors for what differs from place to place: connection strings,
-// addresses, folders.
+// Texts of adapter.yaml. `${NAME}` stands for an environment variable, which must be set; `${NAME:-text}` for
+// it or, when it is not set or empty, the text; `$$` for a dollar sign. Used by the sidecar and by the
+// connectors for what differs from place to place: connection strings, addresses, folders. A text that comes
+// out empty counts as absent.
 #pragma once
 
 #include "adapters/runtime/connector.h"

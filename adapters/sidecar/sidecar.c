@@ -1,0 +1,303 @@
+#include "adapters/sidecar/sidecar.h"
+
+#include "core/base/clock.h"
+#include "core/codes/load.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WAIT_MS 1000u // at most, for the status
+#define BATCHES 8     // of the source before the bus is looked at again
+
+// ---- Making ----
+
+static int load_catalogue(struct sidecar *sidecar, struct report *report) {
+    struct error error = {0};
+    const struct config_node *root = config_root(sidecar->config->file);
+    int rc = catalogue_load_file(sidecar->config->catalogue, &sidecar->catalogue, &error);
+    if (rc)
+        config_error(config_get(root, "catalogue"), report, "%s: %s", sidecar->config->catalogue, error.text);
+    return rc ? -EINVAL : 0;
+}
+
+static int load_codes(struct sidecar *sidecar, struct report *report) {
+    sidecar->codes = codes_new();
+    if (!sidecar->codes)
+        return -ENOMEM;
+    return sidecar->config->codes && codes_load(sidecar->codes, sidecar->config->codes, report) ? -EINVAL : 0;
+}
+
+static int make_texts(struct sidecar *sidecar) {
+    return asprintf(&sidecar->status_path, "%s/status.json", sidecar->config->state) < 0 ||
+                   asprintf(&sidecar->status_temporary, "%s/status.json.new", sidecar->config->state) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+int sidecar_new(const struct sidecar_config *config, struct sidecar **out, struct report *report) {
+    struct sidecar *sidecar = calloc(1, sizeof *sidecar);
+    if (!sidecar)
+        return -ENOMEM;
+    sidecar->config = config;
+    sidecar->connector_fd = -1;
+    list_init(&sidecar->held);
+    int rc = make_texts(sidecar);
+    rc = rc ? rc : load_catalogue(sidecar, report);
+    rc = rc ? rc : load_codes(sidecar, report);
+    if (!rc) {
+        sidecar_host(sidecar);
+        sidecar->connector = config->class->configure(config->node, &sidecar->host, report);
+        rc = sidecar->connector && report_errors(report) == 0 ? 0 : -EINVAL;
+    }
+    if (rc)
+        sidecar_destroy(&sidecar);
+    else
+        *out = sidecar;
+    return rc;
+}
+
+void sidecar_destroy(struct sidecar **self) {
+    struct sidecar *sidecar = *self;
+    if (!sidecar)
+        return;
+    take_forget(sidecar);
+    sidecar->config->class->destroy(&sidecar->connector);
+    if (sidecar->hutong)
+        hutong_close(&sidecar->hutong, 0);
+    if (sidecar->inbox)
+        inbox_close(&sidecar->inbox);
+    codes_destroy(&sidecar->codes);
+    catalogue_destroy(&sidecar->catalogue);
+    buffer_destroy(&sidecar->subject);
+    buffer_destroy(&sidecar->position);
+    free(sidecar->status_path);
+    free(sidecar->status_temporary);
+    free(sidecar);
+    *self = NULL;
+}
+
+void sidecar_trouble(
+    struct sidecar *sidecar, enum log_level level, const char *id, const struct error *error) {
+    char quoted[ERROR_TEXT_SIZE + 64];
+    snprintf(sidecar->trouble, sizeof sidecar->trouble, "%s", error->text);
+    log_event(level, id, "connector=%s reason=%s", sidecar->config->class->name,
+        log_quote(error->text, quoted, sizeof quoted));
+}
+
+// ---- Opening ----
+
+static int fail(struct sidecar *sidecar, const char *id, const char *text) {
+    char quoted[ERROR_TEXT_SIZE + 64];
+    log_event(LOG_ERROR, id, "reason=%s", log_quote(text, quoted, sizeof quoted));
+    sidecar->failed = true;
+    return -1;
+}
+
+static int make_folder(struct sidecar *sidecar) {
+    if (mkdir(sidecar->config->state, 0700) == 0 || errno == EEXIST)
+        return 0;
+    char text[512];
+    snprintf(text, sizeof text, "%s: %s", sidecar->config->state, strerror(errno));
+    return fail(sidecar, "adapter.state", text);
+}
+
+static int open_inbox(struct sidecar *sidecar) {
+    char *folder;
+    struct error error = {0};
+    if (!sidecar->config->takes || sidecar->config->class->own_inbox)
+        return 0;
+    if (asprintf(&folder, "%s/inbox", sidecar->config->state) < 0)
+        return fail(sidecar, "adapter.memory", "out of memory");
+    int rc = inbox_open(folder, &sidecar->inbox, &error);
+    free(folder);
+    return rc ? fail(sidecar, "adapter.inbox", error.text) : 0;
+}
+
+static int open_bus(struct sidecar *sidecar) {
+    const struct sidecar_config *config = sidecar->config;
+    struct hutong_error error = {0};
+    char *spool;
+    if (asprintf(&spool, "%s/spool", config->state) < 0)
+        return fail(sidecar, "adapter.memory", "out of memory");
+    struct hutong_options options = {.endpoint = config->endpoint,
+        .system = config->system,
+        .instance = config->instance,
+        .key_file = config->key,
+        .broker_key_file = config->broker_key,
+        .spool_folder = spool,
+        .spool_limit = config->spool_limit,
+        .software = "hutong-adapter " HUTONG_VERSION,
+        .receive = config->takes,
+        .receive_messages = (uint32_t)config->receive};
+    enum hutong_code code = hutong_open(&options, &sidecar->hutong, &error);
+    if (code == HUTONG_OK)
+        code = hutong_handle(sidecar->hutong, NULL, take_hold, sidecar, &error);
+    free(spool);
+    return code == HUTONG_OK ? 0 : fail(sidecar, "adapter.bus", error.text);
+}
+
+// ---- One turn ----
+
+static void open_system(struct sidecar *sidecar, uint64_t now_ns) {
+    struct error error = {0};
+    if (sidecar->opening.due_ns > now_ns)
+        return;
+    int rc = sidecar->config->class->open(sidecar->connector, &error);
+    if (rc == 0) {
+        sidecar->opened = true;
+        sidecar->trouble[0] = '\0';
+        back_off_reset(&sidecar->opening);
+        log_event(LOG_INFO, "adapter.connected", "connector=%s", sidecar->config->class->name);
+    } else if (rc > 0 || rc == -ENOMEM) {
+        back_off_grow(&sidecar->opening, clock_monotonic_ns());
+        sidecar_trouble(sidecar, LOG_WARNING, "adapter.unreachable", &error);
+    } else {
+        sidecar_trouble(sidecar, LOG_ERROR, "adapter.failed", &error);
+        sidecar->failed = true;
+    }
+}
+
+static void after_poll(
+    struct sidecar *sidecar, int rc, bool more, uint32_t wait_ms, const struct error *error) {
+    uint64_t now_ns = clock_monotonic_ns();
+    if (rc == 0) {
+        if (sidecar->giving.delay_ns) {
+            log_event(LOG_INFO, "source.resumed", "connector=%s", sidecar->config->class->name);
+            sidecar->trouble[0] = '\0';
+        }
+        back_off_reset(&sidecar->giving);
+        sidecar->poll_due_ns = more ? now_ns : now_ns + wait_ms * CLOCK_MILLISECOND_NS;
+    } else if (rc > 0 || rc == -ENOMEM) {
+        back_off_grow(&sidecar->giving, now_ns);
+        sidecar->poll_due_ns = sidecar->giving.due_ns;
+        sidecar_trouble(sidecar, LOG_WARNING, "source.retry", error);
+    } else {
+        sidecar_trouble(sidecar, LOG_ERROR, "source.failed", error);
+        sidecar->failed = true;
+    }
+}
+
+// Some batches, so that a long backlog holds up no delivery.
+static void poll_source(struct sidecar *sidecar, uint64_t now_ns) {
+    const struct connector_class *class = sidecar->config->class;
+    bool more = class->poll && now_ns >= sidecar->poll_due_ns;
+    for (int i = 0; i < BATCHES && more; i++) {
+        struct error error = {0};
+        uint32_t wait_ms = WAIT_MS;
+        more = false;
+        int rc = class->poll(sidecar->connector, &more, &wait_ms, &sidecar->connector_fd, &error);
+        after_poll(sidecar, rc, more, wait_ms, &error);
+        more = more && rc == 0;
+    }
+}
+
+static void watch_bus(struct sidecar *sidecar) {
+    static const char *const ids[] = {"bus.connecting", "bus.connected", "bus.denied", "bus.disk_full"};
+    struct hutong_status status;
+    char quoted[320];
+    hutong_status(sidecar->hutong, &status);
+    if (!sidecar->state_seen || status.state != sidecar->seen_state)
+        log_event(
+            status.state == HUTONG_CONNECTED || status.state == HUTONG_CONNECTING ? LOG_INFO : LOG_WARNING,
+            ids[status.state], "endpoint=%s spooled=%llu reason=%s", sidecar->config->endpoint,
+            (unsigned long long)status.spooled, log_quote(status.text, quoted, sizeof quoted));
+    if (status.refused != sidecar->seen_refused)
+        log_event(LOG_WARNING, "bus.refused", "messages=%llu reason=%s",
+            (unsigned long long)(status.refused - sidecar->seen_refused),
+            log_quote(status.text, quoted, sizeof quoted));
+    sidecar->seen_refused = status.refused;
+    sidecar->seen_state = status.state;
+    sidecar->state_seen = true;
+}
+
+static uint32_t wait_ms(const struct sidecar *sidecar, uint64_t now_ns) {
+    uint64_t due = now_ns + WAIT_MS * CLOCK_MILLISECOND_NS;
+    if (!sidecar->opened && sidecar->opening.due_ns < due)
+        due = sidecar->opening.due_ns;
+    if (sidecar->opened && sidecar->config->class->poll && sidecar->poll_due_ns < due)
+        due = sidecar->poll_due_ns;
+    if (sidecar->opened && !list_empty(&sidecar->held) && sidecar->taking.due_ns < due)
+        due = sidecar->taking.due_ns;
+    return due <= now_ns ? 0 : (uint32_t)((due - now_ns + CLOCK_MILLISECOND_NS - 1) / CLOCK_MILLISECOND_NS);
+}
+
+static void wait_for_work(struct sidecar *sidecar, int signals) {
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+        {.fd = hutong_fd(sidecar->hutong), .events = POLLIN},
+        {.fd = sidecar->connector_fd, .events = POLLIN}};
+    if (poll(fds, 3, (int)wait_ms(sidecar, clock_monotonic_ns())) <= 0)
+        return;
+    if (fds[0].revents) {
+        struct signalfd_siginfo info;
+        (void)!read(signals, &info, sizeof info);
+        sidecar->stopping = true;
+        log_event(LOG_INFO, "adapter.stopping", "signal=%u held=%zu", info.ssi_signo, sidecar->held_count);
+    }
+    if (fds[2].revents && !sidecar->giving.delay_ns)
+        sidecar->poll_due_ns = 0;
+}
+
+static void turn(struct sidecar *sidecar) {
+    uint64_t now_ns = clock_monotonic_ns();
+    watch_bus(sidecar);
+    if (!sidecar->opened)
+        open_system(sidecar, now_ns);
+    hutong_dispatch(sidecar->hutong, 0);
+    if (sidecar->opened) {
+        take_round(sidecar, clock_monotonic_ns());
+        poll_source(sidecar, clock_monotonic_ns());
+    }
+    status_write(sidecar, clock_monotonic_ns(), sidecar->opened ? "running" : "waiting");
+}
+
+// ---- The end ----
+
+// What is held gets one more try; what stays unsettled comes again in the next session.
+static void drain(struct sidecar *sidecar) {
+    const struct sidecar_config *config = sidecar->config;
+    if (sidecar->opened && !sidecar->failed)
+        take_round(sidecar, clock_monotonic_ns());
+    take_forget(sidecar);
+    sidecar->status_look_ns = sidecar->status_due_ns = 0;
+    status_write(sidecar, clock_monotonic_ns(), "stopped");
+    enum hutong_code code =
+        hutong_close(&sidecar->hutong, (uint32_t)(config->drain_ns / CLOCK_MILLISECOND_NS));
+    log_event(LOG_INFO, "adapter.stopped", "done=%llu refused_rows=%llu left_in_spool=%s",
+        (unsigned long long)sidecar->counts.done, (unsigned long long)sidecar->counts.refused_rows,
+        code == HUTONG_TIMEOUT ? "yes" : "no");
+}
+
+static int signals_open(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int sidecar_run(struct sidecar *sidecar) {
+    int signals = signals_open();
+    if (signals < 0 || make_folder(sidecar) || open_inbox(sidecar) || open_bus(sidecar)) {
+        if (signals >= 0)
+            close(signals);
+        return 1;
+    }
+    malloc_trim(0); // what loading took and no longer needs
+    log_event(LOG_INFO, "adapter.ready", "system=%s connector=%s endpoint=%s encrypted=%s",
+        sidecar->config->system, sidecar->config->class->name, sidecar->config->endpoint,
+        sidecar->config->key ? "yes" : "no");
+    while (!sidecar->stopping && !sidecar->failed) {
+        turn(sidecar);
+        if (!sidecar->failed)
+            wait_for_work(sidecar, signals);
+    }
+    drain(sidecar);
+    close(signals);
+    return sidecar->failed ? 1 : 0;
+}
