@@ -16,6 +16,8 @@ struct bench_options {
     uint32_t size;        // bytes of a payload
     uint32_t window;      // unaccepted at most
     uint32_t subjects;    // distinct ones
+    const char *progress; // a file of 8 bytes that both sides map: how many were received
+    uint32_t unconsumed;  // not yet received at most; 0: no bound
     double rate;          // messages/s; 0: as many as go
     double warm_s;
     double count_s;
@@ -32,6 +34,9 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percent)
 
 // A ResidenceRegistered in `division` whose wire form has `size` bytes.
 int payload_make(const char *catalogue, const char *division, uint32_t size, struct buffer *out);
+
+// The shared count of received messages; NULL without a file.
+_Atomic uint64_t *progress_map(const char *path);
 
 // Each prints one JSON object on standard output and returns an exit status.
 int bench_publish(const struct bench_options *options);

@@ -1,6 +1,7 @@
 """Runs benchmarks of the bus: starts the processes, measures them, prints a table or JSON.
 
-w1: 1 KiB messages, one publisher with at most 10,000 unacknowledged, a route with one filter, one receiver that settles each;
+w1: 1 KiB messages, one publisher with at most 10,000 unacknowledged
+(and as many not yet received, as the peers were measured), a route with one filter, one receiver that settles each;
 durable before it is acknowledged; loopback TCP. In the same run the raw ceiling: a plain ROUTER relay of the same messages,
 one by one, without durability. idle: memory of an idle broker and an idle sidecar.
 """
@@ -150,11 +151,12 @@ def run_bus(options, rate=0.0):
         time.sleep(0.3)
         idle_kib = broker.rss_kib()
         receiver = Process("receiver", BIN / "hutong-bench", "receive", *client_arguments(conf, "housing/tenancy", options.curve),
-                           *timing, ready="ready", folder=folder)
+                           *timing, "--progress", folder / "progress", ready="ready", folder=folder)
         processes.append(receiver)
         publisher = Process("publisher", BIN / "hutong-bench", "publish",
                             *client_arguments(conf, "public_security/population", options.curve), *timing, "--rate", rate,
-                            "--window", options.window, "--size", options.size, folder=folder)
+                            "--window", options.window, "--size", options.size, "--progress", folder / "progress",
+                            "--unconsumed", options.window, folder=folder)
         processes.append(publisher)
         time.sleep(float(options.warm) + 0.5)
         before = [p.cpu_s() for p in processes]
@@ -308,7 +310,7 @@ def main():
     parser.add_argument("--warm", default="3", help="seconds before counting (default: 3)")
     parser.add_argument("--runs", type=int, default=3, help="of relay and bus in turn; medians are shown (default: 3)")
     parser.add_argument("--size", type=int, default=1024, help="bytes of a payload (default: 1024)")
-    parser.add_argument("--window", type=int, default=10000, help="unacknowledged at most (default: 10000)")
+    parser.add_argument("--window", type=int, default=10000, help="unacknowledged at most, and as many not yet received (default: 10000)")
     parser.add_argument("--folder", default=tempfile.gettempdir(), help="where the journal goes for the run")
     parser.add_argument("--no-build", action="store_true", help="take the build as it is")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

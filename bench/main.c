@@ -15,7 +15,8 @@ static const struct option long_options[] = {{"endpoint", required_argument, NUL
     {"division", required_argument, NULL, 'd'}, {"size", required_argument, NULL, 'z'},
     {"window", required_argument, NULL, 'w'}, {"subjects", required_argument, NULL, 'j'},
     {"rate", required_argument, NULL, 'r'}, {"warm", required_argument, NULL, 'm'},
-    {"count", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {0}};
+    {"count", required_argument, NULL, 'n'}, {"progress", required_argument, NULL, 'p'},
+    {"unconsumed", required_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'}, {0}};
 
 static int parse(int argc, char **argv, struct bench_options *out) {
     for (int option; (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
@@ -55,6 +56,12 @@ static int parse(int argc, char **argv, struct bench_options *out) {
             break;
         case 'n':
             out->count_s = strtod(optarg, NULL);
+            break;
+        case 'p':
+            out->progress = optarg;
+            break;
+        case 'u':
+            out->unconsumed = (uint32_t)strtoul(optarg, NULL, 10);
             break;
         case 'h':
             fputs(usage, stdout);

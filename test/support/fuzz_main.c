@@ -17,6 +17,8 @@ static int run_file(const char *path) {
     size_t size = fread(data, 1, sizeof data, file);
     fclose(file);
     uint8_t *exact = malloc(size ? size : 1); // so that a sanitizer sees a read beyond the end
+    if (!exact)
+        return 1;
     for (size_t i = 0; i < size; i++)
         exact[i] = data[i];
     LLVMFuzzerTestOneInput(exact, size);
