@@ -98,15 +98,17 @@ def wait_until(condition, what, patience=PATIENCE):
 
 
 class Broker:
-    def __init__(self, folder, curve=False, settings=""):
-        """`settings`: further lines of broker.yaml."""
+    def __init__(self, folder, curve=False, settings="", limits=None):
+        """`settings`: further lines of broker.yaml; `limits`: what stands under that key."""
         self.folder = pathlib.Path(folder)
         self.curve = curve
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self.log_path = self.folder / "broker.log"
         self.process = None
         self._write_keys()
-        self._write_conf(settings)
+        # Small, so that a scenario costs little disk.
+        limits = {"message": "1MiB", **(limits or {})}
+        self._write_conf(settings + "limits:\n" + "".join(f"  {key}: {value}\n" for key, value in limits.items()))
 
     # ---- Configuration ----
 
@@ -145,10 +147,10 @@ class Broker:
         self._write(
             "broker.yaml",
             f"listen: {self.endpoint}\n"
-            + (f"curve: true\nkey_file: keys/broker_secret\n" if self.curve else "curve: false\n")
+            + ("curve: true\nkey_file: keys/broker_secret\n" if self.curve else "curve: false\n")
             + f"catalogue: {BUILD}/catalogue.binpb\ncodes: {SOURCE}/conf/codes\n"
             "agencies: agencies\nagreements: agreements\nroutes: routes\n"
-            "journal:\n  folder: ../journal\n  segment_size: 8MiB\n" + settings,
+            "journal:\n  folder: ../journal\n  segment_size: 8MiB\n  batch: 1MiB\n  batch_limit: 4MiB\n" + settings,
         )
 
     def secret_file(self, system):

@@ -37,11 +37,10 @@ def connect(broker):
         client.close()
 
 
-@pytest.fixture(autouse=True)
-def empty_queue(request):
-    """Each test leaves the queue of housing/tenancy empty."""
+@pytest.fixture
+def queue(broker):
+    """Leaves the queue of housing/tenancy empty."""
     yield
-    broker = request.getfixturevalue("broker")
     with Client(broker.endpoint, broker.keys("housing/tenancy")) as client:
         client.hello("housing/tenancy", instance="default", receive=True)
         while client.wait_deliveries(1, patience=0.5):
@@ -69,7 +68,7 @@ def stream():
 # ---- The way of a message ----
 
 
-def test_published_received_settled(connect):
+def test_published_received_settled(queue, connect):
     receiver = connect("housing/tenancy", receive=True)
     publisher = connect("public_security/population", stream=stream())
     assert publisher.welcome.system == "public_security/population"
@@ -92,7 +91,7 @@ def test_published_received_settled(connect):
     assert not again.wait_deliveries(1, patience=0.5)
 
 
-def test_a_repeat_is_dropped(connect):
+def test_a_repeat_is_dropped(queue, connect):
     name = stream()
     publisher = connect("public_security/population", stream=name)
     publisher.publish(envelope("b-1"), envelope("b-2"))
@@ -110,7 +109,7 @@ def test_a_repeat_is_dropped(connect):
     assert not receiver.wait_deliveries(4, patience=0.5)
 
 
-def test_gaps_are_allowed(connect):
+def test_gaps_are_allowed(queue, connect):
     publisher = connect("public_security/population", stream=stream())
     publisher.publish(envelope("g-1"), first=10)
     assert publisher.wait_accepted(10)
@@ -118,7 +117,7 @@ def test_gaps_are_allowed(connect):
     assert publisher.wait_accepted(20)
 
 
-def test_what_is_not_settled_comes_again(connect):
+def test_what_is_not_settled_comes_again(queue, connect):
     publisher = connect("public_security/population")
     publisher.publish(envelope("c-1"))
     receiver = connect("housing/tenancy", receive=True)
@@ -131,7 +130,7 @@ def test_what_is_not_settled_comes_again(connect):
     receiver.settle(position)
 
 
-def test_failures_are_tried_again_or_rejected(connect):
+def test_failures_are_tried_again_or_rejected(queue, connect):
     publisher = connect("public_security/population")
     receiver = connect("housing/tenancy", receive=True)
     publisher.publish(envelope("d-1"))
@@ -146,7 +145,7 @@ def test_failures_are_tried_again_or_rejected(connect):
     assert not receiver.wait_deliveries(3, patience=0.5)
 
 
-def test_credit_bounds_deliveries(connect):
+def test_credit_bounds_deliveries(queue, connect):
     publisher = connect("public_security/population")
     for number in range(5):
         publisher.publish(envelope(f"e-{number}", registered(str(number))))
@@ -162,7 +161,7 @@ def test_credit_bounds_deliveries(connect):
 # ---- Refusals ----
 
 
-def test_refusals_have_reasons(connect):
+def test_refusals_have_reasons(queue, connect):
     publisher = connect("public_security/population")
     cases = [
         (envelope("f-1"), None),
@@ -183,7 +182,7 @@ def test_refusals_have_reasons(connect):
         assert not got or got.text
 
 
-def test_a_large_message_is_refused_alone(connect):
+def test_a_large_message_is_refused_alone(queue, connect):
     publisher = connect("public_security/population")
     limits = publisher.welcome.limits
     publisher.publish(envelope("h-1", b"\x00" * limits.message_bytes))
@@ -241,7 +240,7 @@ def test_a_newer_session_ends_the_older(connect):
     assert not other.pump(lambda: False, 0.3)
 
 
-def test_one_receives_the_others_stand_by(connect):
+def test_one_receives_the_others_stand_by(queue, connect):
     first = connect("housing/tenancy", instance="one", receive=True)
     second = connect("housing/tenancy", instance="two", receive=True)
     publisher = connect("public_security/population")
@@ -275,8 +274,8 @@ def ended_with(client):
         [b"\x62\x00\x62\x00"],
         [b"\x1a\x00", b""],
         [bus.Frame(publish=bus.Publish(first_sequence=1, count=1)).SerializeToString()],
-        [bus.Frame(publish=bus.Publish(first_sequence=1, count=2)).SerializeToString(), pack_body([envelope("x")])],
-        [bus.Frame(publish=bus.Publish(first_sequence=1, count=1)).SerializeToString(), pack_body([envelope("x")] * 2)],
+        [bus.Frame(publish=bus.Publish(first_sequence=1, count=2)).SerializeToString(), pack_body([envelope("x", b"", type="none")])],
+        [bus.Frame(publish=bus.Publish(first_sequence=1, count=1)).SerializeToString(), pack_body([envelope("x", b"", type="none")] * 2)],
         [bus.Frame(publish=bus.Publish(first_sequence=1, count=1)).SerializeToString(), b"\x05x"],
         [bus.Frame(publish=bus.Publish(first_sequence=1, count=1)).SerializeToString(), b"\x81\x00x"],
         [bus.Frame(publish=bus.Publish(first_sequence=0, count=1)).SerializeToString(), pack_body([envelope("x")])],
@@ -316,7 +315,7 @@ def test_another_version_is_not_spoken(broker):
     assert ended.value.reason == bus.REASON_VERSION
 
 
-def test_unknown_fields_are_skipped(connect):
+def test_unknown_fields_are_skipped(queue, connect):
     client = connect("public_security/population")
     frame = bus.Frame(publish=bus.Publish(first_sequence=1, count=1)).publish.SerializeToString() + b"\xa2\x06\x01x"
     client.send_raw(b"\x1a" + bytes([len(frame)]) + frame, pack_body([envelope("u-1").SerializeToString() + b"\xa2\x06\x01x"]))
@@ -348,7 +347,7 @@ def test_both_sides_are_heard(connect):
 
 
 def test_more_than_granted_ends_the_session(tmp_path):
-    with Broker(tmp_path, settings="limits:\n  credit_messages: 4\n") as own:
+    with Broker(tmp_path, limits={"credit_messages": 4}) as own:
         with Client(own.endpoint) as client:
             client.hello("public_security/population")
             assert client.welcome.credit.messages == 4

@@ -2,6 +2,7 @@
 
 Blocking and single-threaded: it sends heartbeats while it waits for something.
 """
+import contextlib
 import time
 
 import zmq
@@ -73,6 +74,7 @@ class Client:
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
         self.socket.reconnect_ivl = -1
+        self.socket.immediate = True  # writable means that the handshake is over
         if keys:
             self.socket.curve_publickey, self.socket.curve_secretkey, self.socket.curve_serverkey = keys
         self.monitor = self.socket.get_monitor_socket()
@@ -95,8 +97,9 @@ class Client:
         if self.socket.closed:
             return
         if bye and self.welcome:
-            self.send(bus.Frame(bye=bus.Bye()))
             self.socket.linger = 1000
+            with contextlib.suppress(ConnectionError):
+                self.send(bus.Frame(bye=bus.Bye()))
         self.socket.disable_monitor()
         self.monitor.close(0)
         self.socket.close()
@@ -108,7 +111,10 @@ class Client:
         self.send_raw(frame.SerializeToString(), *([] if body is None else [body]))
 
     def send_raw(self, *parts):
-        self.socket.send_multipart(parts)
+        try:
+            self.socket.send_multipart(parts, zmq.DONTWAIT)
+        except zmq.Again:
+            raise ConnectionError("the connection was cut") from None
         self.spoke = time.monotonic()
 
     def _check_monitor(self):
@@ -183,7 +189,6 @@ class Client:
         )
         if receive:
             hello.credit.messages, hello.credit.bytes = credit
-        # ZeroMQ would hold it until the handshake is over, for ever if need be: so wait for that here.
         if not self.socket.poll(PATIENCE * 1000, zmq.POLLOUT):
             raise TimeoutError("no connection")
         self.send(bus.Frame(hello=hello))
