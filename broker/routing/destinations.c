@@ -109,15 +109,19 @@ static void load_form(struct routes *routes, const struct route *route, struct d
     if (config_is_null(map)) {
         if (map)
             config_error(map, routes->report, "\"map\" has no value");
-        else if (destination->type && destination->type != route->topic->type)
+        if (destination->type && destination->type != route->topic->type) {
             config_error(as, routes->report,
                 "\"as\" names another type: add \"map\", which says how its fields are filled");
+            destination->type = NULL;
+        }
         return;
     }
-    if (config_is_null(as))
+    if (config_is_null(as)) {
         config_error(map, routes->report, "\"map\" needs \"as\": the type whose fields it fills");
-    else if (destination->type)
+        destination->type = NULL;
+    } else if (destination->type) {
         destination->mapping = mapping_load(map, destination->type, route->topic->env, routes->report);
+    }
 }
 
 static void check_repeated(const struct routes *routes, const struct route *route, size_t count) {

@@ -74,11 +74,20 @@ static void mistakes_in_routes(void **state) {
 
 static void a_sender_must_have_the_right(void **state) {
     (void)state;
-    only(ROUTE("r", RESIDENCE, "housing/registry",
-             TO("housing/tenancy", "H-1", RESIDENCE, "        map: { entry_number: msg.entry_number }\n")),
-        "./routes/r.yaml:4:11: error: housing/registry may not publish "
-        "gov.public_security.v1.ResidenceRegistered: its "
-        "agency's file doesn't allow it");
+    struct tree tree;
+    struct report *report = report_new(0);
+    tree_make(&tree);
+    tree_write(&tree, "routes/r.yaml", ROUTE("r", RESIDENCE, "housing/registry", GOOD_TO));
+    const char *all = report_of(&tree, report);
+    assert_int_equal(report_errors(report), 2);
+    assert_non_null(
+        strstr(all, "./routes/r.yaml:4:11: error: housing/registry may not publish "
+                    "gov.public_security.v1.ResidenceRegistered: its agency's file doesn't allow it\n"));
+    assert_non_null(
+        strstr(all, "./routes/r.yaml:7:20: error: agreement A-1 is about what public_security/population "
+                    "provides, not housing/registry\n"));
+    report_destroy(&report);
+    tree_remove(&tree);
 }
 
 static void mistakes_in_expressions_point_inside(void **state) {
@@ -135,7 +144,7 @@ static void what_no_agreement_lists_is_refused(void **state) {
     only(DESTINATION("system: housing/tenancy, agreement: A-1, as: gov.housing.v1.OccupancyNotice, map: { "
                      "entry_number: "
                      "msg.entry_number }"),
-        "./routes/r.yaml:6:108: error: agreement A-1 doesn't list \"entry_number\" (./agreements/a.yaml:1); "
+        "./routes/r.yaml:6:95: error: agreement A-1 doesn't list \"entry_number\" (./agreements/a.yaml:1); "
         "remove it here, or "
         "have the agreement changed");
 }
