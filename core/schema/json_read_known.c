@@ -12,7 +12,7 @@ static int read_time(struct json_reader *r, const struct schema_message *type) {
     struct bytes text;
     struct json_time time;
     bool timestamp = json_known(type) == JSON_TIMESTAMP;
-    int rc = json_string(&r->lex, &text);
+    int rc = json_lex_string(&r->lex, &text);
     if (rc != 0)
         return rc;
     rc = timestamp ? json_read_timestamp(text, &time) : json_read_duration(text, &time);
@@ -47,7 +47,7 @@ static int put_mask_path(struct json_reader *r, const struct schema_field *field
 
 static int read_mask(struct json_reader *r, const struct schema_message *type) {
     struct bytes text;
-    int rc = json_string(&r->lex, &text);
+    int rc = json_lex_string(&r->lex, &text);
     while (rc == 0 && text.size) {
         const uint8_t *comma = memchr(text.data, ',', text.size);
         size_t size = comma ? (size_t)(comma - text.data) : text.size, used = size + (comma ? 1 : 0);
@@ -98,8 +98,8 @@ static int read_value(struct json_reader *r, const struct schema_message *type) 
 }
 
 // Looks ahead for "@type", which may stand anywhere in the object, and writes it.
-static int read_type_url(struct json_reader *r, const struct schema_message *type,
-    const struct schema_message **inside, bool *empty) {
+static int read_type_url(
+    struct json_reader *r, const struct schema_message *type, const struct schema_message **inside) {
     struct json_lex *lex = &r->lex;
     const uint8_t *start = lex->p;
     size_t nesting = lex->nesting, elements = lex->elements, found = 0;
@@ -111,7 +111,7 @@ static int read_type_url(struct json_reader *r, const struct schema_message *typ
         rc = json_key(lex, &text);
         bool url = rc == 0 && bytes_equal_string(text, "@type");
         if (rc == 0)
-            rc = url ? json_string(lex, &text) : json_skip(lex);
+            rc = url ? json_lex_string(lex, &text) : json_skip(lex);
         if (rc != 0 || !url)
             continue;
         *inside = json_any_type(type->catalogue, text);
@@ -123,7 +123,6 @@ static int read_type_url(struct json_reader *r, const struct schema_message *typ
         else
             rc = json_wrote(r, view_put_bytes(r->out, &type->fields[0], text));
     }
-    *empty = first;
     if (rc == 0 && !first && !found)
         rc = json_fail(lex, "google.protobuf.Any needs \"@type\"");
     if (rc == 0 && !first) {
@@ -162,10 +161,9 @@ static int read_any_value(struct json_reader *r, const struct schema_message *in
 
 static int read_any(struct json_reader *r, const struct schema_message *type) {
     const struct schema_message *inside;
-    bool empty;
     size_t mark;
-    int rc = read_type_url(r, type, &inside, &empty);
-    if (rc != 0 || empty)
+    int rc = read_type_url(r, type, &inside);
+    if (rc != 0 || !inside) // an empty object is an empty Any
         return rc;
     rc = json_begin(r, type->fields[1].number, &mark);
     if (rc == 0 && json_known(inside) == JSON_PLAIN)

@@ -120,8 +120,9 @@ static int resolve(struct loader *loader, const char *scope, struct bytes name, 
             return -ENOMEM;
         if (resolve_here(catalogue, bytes_of_string(full), field) || outer.size == 0)
             return 0;
-        while (outer.size && outer.data[--outer.size] != '.') {
-        }
+        do
+            outer.size--;
+        while (outer.size && outer.data[outer.size] != '.');
     }
 }
 
@@ -193,13 +194,14 @@ static int read_options(struct loader *loader, const struct draft *draft, struct
 // First what is said of the message itself: how many fields and oneofs, its options.
 static int link_counts(struct loader *loader, const struct draft *draft, size_t *fields) {
     struct descriptor_field field;
-    int rc;
-    for (struct bytes rest = draft->raw; (rc = descriptor_next(&rest, &field)) > 0;) {
+    for (struct bytes rest = draft->raw;
+        descriptor_next(&rest, &field) > 0;) { // well-formed: it was read before
         if (field.wire != ENCODING_LEN)
             continue;
         *fields += field.number == MESSAGE_FIELD;
         draft->message->oneof_count += field.number == MESSAGE_ONEOF;
-        if (field.number == MESSAGE_OPTIONS && (rc = read_options(loader, draft, field.bytes)) != 0)
+        int rc = field.number == MESSAGE_OPTIONS ? read_options(loader, draft, field.bytes) : 0;
+        if (rc != 0)
             return rc;
     }
     if (*fields > CATALOGUE_FIELDS || draft->message->oneof_count > CATALOGUE_FIELDS)
@@ -273,27 +275,30 @@ static int link_oneofs(struct loader *loader, const struct draft *draft, struct 
     return 0;
 }
 
+static int link_all(struct loader *loader, struct draft *draft, size_t count) {
+    struct schema_message *message = draft->message;
+    struct schema_field *fields = arena_alloc(&loader->catalogue->arena, (count + 1) * sizeof *fields);
+    bool *synthetic = fields ? calloc(message->oneof_count + 1, sizeof *synthetic) : NULL;
+    if (!synthetic)
+        return error_no_memory(loader->error);
+    int rc = link_fields(loader, draft, fields, synthetic);
+    if (rc == 0)
+        rc = link_oneofs(loader, draft, fields, count, synthetic);
+    free(synthetic);
+    message->fields = draft->fields = fields;
+    message->field_count = count;
+    return rc;
+}
+
 // The fields of one message. Messages that hold each other may be linked in any order.
 int link_message(struct loader *loader, struct draft *draft) {
-    struct schema_message *message = draft->message;
     size_t count = 0;
     int rc = link_counts(loader, draft, &count);
-    bool *synthetic = NULL;
-    if (rc == 0) {
-        struct schema_field *fields = arena_alloc(&loader->catalogue->arena, (count + 1) * sizeof *fields);
-        synthetic = calloc(message->oneof_count + 1, sizeof *synthetic);
-        if (!fields || !synthetic)
-            rc = error_no_memory(loader->error);
-        if (rc == 0)
-            rc = link_fields(loader, draft, fields, synthetic);
-        if (rc == 0)
-            rc = link_oneofs(loader, draft, fields, count, synthetic);
-        message->fields = draft->fields = fields;
-        message->field_count = count;
-    }
-    free(synthetic);
+    if (rc == 0)
+        rc = link_all(loader, draft, count);
     if (rc == -EINVAL)
-        error_prefix(loader->error, "file \"%s\": message \"%s\": ", draft->file->name, message->full_name);
+        error_prefix(
+            loader->error, "file \"%s\": message \"%s\": ", draft->file->name, draft->message->full_name);
     return rc;
 }
 

@@ -33,10 +33,7 @@ struct target {
 static struct catalogue *catalogue;
 static struct target targets[TYPES];
 
-static void must(bool right) {
-    if (!right)
-        abort();
-}
+#define must(right) ((right) ? (void)0 : abort())
 
 // All paths down to a depth become slots.
 static void add_paths(struct target *target, const struct schema_message *type, struct path path) {
@@ -48,8 +45,9 @@ static void add_paths(struct target *target, const struct schema_message *type, 
         must(paths_add(target->paths, added.fields, added.count, &added.slot) == 0);
         if (target->count == target->capacity) {
             target->capacity = target->capacity * 2 + 64;
-            target->list = realloc(target->list, target->capacity * sizeof *target->list);
-            must(target->list != NULL);
+            struct path *larger = realloc(target->list, target->capacity * sizeof *larger);
+            must(larger != NULL);
+            target->list = larger;
         }
         target->list[target->count++] = added;
         if (field->message && !field->repeated && added.count < PATHS_DEEP)

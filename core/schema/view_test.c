@@ -22,8 +22,10 @@ static size_t add_path(struct paths *paths, const char *path) {
     for (const char *p = path; *p;) {
         size_t size = strcspn(p, ".");
         fields[count] = schema_field_named(type, bytes_of(p, size));
-        if (!fields[count])
+        if (!fields[count]) {
             fail_msg("no field in %s", path);
+            return 0;
+        }
         type = fields[count++]->message;
         p += size + (p[size] == '.');
     }
@@ -418,10 +420,10 @@ static void paths_share_slots(void **state) {
 static void writing_holds_ranges(void **state) {
     (void)state;
     struct buffer out = {0};
-    assert_int_equal(view_put_int(&out, field_named(all, "an_int32"), INT32_MAX + 1ll), -ERANGE);
-    assert_int_equal(view_put_int(&out, field_named(all, "a_sint32"), INT32_MIN - 1ll), -ERANGE);
+    assert_int_equal(view_put_int(&out, field_named(all, "an_int32"), INT32_MAX + 1LL), -ERANGE);
+    assert_int_equal(view_put_int(&out, field_named(all, "a_sint32"), INT32_MIN - 1LL), -ERANGE);
     assert_int_equal(view_put_int(&out, field_named(all, "a_uint32"), -1), -ERANGE);
-    assert_int_equal(view_put_uint(&out, field_named(all, "a_uint32"), 1ull << 32), -ERANGE);
+    assert_int_equal(view_put_uint(&out, field_named(all, "a_uint32"), 1ULL << 32), -ERANGE);
     assert_int_equal(view_put_uint(&out, field_named(all, "an_int64"), UINT64_MAX), -ERANGE);
     assert_int_equal(view_put_int(&out, field_named(all, "a_string"), 1), -EINVAL);
     assert_int_equal(view_put_double(&out, field_named(all, "a_string"), 1), -EINVAL);
