@@ -1,7 +1,7 @@
 // Kills the process before each single step that reaches the disk, then goes on in a new one, and looks
 // whether all is there, once. Host and rules are replaced by files of their own, which a crash leaves as they
 // are.
-#include "adapters/connectors/file/inbox.h"
+#include "adapters/connectors/file/dropbox.h"
 #include "adapters/connectors/file/outfile.h"
 
 #include "core/base/clock.h"
@@ -261,8 +261,8 @@ static struct row_type *load_columns(const struct connector_host *with) {
     return type;
 }
 
-static struct inbox *make_inbox(struct connector_host *with) {
-    struct inbox_options options = {.name = strdup("test"),
+static struct dropbox *make_dropbox(struct connector_host *with) {
+    struct dropbox_options options = {.name = strdup("test"),
         .folder = strdup(in_root("drop")),
         .pattern = strdup("*.csv"),
         .work = strdup(in_root("drop/.work")),
@@ -273,7 +273,7 @@ static struct inbox *make_inbox(struct connector_host *with) {
             .charset = CHARSET_GB18030,
             .dialect = {.delimiter = ',', .quotes = true},
             .record_limit = 1000}};
-    struct inbox *inbox = NULL;
+    struct dropbox *dropbox = NULL;
     struct error error = {0};
     catalogue_destroy(&catalogue);
     // A file "x" with an empty message "M".
@@ -281,23 +281,23 @@ static struct inbox *make_inbox(struct connector_host *with) {
     must(catalogue_load(bytes_of(set, sizeof set - 1), &catalogue, &error), &error);
     with->catalogue = catalogue;
     options.columns = load_columns(with);
-    must(inbox_new(&options, with, &inbox, &error), &error);
-    return inbox;
+    must(dropbox_new(&options, with, &dropbox, &error), &error);
+    return dropbox;
 }
 
 // One process: reads what is there, two rows a time.
 static void read_files(void) {
     struct connector_host with = host(in_root("state"));
-    struct inbox *inbox = make_inbox(&with);
+    struct dropbox *dropbox = make_dropbox(&with);
     struct error error = {0};
     bool resumed = false;
     bool worked = true;
     uint64_t wait = 0;
-    must(inbox_open(inbox, last_position(), &resumed, &error), &error);
+    must(dropbox_open(dropbox, last_position(), &resumed, &error), &error);
     while (worked) {
-        must(inbox_run(inbox, 2, &worked, &wait, &error), &error);
+        must(dropbox_run(dropbox, 2, &worked, &wait, &error), &error);
     }
-    inbox_destroy(&inbox);
+    dropbox_destroy(&dropbox);
     catalogue_destroy(&catalogue);
     config_destroy(&columns);
 }
@@ -424,7 +424,9 @@ static void write_files(void) {
         char text[128] = "";
         for (current = from; current < from + 4 && current <= 10; current++)
             if (!is_settled(current)) {
-                must(outfile_add(outfile, current, &error), &error);
+                struct connector_delivery delivery = {
+                    .bus = (const uint8_t *)"0123456789abcdef", .position = current};
+                must(outfile_add(outfile, &delivery, &error), &error);
                 snprintf(text + strlen(text), sizeof text - strlen(text), "\n%d\n", (int)current);
             }
         must(outfile_commit(outfile, &error), &error);

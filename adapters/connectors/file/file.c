@@ -14,12 +14,12 @@ void file_destroy(struct connector **self) {
     *self = NULL;
     if (!connector)
         return;
-    for (size_t i = 0; i < connector->inbox_count; i++)
-        inbox_destroy(&connector->inboxes[i]);
+    for (size_t i = 0; i < connector->dropbox_count; i++)
+        dropbox_destroy(&connector->dropboxes[i]);
     for (size_t i = 0; i < connector->outfile_count; i++)
         outfile_destroy(&connector->outfiles[i]);
     take_rules_destroy(&connector->take);
-    free(connector->inboxes);
+    free(connector->dropboxes);
     free(connector->outfiles);
     if (connector->notify >= 0)
         close(connector->notify);
@@ -30,10 +30,10 @@ void file_destroy(struct connector **self) {
 static void watch_folders(struct connector *connector) {
     if (connector->notify >= 0)
         close(connector->notify);
-    connector->notify = connector->inbox_count ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
-    for (size_t i = 0; connector->notify >= 0 && i < connector->inbox_count; i++)
-        inotify_add_watch(
-            connector->notify, inbox_settings(connector->inboxes[i])->folder, IN_CLOSE_WRITE | IN_MOVED_TO);
+    connector->notify = connector->dropbox_count ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
+    for (size_t i = 0; connector->notify >= 0 && i < connector->dropbox_count; i++)
+        inotify_add_watch(connector->notify, dropbox_settings(connector->dropboxes[i])->folder,
+            IN_CLOSE_WRITE | IN_MOVED_TO);
 }
 
 static void drain_notices(const struct connector *connector) {
@@ -46,9 +46,9 @@ static int open_all(struct connector *connector, struct error *error) {
     struct bytes position = connector->host->position(connector->host->runtime);
     struct buffer copy = {0}; // a publish may move it
     int rc = buffer_append_bytes(&copy, position) ? error_no_memory(error) : 0;
-    for (size_t i = 0; i < connector->inbox_count && rc == 0; i++) {
+    for (size_t i = 0; i < connector->dropbox_count && rc == 0; i++) {
         bool resumed = false;
-        rc = inbox_open(connector->inboxes[i], buffer_bytes(&copy), &resumed, error);
+        rc = dropbox_open(connector->dropboxes[i], buffer_bytes(&copy), &resumed, error);
     }
     for (size_t i = 0; i < connector->outfile_count && rc == 0; i++)
         rc = outfile_open(connector->outfiles[i], error);
@@ -59,26 +59,26 @@ static int open_all(struct connector *connector, struct error *error) {
 }
 
 static bool any_busy(const struct connector *connector) {
-    for (size_t i = 0; i < connector->inbox_count; i++)
-        if (inbox_busy(connector->inboxes[i]))
+    for (size_t i = 0; i < connector->dropbox_count; i++)
+        if (dropbox_busy(connector->dropboxes[i]))
             return true;
     return false;
 }
 
 // One file at a time in all folders: there is one position.
-static int run_inboxes(struct connector *connector, bool *worked, uint64_t *wait_ns, struct error *error) {
+static int run_dropboxes(struct connector *connector, bool *worked, uint64_t *wait_ns, struct error *error) {
     int rc = 0;
     bool busy = any_busy(connector);
-    for (size_t i = 0; i < connector->inbox_count && !*worked; i++) {
-        if (busy && !inbox_busy(connector->inboxes[i]))
+    for (size_t i = 0; i < connector->dropbox_count && !*worked; i++) {
+        if (busy && !dropbox_busy(connector->dropboxes[i]))
             continue;
         uint64_t wait = UINT64_MAX;
-        int one = inbox_run(connector->inboxes[i], ROWS_A_POLL, worked, &wait, error);
+        int one = dropbox_run(connector->dropboxes[i], ROWS_A_POLL, worked, &wait, error);
         *wait_ns = wait < *wait_ns ? wait : *wait_ns;
         if (one < 0)
             return one;
         rc = one ? one : rc; // a folder that is away doesn't hold up the others
-        if (one && inbox_busy(connector->inboxes[i]))
+        if (one && dropbox_busy(connector->dropboxes[i]))
             break;
     }
     return rc;
@@ -89,7 +89,7 @@ static int poll_files(
     uint64_t wait_ns = connector->poll_ns;
     bool worked = false;
     drain_notices(connector);
-    int rc = run_inboxes(connector, &worked, &wait_ns, error);
+    int rc = run_dropboxes(connector, &worked, &wait_ns, error);
     for (size_t i = 0; i < connector->outfile_count && rc >= 0; i++) {
         int one = outfile_run(connector->outfiles[i], &wait_ns, error);
         rc = one ? one : rc;
@@ -108,7 +108,7 @@ static int deliver(
     if (!connector->take)
         return error_set(error, CONNECTOR_REJECT, "this system takes no messages");
     int rc = take_rules_begin(connector->take, delivery, &rule, error);
-    return rc || !rule ? rc : outfile_add(rule->own, delivery->position, error);
+    return rc || !rule ? rc : outfile_add(rule->own, delivery, error);
 }
 
 static int commit(struct connector *connector, struct error *error) {

@@ -1,13 +1,13 @@
 // The file connector's own parts, between reading its YAML (file_config.c) and running (file.c).
 #pragma once
 
-#include "adapters/connectors/file/inbox.h"
+#include "adapters/connectors/file/dropbox.h"
 #include "adapters/connectors/file/outfile.h"
 
 struct connector {
     const struct connector_host *host;
-    struct inbox **inboxes; // owned
-    size_t inbox_count;
+    struct dropbox **dropboxes; // owned
+    size_t dropbox_count;
     struct take_rules *take;   // NULL: no rules
     struct outfile **outfiles; // owned, one a rule
     size_t outfile_count;

@@ -115,7 +115,7 @@ static bool copy_text(const struct config_node *node, const char *key, const cha
 // ---- Folders in ----
 
 static bool read_in_widths(
-    const struct config_node *node, struct inbox_options *options, struct report *report) {
+    const struct config_node *node, struct dropbox_options *options, struct report *report) {
     size_t count = row_type_count(options->columns);
     if (options->format.name != FORMAT_FIXED)
         return true;
@@ -141,7 +141,7 @@ static bool read_done(
 }
 
 static bool read_in_folders(const struct config_node *node, const struct connector_host *host,
-    struct inbox_options *options, struct report *report) {
+    struct dropbox_options *options, struct report *report) {
     bool good = settings_path(node, "folder", host->base_folder, &options->folder, report);
     good = settings_path(node, "work", host->base_folder, &options->work, report) && good;
     good = settings_path(node, "rejects", host->base_folder, &options->rejects, report) && good;
@@ -155,7 +155,7 @@ static bool read_in_folders(const struct config_node *node, const struct connect
 }
 
 static bool read_in_options(const struct config_node *node, const struct connector_host *host,
-    struct inbox_options *options, struct report *report) {
+    struct dropbox_options *options, struct report *report) {
     size_t order = 0;
     uint64_t limit = 64 << 10;
     options->settle_ns = 2 * CLOCK_SECOND_NS;
@@ -175,7 +175,7 @@ static bool read_in_options(const struct config_node *node, const struct connect
 }
 
 static bool read_in_rules(const struct config_node *node, const struct connector_host *host,
-    struct inbox_options *options, struct report *report) {
+    struct dropbox_options *options, struct report *report) {
     char name[80];
     const struct config_node *columns = config_get(node, "columns");
     const struct config_node *give = config_get(node, "give");
@@ -192,35 +192,36 @@ static bool read_in_rules(const struct config_node *node, const struct connector
     return good && options->rules;
 }
 
-static struct inbox *read_in(
+static struct dropbox *read_in(
     const struct config_node *node, const struct connector_host *host, struct report *report) {
-    struct inbox_options options = {0};
-    struct inbox *inbox = NULL;
+    struct dropbox_options options = {0};
+    struct dropbox *dropbox = NULL;
     if (!config_expect_mapping(node, "a folder in", in_keys, report))
         return NULL;
     bool good = read_in_options(node, host, &options, report);
     good = read_in_rules(node, host, &options, report) && good;
-    if (good && inbox_new(&options, host, &inbox, NULL) != 0)
+    if (good && dropbox_new(&options, host, &dropbox, NULL) != 0)
         config_error(node, report, "out of memory");
-    inbox_options_destroy(&options);
-    return inbox;
+    dropbox_options_destroy(&options);
+    return dropbox;
 }
 
-static bool read_inboxes(const struct config_node *node, struct connector *connector, struct report *report) {
+static bool read_dropboxes(
+    const struct config_node *node, struct connector *connector, struct report *report) {
     if (!config_expect_sequence(node, "in", report))
         return false;
-    connector->inboxes = calloc(node->count ? node->count : 1, sizeof *connector->inboxes);
-    bool good = connector->inboxes != NULL;
-    for (size_t i = 0; i < node->count && connector->inboxes; i++) {
-        struct inbox *inbox = read_in(node->values[i], connector->host, report);
-        if (inbox)
-            connector->inboxes[connector->inbox_count++] = inbox;
-        good = inbox && good;
+    connector->dropboxes = calloc(node->count ? node->count : 1, sizeof *connector->dropboxes);
+    bool good = connector->dropboxes != NULL;
+    for (size_t i = 0; i < node->count && connector->dropboxes; i++) {
+        struct dropbox *dropbox = read_in(node->values[i], connector->host, report);
+        if (dropbox)
+            connector->dropboxes[connector->dropbox_count++] = dropbox;
+        good = dropbox && good;
     }
-    for (size_t i = 0; good && i < connector->inbox_count; i++)
+    for (size_t i = 0; good && i < connector->dropbox_count; i++)
         for (size_t j = 0; j < i; j++)
-            if (strcmp(inbox_settings(connector->inboxes[i])->name,
-                    inbox_settings(connector->inboxes[j])->name) == 0) {
+            if (strcmp(dropbox_settings(connector->dropboxes[i])->name,
+                    dropbox_settings(connector->dropboxes[j])->name) == 0) {
                 config_error(node->values[i], report, "two folders have one name");
                 good = false;
             }
@@ -368,7 +369,7 @@ struct connector *file_configure(
     const struct config_node *take = config_get(node, "take");
     bool good = config_read_duration(
         node, "poll", 100 * CLOCK_MILLISECOND_NS, 3600 * CLOCK_SECOND_NS, &connector->poll_ns, report);
-    good = (!in || read_inboxes(in, connector, report)) && good;
+    good = (!in || read_dropboxes(in, connector, report)) && good;
     good = (!take || read_take(take, config_get(node, "out"), connector, report)) && good;
     if (!in && !take) {
         config_error(node, report, "needs \"in\" (folders to read) or \"take\" (files to write)");

@@ -116,26 +116,26 @@ static int make_line(struct outfile *outfile, struct error *error) {
 
 // ---- Durable ----
 
-struct marking {
-    const struct connector_host *host;
-    struct error *error;
-};
-
-static int mark_one(void *context, uint64_t position, struct bytes row) {
-    (void)row;
-    const struct marking *marking = context;
-    if (marking->host->is_done(marking->host->runtime, position))
-        return 0;
-    return marking->host->mark_done(marking->host->runtime, &position, 1, marking->error);
-}
-
-// After a crash between the log's commit and the sidecar's: the rows are there.
-static int mark_all(struct outfile *outfile, struct error *error) {
-    struct marking marking = {.host = outfile->host, .error = error};
-    int rc = rowlog_each(outgoing_log(outfile->outgoing), mark_one, &marking, error);
-    if (rc == 0)
-        outfile->unmarked = false;
-    return rc ? CONNECTOR_RETRY : 0;
+// After a crash between the log's commit and the sidecar's, rows are there that the sidecar doesn't know:
+// they come again. The sidecar keeps positions of the bus that it is connected to, which shows with the first
+// delivery; until then the log keeps them.
+static int mark_all(struct outfile *outfile, const uint8_t *bus, struct error *error) {
+    struct rowlog *log = outgoing_log(outfile->outgoing);
+    struct buffer positions = {0};
+    const uint8_t *of = rowlog_bus(log);
+    int rc = 0;
+    if (of && memcmp(of, bus, ROWLOG_BUS_SIZE) == 0) {
+        rc = rowlog_positions(log, &positions, error);
+        if (rc == 0 && positions.size)
+            rc = outfile->host->mark_done(outfile->host->runtime,
+                (const uint64_t *)(const void *)positions.data, positions.size / sizeof(uint64_t), error);
+    }
+    buffer_destroy(&positions);
+    if (rc != 0)
+        return CONNECTOR_RETRY;
+    outfile->unmarked = false;
+    outgoing_keep_positions(outfile->outgoing, false);
+    return 0;
 }
 
 int outfile_open(struct outfile *outfile, struct error *error) {
@@ -150,15 +150,15 @@ int outfile_open(struct outfile *outfile, struct error *error) {
     outfile->unmarked = true;
     int rc =
         outgoing_open(&options, outfile->host->state_folder, clock_monotonic_ns(), &outfile->outgoing, error);
-    return rc == 0 ? mark_all(outfile, error) : rc;
+    return rc;
 }
 
 int outfile_commit(struct outfile *outfile, struct error *error) {
     struct rowlog *log = outgoing_log(outfile->outgoing);
     size_t count = rowlog_pending(log);
     if (count == 0)
-        return outfile->unmarked ? mark_all(outfile, error) : 0;
-    if (rowlog_commit(log, error) != 0) {
+        return 0;
+    if (rowlog_commit(log, outfile->bus, error) != 0) {
         rowlog_rollback(log);
         return CONNECTOR_RETRY;
     }
@@ -166,14 +166,12 @@ int outfile_commit(struct outfile *outfile, struct error *error) {
     if (outfile->host->mark_done(outfile->host->runtime, positions, count, error) == 0)
         return 0;
     outfile->unmarked = true;
+    outgoing_keep_positions(outfile->outgoing, true);
     return CONNECTOR_RETRY;
 }
 
 static int publish_due(struct outfile *outfile, struct error *error) {
-    // Before the sidecar knows that the rows are done, the log is the only one that does.
-    int rc = outfile->unmarked ? mark_all(outfile, error) : 0;
-    if (rc == 0)
-        rc = outgoing_publish_due(outfile->outgoing, clock_monotonic_ns(), error);
+    int rc = outgoing_publish_due(outfile->outgoing, clock_monotonic_ns(), error);
     return rc == OUTGOING_LATER ? CONNECTOR_RETRY : rc;
 }
 
@@ -185,16 +183,18 @@ static int make_room(struct outfile *outfile, struct error *error) {
     return rc ? rc : publish_due(outfile, error);
 }
 
-int outfile_add(struct outfile *outfile, uint64_t position, struct error *error) {
-    int rc = outfile->unmarked ? mark_all(outfile, error) : 0;
-    if (rc == 0 && outfile->host->is_done(outfile->host->runtime, position))
+int outfile_add(struct outfile *outfile, const struct connector_delivery *delivery, struct error *error) {
+    int rc = outfile->unmarked ? mark_all(outfile, delivery->bus, error) : 0;
+    if (rc == 0 && outfile->host->is_done(outfile->host->runtime, delivery->position))
         return 0;
     if (rc == 0)
         rc = make_line(outfile, error);
     if (rc == 0)
         rc = make_room(outfile, error);
-    if (rc == 0)
-        rc = rowlog_add(outgoing_log(outfile->outgoing), position, buffer_bytes(&outfile->line));
+    if (rc != 0)
+        return rc;
+    memcpy(outfile->bus, delivery->bus, ROWLOG_BUS_SIZE);
+    rc = rowlog_add(outgoing_log(outfile->outgoing), delivery->position, buffer_bytes(&outfile->line));
     if (rc == -EMSGSIZE)
         return error_set(error, CONNECTOR_REJECT, "a row of %zu bytes", outfile->line.size);
     return rc == -ENOMEM ? error_no_memory(error) : rc;

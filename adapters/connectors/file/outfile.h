@@ -31,8 +31,9 @@ struct outfile {
     struct charset *charset;
     struct buffer head; // the first line of each file
     struct buffer line;
-    struct outgoing *outgoing; // NULL: not open
-    bool unmarked;             // the log holds rows that the sidecar doesn't know to be done
+    struct outgoing *outgoing;    // NULL: not open
+    uint8_t bus[ROWLOG_BUS_SIZE]; // of the rows that are pending
+    bool unmarked;                // the log knows positions that the sidecar may not know to be done
 };
 
 void outfile_destroy(struct outfile **self);
@@ -44,7 +45,7 @@ int outfile_make_head(struct outfile *outfile, struct error *error);
 int outfile_open(struct outfile *outfile, struct error *error);
 // Adds the row of the delivery that was begun. 0, CONNECTOR_RETRY (no room: the folder is away),
 // CONNECTOR_REJECT, negative.
-int outfile_add(struct outfile *outfile, uint64_t position, struct error *error);
+int outfile_add(struct outfile *outfile, const struct connector_delivery *delivery, struct error *error);
 // Makes what was added durable. 0, CONNECTOR_RETRY, -ENOMEM.
 int outfile_commit(struct outfile *outfile, struct error *error);
 // Publishes what is due; `*wait_ns` shrinks to the time until something will be. 0, CONNECTOR_RETRY,

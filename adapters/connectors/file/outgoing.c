@@ -13,6 +13,7 @@ struct outgoing {
     struct outgoing_options options;
     struct rowlog *log;
     uint64_t since_ns; // when the oldest gathered row came; 0: none
+    bool keep;         // see outgoing_keep_positions()
     bool resumed;      // the intent is of an earlier process: whether the file was renamed is yet to be seen
     char temporary[256];
 };
@@ -164,7 +165,7 @@ static int complete(struct outgoing *outgoing, int folder, struct error *error) 
     if (rc == 0)
         rc = make_marker(outgoing, folder, name, error);
     if (rc == 0)
-        rc = rowlog_reset(outgoing->log, error);
+        rc = rowlog_reset(outgoing->log, outgoing->keep, error);
     if (rc == 0)
         outgoing->since_ns = 0;
     if (rc == 0)
@@ -202,6 +203,7 @@ int outgoing_open(const struct outgoing_options *options, const char *state_fold
         return error_no_memory(error);
     }
     outgoing->options = *options;
+    outgoing->keep = true;
     snprintf(outgoing->temporary, sizeof outgoing->temporary, ".hutong-%s.tmp", options->name);
     int rc = rowlog_open(buffer_text(&path), &outgoing->log, error);
     buffer_destroy(&path);
@@ -230,6 +232,10 @@ void outgoing_destroy(struct outgoing **self) {
 
 struct rowlog *outgoing_log(struct outgoing *outgoing) {
     return outgoing->log;
+}
+
+void outgoing_keep_positions(struct outgoing *outgoing, bool keep) {
+    outgoing->keep = keep;
 }
 
 bool outgoing_full(const struct outgoing *outgoing) {

@@ -29,6 +29,8 @@ int outgoing_open(const struct outgoing_options *options, const char *state_fold
     struct outgoing **out, struct error *error);
 void outgoing_destroy(struct outgoing **self);
 struct rowlog *outgoing_log(struct outgoing *outgoing);
+// Whether the positions of rows stay known when these have become a file (from the start: yes).
+void outgoing_keep_positions(struct outgoing *outgoing, bool keep);
 
 // Publishes a file when it is full or `now_ns` (monotonic) is late enough. 0 (nothing due, too),
 // OUTGOING_LATER, negative.

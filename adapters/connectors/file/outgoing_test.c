@@ -61,7 +61,7 @@ static void add(struct outgoing *outgoing, uint64_t position) {
     struct error error = {0};
     snprintf(row, sizeof row, "row %d\n", (int)position);
     assert_int_equal(rowlog_add(outgoing_log(outgoing), position, bytes_of_string(row)), 0);
-    assert_int_equal(rowlog_commit(outgoing_log(outgoing), &error), 0);
+    assert_int_equal(rowlog_commit(outgoing_log(outgoing), (const uint8_t *)"0123456789abcdef", &error), 0);
 }
 
 // All files in the folder with their text, "name=text;" sorted by name.
@@ -184,6 +184,51 @@ static void test_taken_before_the_restart(void **state) {
     outgoing_destroy(&outgoing);
 }
 
+static void check_positions(struct outgoing *outgoing, const char *want) {
+    struct buffer positions = {0};
+    struct buffer text = {0};
+    struct error error = {0};
+    assert_int_equal(rowlog_positions(outgoing_log(outgoing), &positions, &error), 0);
+    for (size_t i = 0; i < positions.size; i += sizeof(uint64_t)) {
+        uint64_t position;
+        memcpy(&position, positions.data + i, sizeof position);
+        buffer_append_format(&text, "%d ", (int)position);
+    }
+    assert_string_equal(buffer_text(&text), want);
+    buffer_destroy(&positions);
+    buffer_destroy(&text);
+}
+
+// Until the sidecar has marked them, positions stay known beyond their file, and beyond a restart; but not to
+// another bus.
+static void test_positions_stay_known(void **state) {
+    (void)state;
+    struct error error = {0};
+    struct outgoing *outgoing = open_outgoing(0);
+    for (uint64_t i = 1; i < 4; i++)
+        add(outgoing, i);
+    assert_int_equal(outgoing_publish_due(outgoing, 1, &error), 0);
+    add(outgoing, 4);
+    check_positions(outgoing, "1 2 3 4 ");
+    outgoing_destroy(&outgoing);
+    outgoing = open_outgoing(0);
+    assert_int_equal(rowlog_rows(outgoing_log(outgoing)), 1);
+    check_positions(outgoing, "1 2 3 4 ");
+    assert_int_equal(rowlog_add(outgoing_log(outgoing), 1, bytes_of_string("new 1\n")), 0);
+    assert_int_equal(rowlog_commit(outgoing_log(outgoing), (const uint8_t *)"another bus, 16.", &error), 0);
+    check_positions(outgoing, "1 ");
+    outgoing_destroy(&outgoing);
+    outgoing = open_outgoing(0);
+    check_positions(outgoing, "1 ");
+    assert_int_equal(rowlog_rows(outgoing_log(outgoing)), 2);
+    outgoing_keep_positions(outgoing, false);
+    assert_int_equal(outgoing_publish_due(outgoing, 60 * CLOCK_SECOND_NS, &error), 0);
+    assert_int_equal(outgoing_publish_due(outgoing, 90 * CLOCK_SECOND_NS, &error), 0);
+    check_folder("d_1-3_3.csv=h\nrow 1\nrow 2\nrow 3\n;d_4-1_2.csv=h\nrow 4\nnew 1\n;");
+    check_positions(outgoing, "");
+    outgoing_destroy(&outgoing);
+}
+
 static void test_templates(void **state) {
     (void)state;
     assert_null(outgoing_check_template("{name}_{date}{time}_{first}.csv"));
@@ -200,6 +245,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_name_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_taken_before_the_restart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_positions_stay_known, set_up, tear_down),
         cmocka_unit_test(test_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,14 +2,14 @@
 
 #include <errno.h>
 
-// u8 'F', u8 version, u8 state, u8 size of the inbox's name, u64 offset, u64 line, u64 size of rejects,
+// u8 'F', u8 version, u8 state, u8 size of the dropbox's name, u64 offset, u64 line, u64 size of rejects,
 // names.
 #define MAGIC 'F'
 #define VERSION 1
 #define HEAD 28u
 
 int file_position_write(const struct file_position *position, struct buffer *out) {
-    if (position->inbox.size > UINT8_MAX)
+    if (position->dropbox.size > UINT8_MAX)
         return -EINVAL;
     uint8_t *head = buffer_extend(out, HEAD);
     if (!head)
@@ -17,11 +17,11 @@ int file_position_write(const struct file_position *position, struct buffer *out
     head[0] = MAGIC;
     head[1] = VERSION;
     head[2] = (uint8_t)position->state;
-    head[3] = (uint8_t)position->inbox.size;
+    head[3] = (uint8_t)position->dropbox.size;
     store_u64(head + 4, position->place.offset);
     store_u64(head + 12, position->place.line);
     store_u64(head + 20, position->rejects_size);
-    int rc = buffer_append_bytes(out, position->inbox);
+    int rc = buffer_append_bytes(out, position->dropbox);
     return rc ? rc : buffer_append_bytes(out, position->file);
 }
 
@@ -33,7 +33,7 @@ bool file_position_read(struct bytes bytes, struct file_position *out) {
     *out = (struct file_position){.state = (enum file_state)head[2],
         .place = {.offset = load_u64(head + 4), .line = load_u64(head + 12)},
         .rejects_size = load_u64(head + 20),
-        .inbox = bytes_of(head + HEAD, head[3]),
+        .dropbox = bytes_of(head + HEAD, head[3]),
         .file = bytes_of(head + HEAD + head[3], bytes.size - HEAD - head[3])};
     return true;
 }

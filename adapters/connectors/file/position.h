@@ -13,7 +13,7 @@ struct file_position {
     enum file_state state;
     struct place_in_file place; // of the next row
     uint64_t rejects_size;      // bytes of the rejects file that belong to the rows before
-    struct bytes inbox;         // names; borrowed
+    struct bytes dropbox;       // names; borrowed
     struct bytes file;
 };
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,17 +15,23 @@
 
 enum frame_kind {
     FRAME_ROW = 1,
-    FRAME_COMMIT = 2,
+    FRAME_COMMIT = 2, // its bytes: the bus
     FRAME_FINISH = 3, // its bytes: the file's name
+    FRAME_KNOWN = 4,  // its bytes: positions of rows that are in files already
 };
 
 struct rowlog {
+    char *path; // owned
     int fd;
     uint64_t size; // of what is committed, bytes of the log
     size_t rows;
     uint64_t first;
     uint64_t last;
-    char *name;            // owned
+    char *name;          // owned
+    struct buffer known; // positions of rows before, as they are in the file
+    uint8_t bus[ROWLOG_BUS_SIZE];
+    bool has_bus;
+    uint64_t bus_start;    // offset from which on rows are of this bus
     struct buffer pending; // frames
     uint64_t *positions;   // owned
     size_t position_count;
@@ -97,20 +104,36 @@ static int read_frame(int fd, uint64_t offset, uint64_t end, struct buffer *fram
     return crc32c(0, frame->data, frame->size) == load_u32(head + 4) ? 0 : -ENODATA;
 }
 
+// Positions count within a bus: those of another one before are of no use any more. Before log->size moves
+// on.
+static void take_bus(struct rowlog *log, const uint8_t *bus) {
+    if (log->has_bus && memcmp(log->bus, bus, ROWLOG_BUS_SIZE) != 0) {
+        log->bus_start = log->size;
+        buffer_clear(&log->known);
+    }
+    memcpy(log->bus, bus, ROWLOG_BUS_SIZE);
+    log->has_bus = true;
+}
+
 static int take_frame(struct scan_state *state, const struct buffer *frame, uint64_t end) {
     struct rowlog *log = state->log;
+    struct bytes bytes = bytes_of(frame->data + FRAME_BODY, frame->size - FRAME_BODY);
     uint64_t position = load_u64(frame->data + 1);
     if (frame->data[0] == FRAME_ROW) {
         state->first = state->rows++ ? state->first : position;
         state->last = position;
         return 0;
     }
+    if (frame->data[0] == FRAME_KNOWN)
+        return buffer_append_bytes(&log->known, bytes);
     if (frame->data[0] == FRAME_FINISH) {
-        char *name = strndup((const char *)frame->data + FRAME_BODY, frame->size - FRAME_BODY);
+        char *name = strndup((const char *)bytes.data, bytes.size);
         if (!name)
             return -ENOMEM;
         free(log->name);
         log->name = name;
+    } else if (bytes.size == ROWLOG_BUS_SIZE) {
+        take_bus(log, bytes.data);
     }
     log->rows = state->rows;
     log->first = state->first;
@@ -145,8 +168,9 @@ int rowlog_open(const char *path, struct rowlog **out, struct error *error) {
     if (!log)
         return error_no_memory(error);
     log->pending.limit = PENDING_LIMIT;
+    log->path = strdup(path);
     log->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int rc = log->fd < 0 ? -errno : recover(log);
+    int rc = !log->path ? -ENOMEM : log->fd < 0 ? -errno : recover(log);
     if (rc != 0) {
         rowlog_destroy(&log);
         return error_set(error, rc, "%s: %s", path, strerror(-rc));
@@ -163,8 +187,10 @@ void rowlog_destroy(struct rowlog **self) {
     if (log->fd >= 0)
         close(log->fd);
     buffer_destroy(&log->pending);
+    buffer_destroy(&log->known);
     free(log->positions);
     free(log->name);
+    free(log->path);
     free(log);
 }
 
@@ -230,13 +256,14 @@ static int append(struct rowlog *log, struct error *error) {
     return error_set(error, rc, "gathering rows: %s", strerror(-rc));
 }
 
-int rowlog_commit(struct rowlog *log, struct error *error) {
+int rowlog_commit(struct rowlog *log, const uint8_t bus[ROWLOG_BUS_SIZE], struct error *error) {
     size_t count = log->position_count;
     if (count == 0)
         return 0;
     size_t before = log->pending.size;
-    if (put_frame(&log->pending, FRAME_COMMIT, 0, (struct bytes){0}) != 0)
+    if (put_frame(&log->pending, FRAME_COMMIT, 0, bytes_of(bus, ROWLOG_BUS_SIZE)) != 0)
         return error_no_memory(error);
+    take_bus(log, bus);
     int rc = append(log, error);
     if (rc != 0) {
         log->pending.size = before;
@@ -266,11 +293,11 @@ int rowlog_finish(struct rowlog *log, const char *name, struct error *error) {
     return 0;
 }
 
-int rowlog_each(struct rowlog *log, int (*visit)(void *context, uint64_t position, struct bytes row),
-    void *context, struct error *error) {
+static int each_from(struct rowlog *log, uint64_t at,
+    int (*visit)(void *context, uint64_t position, struct bytes row), void *context, struct error *error) {
     struct buffer frame = {0};
     int rc = 0;
-    for (uint64_t at = 0; rc == 0 && at < log->size; at += FRAME_HEAD + frame.size) {
+    for (; rc == 0 && at < log->size; at += FRAME_HEAD + frame.size) {
         rc = read_frame(log->fd, at, log->size, &frame);
         if (rc != 0)
             error_set(error, rc, "reading gathered rows: %s", strerror(-rc));
@@ -282,12 +309,115 @@ int rowlog_each(struct rowlog *log, int (*visit)(void *context, uint64_t positio
     return rc;
 }
 
-int rowlog_reset(struct rowlog *log, struct error *error) {
+int rowlog_each(struct rowlog *log, int (*visit)(void *context, uint64_t position, struct bytes row),
+    void *context, struct error *error) {
+    return each_from(log, 0, visit, context, error);
+}
+
+const uint8_t *rowlog_bus(const struct rowlog *log) {
+    return log->has_bus ? log->bus : NULL;
+}
+
+static int add_position(void *context, uint64_t position, struct bytes row) {
+    (void)row;
+    return buffer_append(context, &position, sizeof position);
+}
+
+int rowlog_positions(struct rowlog *log, struct buffer *out, struct error *error) {
+    int rc = 0;
+    for (size_t i = 0; i + 8 <= log->known.size && rc == 0; i += 8) {
+        uint64_t position = load_u64(log->known.data + i);
+        rc = buffer_append(out, &position, sizeof position);
+    }
+    return rc ? error_no_memory(error) : each_from(log, log->bus_start, add_position, out, error);
+}
+
+static int sync_folder(const char *path) {
+    char *folder = strdup(path);
+    if (!folder)
+        return -ENOMEM;
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = '\0';
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) != 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return rc;
+}
+
+// What the log begins with anew: the positions, and the commit that makes them count.
+static int make_known(struct rowlog *log, struct buffer *known, struct buffer *out, struct error *error) {
+    struct buffer positions = {0};
+    int rc = rowlog_positions(log, &positions, error);
+    for (size_t i = 0; i + 8 <= positions.size && rc == 0; i += 8) {
+        uint64_t position;
+        uint8_t *at = buffer_extend(known, 8);
+        memcpy(&position, positions.data + i, sizeof position);
+        if (at)
+            store_u64(at, position);
+        rc = at ? 0 : -ENOMEM;
+    }
+    buffer_destroy(&positions);
+    if (rc == 0)
+        rc = put_frame(out, FRAME_KNOWN, 0, buffer_bytes(known));
+    return rc ? rc : put_frame(out, FRAME_COMMIT, 0, bytes_of(log->bus, ROWLOG_BUS_SIZE));
+}
+
+// A new file beside the log takes its place in one step.
+static int replace(struct rowlog *log, struct bytes with, int *fd) {
+    char *path = NULL;
+    if (asprintf(&path, "%s.new", log->path) < 0)
+        return -ENOMEM;
+    *fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int rc = *fd < 0 ? -errno : write_whole(*fd, 0, with);
+    if (rc == 0 && (fdatasync(*fd) != 0 || rename(path, log->path) != 0))
+        rc = -errno;
+    if (rc == 0)
+        rc = sync_folder(log->path);
+    if (rc != 0 && *fd >= 0)
+        close(*fd);
+    free(path);
+    return rc;
+}
+
+static int keep_positions(struct rowlog *log, struct error *error) {
+    struct buffer known = {0};
+    struct buffer text = {0};
+    int fd = -1;
+    int rc = make_known(log, &known, &text, error);
+    if (rc == 0)
+        rc = replace(log, buffer_bytes(&text), &fd);
+    if (rc == 0) {
+        close(log->fd);
+        log->fd = fd;
+        log->size = text.size;
+        buffer_destroy(&log->known);
+        log->known = known;
+    } else {
+        buffer_destroy(&known);
+    }
+    buffer_destroy(&text);
+    return rc ? error_set(error, rc, "%s: %s", log->path, strerror(-rc)) : 0;
+}
+
+static int empty(struct rowlog *log, struct error *error) {
     if (ftruncate(log->fd, 0) != 0 || fdatasync(log->fd) != 0)
-        return error_set(error, -errno, "emptying gathered rows: %s", strerror(errno));
+        return error_set(error, -errno, "%s: %s", log->path, strerror(errno));
+    buffer_clear(&log->known);
+    log->size = 0;
+    return 0;
+}
+
+int rowlog_reset(struct rowlog *log, bool keep, struct error *error) {
+    int rc = keep && log->has_bus ? keep_positions(log, error) : empty(log, error);
+    if (rc != 0)
+        return rc;
     free(log->name);
     log->name = NULL;
-    log->size = log->rows = 0;
+    log->rows = 0;
     log->first = log->last = 0;
+    log->bus_start = 0;
     return 0;
 }

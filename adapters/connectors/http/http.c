@@ -125,7 +125,10 @@ static int run_polls(struct connector *connector, bool *more, uint32_t *wait_ms,
         int one = poll_run(poll, more, error);
         if (one < 0)
             return one;
-        rc = one ? one : rc;
+        // With an endpoint, a failure is told once and then waits for the next turn: the endpoint is to be
+        // served meanwhile.
+        rc = one && !(connector->server && poll->failing) ? one : rc;
+        poll->failing = one != 0;
         uint64_t now = clock_monotonic_ns();
         uint64_t wait = poll->next_ns > now ? (poll->next_ns - now) / CLOCK_MILLISECOND_NS + 1 : 0;
         *wait_ms = wait < *wait_ms ? (uint32_t)wait : *wait_ms;
@@ -161,6 +164,7 @@ static int deliver(
 
 static int commit(struct connector *connector, struct error *error) {
     const struct connector_host *host = connector->host;
+    connector->away = false;
     if (connector->done_count == 0)
         return 0;
     if (host->mark_done(host->runtime, connector->done, connector->done_count, error) != 0)

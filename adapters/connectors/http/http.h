@@ -67,6 +67,7 @@ struct poll {
     size_t cursor_variable;
     struct poll_state state;
     bool unsaved;
+    bool failing; // since the last answer
 };
 
 enum push_verdict {
@@ -124,6 +125,7 @@ struct connector {
     uint64_t *done; // positions whose effect is there since the last commit
     size_t done_count;
     size_t done_capacity;
+    bool away; // the service didn't answer in this round
     struct post **posts;
     size_t post_count;
     struct server_options listen;

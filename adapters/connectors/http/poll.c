@@ -238,7 +238,7 @@ int poll_run(struct poll *poll, bool *more, struct error *error) {
         rc = read_page(&page, &again);
     if (rc == 0 && poll->unsaved)
         rc = save(poll, error);
-    if (!again)
+    if (!again && (rc == 0 || poll->connector->server))
         poll->next_ns = now + poll->every_ns;
     *more = again || *more;
     return rc;

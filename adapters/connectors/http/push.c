@@ -141,6 +141,8 @@ int push_deliver(struct push *push, const struct connector_delivery *delivery, s
     char key[300];
     if (just_done(connector, delivery->position) || host->is_done(host->runtime, delivery->position))
         return 0;
+    if (connector->away) // one time-out a round is enough
+        return error_set(error, CONNECTOR_RETRY, "the service is away");
     bool plain = delivery->id.size && delivery->id.size < 256;
     for (size_t i = 0; plain && i < delivery->id.size; i++)
         plain = delivery->id.data[i] > 0x20 && delivery->id.data[i] < 0x7F;
@@ -149,6 +151,7 @@ int push_deliver(struct push *push, const struct connector_delivery *delivery, s
     int rc = http_send(connector, &push->request, eval, push, plain ? key : NULL, error);
     if (rc == HTTP_REFUSED)
         return CONNECTOR_REJECT;
+    connector->away = rc == HTTP_FAILED;
     if (rc == HTTP_FAILED)
         return CONNECTOR_RETRY;
     if (rc == 0)

@@ -69,6 +69,34 @@ static void cut_lines(char *text) {
         text[--n] = '\0';
 }
 
+static bool is_name(const char *text, const char *quoted) {
+    static const char *const before[] = {"column ", "key ", "constraint ", "relation ", "table "};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        size_t n = strlen(before[i]);
+        if ((size_t)(quoted - text) >= n && memcmp(quoted - n, before[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+// What a database says of data that it refuses may hold the data: PostgreSQL's DETAIL goes, and so do quoted
+// values, but not the name behind "column" or "key".
+static void mask_values(char *text) {
+    char *detail = strstr(text, " DETAIL:");
+    if (detail)
+        *detail = '\0';
+    for (char *p = text; *p; p++) {
+        char *end = *p == '\'' || *p == '"' ? strchr(p + 1, *p) : NULL;
+        if (!end)
+            continue;
+        if (!is_name(text, p)) {
+            memmove(p + 1, end, strlen(end) + 1);
+            end = p + 1;
+        }
+        p = end;
+    }
+}
+
 // A driver that fails inside dlopen: the manager's text names the file.
 static int driver_missing(const char *text, struct error *error) {
     return error_set(error, -ENOENT,
@@ -93,6 +121,8 @@ int diagnosis(struct db *db, SQLSMALLINT type, SQLHANDLE handle, const char *wha
         return error_no_memory(error);
     int class = diagnosis_class(db->product, (char *)state, native, &lost);
     db->lost = db->lost || lost;
+    if (class == CONNECTOR_REJECT)
+        mask_values((char *)text);
     return error_set(
         error, class, "%s: %s (SQLSTATE %s, %ld)", what, (char *)text, (char *)state, (long)native);
 }

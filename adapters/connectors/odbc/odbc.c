@@ -85,11 +85,28 @@ static struct connector *odbc_configure(
 
 // ---- The connection ----
 
+// What drivers should do otherwise than by themselves; the first of two settings counts, so what the file
+// says goes first.
+//   psqlodbc: leave a failed statement's transaction to us (it would roll back all of it)
+//   MariaDB, MySQL: count rows that were found, not those that were altered; all of Unicode
+static const char *driver_settings(const char *connect) {
+    if (strcasestr(connect, "Driver=PostgreSQL") || strcasestr(connect, "Driver={PostgreSQL") ||
+        strcasestr(connect, "psqlodbc"))
+        return strcasestr(connect, "Protocol=") ? "" : ";Protocol=7.4-0";
+    if (!strcasestr(connect, "Driver=MariaDB") && !strcasestr(connect, "Driver={MariaDB") &&
+        !strcasestr(connect, "Driver=MySQL") && !strcasestr(connect, "Driver={MySQL"))
+        return "";
+    bool option = strcasestr(connect, "OPTION=") || strcasestr(connect, "OPTIONS=");
+    bool charset = strcasestr(connect, "CHARSET=");
+    return option ? (charset ? "" : ";CHARSET=utf8mb4") : charset ? ";OPTION=2" : ";OPTION=2;CHARSET=utf8mb4";
+}
+
 // The connection string with the password: in memory for the time of the login only.
 static int connection_text(const struct connector *odbc, struct buffer *out, struct error *error) {
     struct buffer secret = {0};
     int rc = settings_secret(odbc->node, "password", odbc->host->base_folder, &secret, error);
-    if (!rc && buffer_append_string(out, odbc->connect))
+    if (!rc && (buffer_append_string(out, odbc->connect) ||
+                   buffer_append_string(out, driver_settings(odbc->connect))))
         rc = error_no_memory(error);
     if (!rc && secret.size > 0) { // a } inside braces is doubled
         int put = buffer_append_string(out, ";PWD={");

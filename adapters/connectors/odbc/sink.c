@@ -228,16 +228,17 @@ static int run_effect(struct sink *sink, const struct connector_delivery *delive
 }
 
 // One failed: the others of the round stand if the database goes back to the savepoint. Otherwise (a
-// deadlock's victim, a lost connection) all of the round come again, one by one.
+// deadlock's victim, a lost connection, a driver that rolls back by itself) they come again, one by one.
 static int back_out(struct sink *sink, int rc) {
     struct error ignored;
     int code = rc == DB_WRONG ? CONNECTOR_RETRY : rc;
     if (!sink->db->lost && savepoint(sink, SAVEPOINT_BACK, &ignored) == 0)
         return code;
     db_rollback(sink->db);
-    sink->poisoned = sink->open > 0;
+    if (sink->open == 0) // it was alone: what was said about it holds
+        return code;
+    sink->poisoned = sink->stalled = true;
     sink->singly = sink->open + 1;
-    sink->stalled = true;
     return code < 0 ? code : CONNECTOR_RETRY;
 }
 

@@ -7,7 +7,7 @@
 #include "adapters/connectors/file/file_reader.h"
 #include "adapters/runtime/rules.h"
 
-struct inbox_options {
+struct dropbox_options {
     char *name; // in positions and messages; owned, as all texts here
     char *folder;
     char *pattern;
@@ -23,22 +23,22 @@ struct inbox_options {
     struct row_type *columns;
     struct give_rules *rules;
 };
-void inbox_options_destroy(struct inbox_options *options);
+void dropbox_options_destroy(struct dropbox_options *options);
 
-struct inbox;
+struct dropbox;
 
 // Takes what `options` owns (also when it fails). 0 and `*out` owned, -ENOMEM.
-int inbox_new(struct inbox_options *options, const struct connector_host *host, struct inbox **out,
+int dropbox_new(struct dropbox_options *options, const struct connector_host *host, struct dropbox **out,
     struct error *error);
-void inbox_destroy(struct inbox **self);
-const struct inbox_options *inbox_settings(const struct inbox *inbox);
+void dropbox_destroy(struct dropbox **self);
+const struct dropbox_options *dropbox_settings(const struct dropbox *dropbox);
 
-// Readies the folders; goes on with the file of `position` when it is one of this inbox (`*resumed`). 0,
+// Readies the folders; goes on with the file of `position` when it is one of this folder (`*resumed`). 0,
 // CONNECTOR_RETRY, negative.
-int inbox_open(struct inbox *inbox, struct bytes position, bool *resumed, struct error *error);
+int dropbox_open(struct dropbox *dropbox, struct bytes position, bool *resumed, struct error *error);
 // Whether it is in the middle of a file.
-bool inbox_busy(const struct inbox *inbox);
+bool dropbox_busy(const struct dropbox *dropbox);
 
 // Reads up to `rows` rows. `*worked`: there was something to do; otherwise `*wait_ns` until a file may be
 // ready (UINT64_MAX: nothing is there). 0, CONNECTOR_RETRY, negative.
-int inbox_run(struct inbox *inbox, size_t rows, bool *worked, uint64_t *wait_ns, struct error *error);
+int dropbox_run(struct dropbox *dropbox, size_t rows, bool *worked, uint64_t *wait_ns, struct error *error);
