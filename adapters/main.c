@@ -85,8 +85,7 @@ static int print_status(const struct sidecar_config *config) {
         fprintf(stderr, "hutong-adapter: %s: %s\n", path, strerror(errno));
         return 1;
     }
-    for (size_t n; (n = fread(line, 1, sizeof line, file)) > 0;)
-        fwrite(line, 1, n, stdout);
+    fwrite(line, 1, fread(line, 1, sizeof line, file), stdout); // it is shorter
     fclose(file);
     return 0;
 }

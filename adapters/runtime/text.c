@@ -242,8 +242,8 @@ static int write_string(
             moment = moment_of(moment_seconds(&moment), moment.nanos, form->zone);
         return write_moment(form, &moment, out);
     }
-    int64_t i64;
-    double f64;
+    int64_t i64 = 0;
+    double f64 = 0;
     int rc = text_read(form, trimmed, &i64, &f64, out, error);
     if (rc)
         return rc;

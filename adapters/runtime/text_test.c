@@ -74,15 +74,15 @@ static void numbers_and_amounts(void **state) {
     (void)state;
     static const struct {
         enum text_type type;
-        const char *text;
         int rc;
+        const char *text;
         int64_t value;
-    } cases[] = {{TEXT_INT, "42", 0, 42}, {TEXT_INT, " -7 ", 0, -7}, {TEXT_INT, "4x", TEXT_BAD, 0},
-        {TEXT_INT, "99999999999999999999", TEXT_BAD, 0}, {TEXT_INT, "", TEXT_BAD, 0}, {TEXT_BOOL, "是", 0, 1},
-        {TEXT_BOOL, "F", 0, 0}, {TEXT_BOOL, "maybe", TEXT_BAD, 0}, {TEXT_DECIMAL, "1,234.5", 0, 123450},
-        {TEXT_DECIMAL, "-0.05", 0, -5}, {TEXT_DECIMAL, "7", 0, 700}, {TEXT_DECIMAL, "0.005", TEXT_BAD, 0},
-        {TEXT_DECIMAL, ".", TEXT_BAD, 0}, {TEXT_DECIMAL, "1.2.3", TEXT_BAD, 0},
-        {TEXT_DECIMAL, "92233720368547758.08", TEXT_BAD, 0}};
+    } cases[] = {{TEXT_INT, 0, "42", 42}, {TEXT_INT, 0, " -7 ", -7}, {TEXT_INT, TEXT_BAD, "4x", 0},
+        {TEXT_INT, TEXT_BAD, "99999999999999999999", 0}, {TEXT_INT, TEXT_BAD, "", 0}, {TEXT_BOOL, 0, "是", 1},
+        {TEXT_BOOL, 0, "F", 0}, {TEXT_BOOL, TEXT_BAD, "maybe", 0}, {TEXT_DECIMAL, 0, "1,234.5", 123450},
+        {TEXT_DECIMAL, 0, "-0.05", -5}, {TEXT_DECIMAL, 0, "7", 700}, {TEXT_DECIMAL, TEXT_BAD, "0.005", 0},
+        {TEXT_DECIMAL, TEXT_BAD, ".", 0}, {TEXT_DECIMAL, TEXT_BAD, "1.2.3", 0},
+        {TEXT_DECIMAL, TEXT_BAD, "92233720368547758.08", 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct text_form form = {.type = cases[i].type, .scale = 2};
         int64_t i64 = 0;

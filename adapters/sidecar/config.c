@@ -45,21 +45,33 @@ static void read_bus(const struct config_node *node, struct sidecar_config *out,
             node, report, "key and broker_key go together: both, or neither for a bus without encryption");
 }
 
+static bool two_digits(const char *text, int most, int *out) {
+    if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
+        return false;
+    *out = (text[0] - '0') * 10 + text[1] - '0';
+    return *out <= most;
+}
+
 // "Z", "+08:00", "-05:30"
+static bool parse_zone(const char *text, int32_t *out) {
+    int hours;
+    int minutes;
+    if (strcmp(text, "Z") == 0) {
+        *out = 0;
+        return true;
+    }
+    if (strlen(text) != 6 || (*text != '+' && *text != '-') || text[3] != ':' ||
+        !two_digits(text + 1, 18, &hours) || !two_digits(text + 4, 59, &minutes))
+        return false;
+    *out = (*text == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    return true;
+}
+
 static void read_zone(const struct config_node *root, struct sidecar_config *out, struct report *report) {
     const char *text = NULL;
-    char sign = '+', end = '\0';
-    int hours = 0, minutes = 0;
-    if (!config_read_string(root, "zone", &text, report) || !text)
-        return;
-    if (strcmp(text, "Z") != 0 &&
-        (strlen(text) != 6 || sscanf(text, "%c%2d:%2d%c", &sign, &hours, &minutes, &end) != 3 ||
-            (sign != '+' && sign != '-') || hours < 0 || hours > 18 || minutes < 0 || minutes > 59)) {
-        config_error(
-            config_get(root, "zone"), report, "a zone is the distance from UTC, such as \"+08:00\", or Z");
-        return;
-    }
-    out->zone = (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    if (config_read_string(root, "zone", &text, report) && text && !parse_zone(text, &out->zone))
+        config_error(config_get(root, "zone"), report,
+            "a zone is the distance from UTC, such as \"+08:00\", or Z; in quotes");
 }
 
 static void read_level(const struct config_node *root, struct sidecar_config *out, struct report *report) {

@@ -46,7 +46,6 @@ int sidecar_new(const struct sidecar_config *config, struct sidecar **out, struc
         return -ENOMEM;
     sidecar->config = config;
     sidecar->connector_fd = -1;
-    list_init(&sidecar->held);
     int rc = make_texts(sidecar);
     rc = rc ? rc : load_catalogue(sidecar, report);
     rc = rc ? rc : load_codes(sidecar, report);
@@ -222,7 +221,7 @@ static uint32_t wait_ms(const struct sidecar *sidecar, uint64_t now_ns) {
         due = sidecar->opening.due_ns;
     if (sidecar->opened && sidecar->config->class->poll && sidecar->poll_due_ns < due)
         due = sidecar->poll_due_ns;
-    if (sidecar->opened && !list_empty(&sidecar->held) && sidecar->taking.due_ns < due)
+    if (sidecar->opened && sidecar->held_count > 0 && sidecar->taking.due_ns < due)
         due = sidecar->taking.due_ns;
     return due <= now_ns ? 0 : (uint32_t)((due - now_ns + CLOCK_MILLISECOND_NS - 1) / CLOCK_MILLISECOND_NS);
 }

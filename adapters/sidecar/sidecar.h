@@ -3,7 +3,6 @@
 #pragma once
 
 #include "adapters/sidecar/config.h"
-#include "core/base/list.h"
 #include "core/codes/codes.h"
 #include "sdk/hutong.h"
 #include "sdk/inbox.h"
@@ -33,7 +32,6 @@ struct sidecar_counts { // since the start
 
 // A delivery that isn't settled yet, with copies of what it points to.
 struct held {
-    struct list node;
     struct connector_delivery delivery;
     const char *type; // its name; delivery.type is NULL when the catalogue has none
     unsigned tries;
@@ -57,8 +55,9 @@ struct sidecar {
     uint8_t bus[INBOX_BUS_SIZE]; // of the delivery being handled
     struct buffer subject;
     struct buffer position;
-    struct list held;
+    struct held **held; // in the order they came
     size_t held_count;
+    size_t held_capacity;
     struct back_off opening;
     struct back_off giving;
     struct back_off taking;

@@ -4,11 +4,11 @@
 #include "adapters/sidecar/sidecar.h"
 #include "core/base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TRIES 3         // of one delivery while others succeed
-#define GIVEN_BACK_MS 0 // as the route says
+#define TRIES 3 // of one delivery while others succeed
 
 // ---- Putting down ----
 
@@ -46,8 +46,8 @@ static struct held *copy(const struct sidecar *sidecar, const struct hutong_deli
 
 // A session that was lost gives its unsettled deliveries again.
 static struct held *find(const struct sidecar *sidecar, const struct hutong_delivery *delivery) {
-    LIST_EACH(node, &sidecar->held) {
-        struct held *held = LIST_ITEM(node, struct held, node);
+    for (size_t i = 0; i < sidecar->held_count; i++) {
+        struct held *held = sidecar->held[i];
         if (held->delivery.position == delivery->position &&
             memcmp(held->delivery.bus, delivery->bus, INBOX_BUS_SIZE) == 0)
             return held;
@@ -55,45 +55,50 @@ static struct held *find(const struct sidecar *sidecar, const struct hutong_deli
     return NULL;
 }
 
+static int hold(struct sidecar *sidecar, const struct hutong_delivery *delivery) {
+    if (sidecar->held_count == sidecar->held_capacity) {
+        size_t capacity = sidecar->held_capacity ? sidecar->held_capacity * 2 : 16;
+        struct held **larger = reallocarray(sidecar->held, capacity, sizeof *larger);
+        if (!larger)
+            return -ENOMEM;
+        sidecar->held = larger;
+        sidecar->held_capacity = capacity;
+    }
+    struct held *held = copy(sidecar, delivery);
+    if (!held)
+        return -ENOMEM;
+    sidecar->held[sidecar->held_count++] = held;
+    return 0;
+}
+
 void take_hold(void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
     struct sidecar *sidecar = context;
     struct held *again = delivery->attempt > 1 || sidecar->taking.delay_ns ? find(sidecar, delivery) : NULL;
-    struct held *held = again ? again : copy(sidecar, delivery);
-    if (!held) {
-        *settlement = (struct hutong_settlement){.verdict = HUTONG_RETRY, .text = "out of memory"};
-        return;
-    }
     settlement->verdict = HUTONG_LATER;
-    if (again) {
-        held->delivery.attempt = delivery->attempt;
-        return;
-    }
-    list_append(&sidecar->held, &held->node);
-    sidecar->held_count++;
-}
-
-static void let_go(struct sidecar *sidecar, struct held *held) {
-    list_remove(&held->node);
-    sidecar->held_count--;
-    free(held);
+    if (again)
+        again->delivery.attempt = delivery->attempt;
+    else if (hold(sidecar, delivery))
+        *settlement = (struct hutong_settlement){.verdict = HUTONG_RETRY, .text = "out of memory"};
 }
 
 void take_forget(struct sidecar *sidecar) {
-    while (!list_empty(&sidecar->held))
-        let_go(sidecar, LIST_ITEM(sidecar->held.next, struct held, node));
+    for (size_t i = 0; i < sidecar->held_count; i++)
+        free(sidecar->held[i]);
+    free(sidecar->held);
+    sidecar->held = NULL;
+    sidecar->held_count = sidecar->held_capacity = 0;
 }
 
 // ---- Trying ----
 
 static void settle(
-    struct sidecar *sidecar, struct held *held, enum hutong_verdict verdict, const char *text) {
-    struct hutong_settlement settlement = {.verdict = verdict, .retry_after_ms = GIVEN_BACK_MS};
+    struct sidecar *sidecar, const struct held *held, enum hutong_verdict verdict, const char *text) {
+    struct hutong_settlement settlement = {.verdict = verdict}; // RETRY: as the route says
     snprintf(settlement.text, sizeof settlement.text, "%s", text);
     hutong_settle(sidecar->hutong, held->delivery.position, &settlement);
-    let_go(sidecar, held);
 }
 
-static void reject(struct sidecar *sidecar, struct held *held, const char *text) {
+static void reject(struct sidecar *sidecar, const struct held *held, const char *text) {
     char quoted[ERROR_TEXT_SIZE];
     sidecar->counts.rejected++;
     log_event(LOG_WARNING, "sink.reject", "position=%llu type=%s reason=%s",
@@ -101,7 +106,7 @@ static void reject(struct sidecar *sidecar, struct held *held, const char *text)
     settle(sidecar, held, HUTONG_REJECT, text);
 }
 
-// Tries one. Its verdict holds only once the round is committed; a rejection stands by itself.
+// Tries one. A rejection stands by itself; all else holds only once the round is committed.
 static int try_one(struct sidecar *sidecar, struct held *held, struct error *error) {
     const struct connector_class *class = sidecar->config->class;
     struct connector_delivery delivery = held->delivery;
@@ -115,13 +120,12 @@ static int try_one(struct sidecar *sidecar, struct held *held, struct error *err
     return class->deliver(sidecar->connector, &delivery, error);
 }
 
-// Tries all that are held. Returns how many the connector took; those it rejected are settled.
+// Tries all that are held. Returns how many the connector took.
 static size_t try_all(struct sidecar *sidecar, struct error *trouble) {
     size_t taken = 0;
-    for (struct list *node = sidecar->held.next, *next; node != &sidecar->held; node = next) {
-        struct held *held = LIST_ITEM(node, struct held, node);
+    for (size_t i = 0; i < sidecar->held_count; i++) {
+        struct held *held = sidecar->held[i];
         struct error error = {0};
-        next = node->next;
         held->verdict = try_one(sidecar, held, &error);
         if (held->verdict == CONNECTOR_REJECT)
             reject(sidecar, held, error.text);
@@ -133,38 +137,54 @@ static size_t try_all(struct sidecar *sidecar, struct error *trouble) {
     return taken;
 }
 
-static void settle_taken(struct sidecar *sidecar, bool committed, const struct error *trouble) {
-    for (struct list *node = sidecar->held.next, *next; node != &sidecar->held; node = next) {
-        struct held *held = LIST_ITEM(node, struct held, node);
-        next = node->next;
-        if (committed && held->verdict == 0) {
-            sidecar->counts.done++;
-            settle(sidecar, held, HUTONG_DONE, "");
-        } else if (committed && held->tries >= TRIES) { // the system takes others, but not this one
-            sidecar->counts.retried++;
-            settle(sidecar, held, HUTONG_RETRY, trouble->text);
-        }
+// Whether the delivery is settled now. `alive`: the round was committed, and the system took something.
+static bool settle_one(
+    struct sidecar *sidecar, const struct held *held, bool alive, const struct error *trouble) {
+    if (held->verdict == CONNECTOR_REJECT)
+        return true;
+    if (alive && held->verdict == 0) {
+        sidecar->counts.done++;
+        settle(sidecar, held, HUTONG_DONE, "");
+        return true;
     }
+    if (!alive || held->tries < TRIES)
+        return false;
+    sidecar->counts.retried++; // the system takes others, but not this one
+    settle(sidecar, held, HUTONG_RETRY, trouble->text);
+    return true;
+}
+
+static void settle_round(struct sidecar *sidecar, bool alive, const struct error *trouble) {
+    size_t kept = 0;
+    for (size_t i = 0; i < sidecar->held_count; i++) {
+        struct held *held = sidecar->held[i];
+        if (settle_one(sidecar, held, alive, trouble))
+            free(held);
+        else
+            sidecar->held[kept++] = held;
+    }
+    sidecar->held_count = kept;
 }
 
 void take_round(struct sidecar *sidecar, uint64_t now_ns) {
     struct error trouble = {0};
+    struct error failed = {0};
     const struct connector_class *class = sidecar->config->class;
-    if (list_empty(&sidecar->held) || sidecar->taking.due_ns > now_ns)
+    if (sidecar->held_count == 0 || sidecar->taking.due_ns > now_ns)
         return;
     size_t taken = try_all(sidecar, &trouble);
-    struct error failed = {0};
     int rc = class->commit ? class->commit(sidecar->connector, &failed) : 0;
     if (rc)
         trouble = failed;
-    settle_taken(sidecar, rc == 0 && taken > 0, &trouble);
-    if (list_empty(&sidecar->held)) {
+    bool alive = rc == 0 && taken > 0;
+    settle_round(sidecar, alive, &trouble);
+    if (alive || sidecar->held_count == 0)
         back_off_reset(&sidecar->taking);
+    if (sidecar->held_count == 0) {
+        sidecar->trouble[0] = '\0';
         return;
     }
     sidecar->counts.tries += sidecar->held_count;
-    if (rc == 0 && taken > 0)
-        back_off_reset(&sidecar->taking);
     back_off_grow(&sidecar->taking, clock_monotonic_ns());
     sidecar_trouble(sidecar, LOG_WARNING, "sink.retry", &trouble);
 }

@@ -46,6 +46,9 @@ static int log_in(struct db *db, const char *text, unsigned timeout_s, struct er
     }
     db->connected = true;
     db->product = product_of(db->connection);
+    if (db->product == DB_MYSQL) // its default locks gaps that the system's own transactions insert into
+        SQLSetConnectAttr(
+            db->connection, SQL_ATTR_TXN_ISOLATION, OPTION(SQL_TXN_READ_COMMITTED), SQL_IS_UINTEGER);
     rc = SQLSetConnectAttr(db->connection, SQL_ATTR_AUTOCOMMIT, OPTION(SQL_AUTOCOMMIT_OFF), SQL_IS_UINTEGER);
     if (SQL_SUCCEEDED(rc))
         return 0;

@@ -40,21 +40,23 @@ int db_commit(struct db *db, struct error *error);
 void db_rollback(struct db *db);
 int db_run(struct db *db, const char *text, struct error *error); // without parameters or result
 
+enum db_kind {
+    DB_NULL,
+    DB_TEXT,
+    DB_INT,
+    DB_DOUBLE,
+    DB_BOOL, // in i64
+};
+
 struct db_value {
-    enum {
-        DB_NULL,
-        DB_TEXT,
-        DB_INT,
-        DB_DOUBLE,
-        DB_BOOL,
-    } kind;
-    struct bytes text;
     int64_t i64;
     double f64;
-    SQLSMALLINT sql_type; // of a TEXT that isn't one to the database (a column's type); 0: VARCHAR
-    SQLULEN size;         // with it
-    SQLSMALLINT digits;
+    struct bytes text;
+    SQLULEN size;     // with sql_type
     SQLLEN indicator; // private to db_bind()
+    enum db_kind kind;
+    SQLSMALLINT sql_type; // of a TEXT that isn't one to the database (a column's type); 0: VARCHAR
+    SQLSMALLINT digits;
 };
 
 struct db_statement {

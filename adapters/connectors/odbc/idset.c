@@ -98,10 +98,11 @@ void idset_remove_last(struct idset *set, int64_t id) {
         run->last--;
     else if (run->first == id)
         run->first++;
-    else if (insert_run(set, i + 1, (struct idset_run){id + 1, run->last, run->since_ns}) == 0)
-        set->runs[i].last = id - 1;
-    else
-        set->runs[i].last = id - 1; // no memory: what is behind would be read again, and is known to the bus
+    else { // without memory what is behind is given again, and the bus drops what it knows
+        struct idset_run behind = {.first = id + 1, .last = run->last, .since_ns = run->since_ns};
+        run->last = id - 1;
+        (void)insert_run(set, i + 1, behind);
+    }
 }
 
 void idset_raise(struct idset *set, uint64_t now_ns, uint64_t grace_ns) {

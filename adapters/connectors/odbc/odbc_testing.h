@@ -24,6 +24,7 @@ struct test_host {
 // it.
 void test_host_make(char folder[64]);
 void test_host_remove(const char *folder);
+void test_host_shell(const char *command); // must end with 0
 
 // Loads the part under `odbc:` of `yaml`. The connector is NULL when there were problems.
 void test_host_open(struct test_host *test, const char *folder, const char *yaml);
