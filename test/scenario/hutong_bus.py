@@ -98,9 +98,10 @@ def wait_until(condition, what, patience=PATIENCE):
 
 
 class Broker:
-    def __init__(self, folder, curve=False, settings="", limits=None):
+    def __init__(self, folder, curve=False, settings="", limits=None, program_name="hutong-broker"):
         """`settings`: further lines of broker.yaml; `limits`: what stands under that key."""
         self.folder = pathlib.Path(folder)
+        self.program_name = program_name
         self.curve = curve
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self.log_path = self.folder / "broker.log"
@@ -171,12 +172,16 @@ class Broker:
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
 
-    def start(self):
-        seen = len(self.log())
+    def spawn(self):
+        """Starts the process and waits for nothing."""
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [program("hutong-broker"), "-c", self.folder / "conf" / "broker.yaml"], stderr=log
+                [program(self.program_name), "-c", self.folder / "conf" / "broker.yaml"], stderr=log
             )
+
+    def start(self):
+        seen = len(self.log())
+        self.spawn()
 
         def ready():
             if self.process.poll() is not None:

@@ -1,0 +1,114 @@
+// Receives what the publishers sent, as an adapter of a system with transactions would: an effect is a line
+// of a log together with the delivery's position; the round's lines are on disk before any of it is settled;
+// a position that is there already has had its effect.
+//   fault-receiver ENDPOINT LOG
+// A line of LOG: "POSITION SUBJECT NUMBER".
+#include "sdk/hutong.h"
+
+#include "gov/housing/v1/tenancy.pb-c.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct receiver {
+    FILE *log;
+    unsigned char *seen; // a bit a position
+    size_t seen_size;    // bytes
+};
+
+static struct hutong *running;
+
+static void on_signal(int number) {
+    (void)number;
+    hutong_stop(running);
+}
+
+// Whether the position is new; from now on it is known.
+static bool remember(struct receiver *receiver, uint64_t position) {
+    size_t place = (size_t)(position / 8);
+    unsigned bit = 1u << position % 8;
+    if (place >= receiver->seen_size) {
+        size_t size = 2 * place + 4096;
+        unsigned char *seen = realloc(receiver->seen, size);
+        if (!seen)
+            abort();
+        memset(seen + receiver->seen_size, 0, size - receiver->seen_size);
+        receiver->seen = seen;
+        receiver->seen_size = size;
+    }
+    if (receiver->seen[place] & bit)
+        return false;
+    receiver->seen[place] = (unsigned char)(receiver->seen[place] | bit);
+    return true;
+}
+
+static void on_notice(
+    void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
+    struct receiver *receiver = context;
+    Gov__Housing__V1__OccupancyNotice *notice =
+        gov__housing__v1__occupancy_notice__unpack(NULL, delivery->payload_size, delivery->payload);
+    if (!notice) {
+        settlement->verdict = HUTONG_REJECT;
+        snprintf(settlement->text, sizeof settlement->text, "not an OccupancyNotice");
+        return;
+    }
+    if (remember(receiver, delivery->position))
+        fprintf(receiver->log, "%llu %s %s\n", (unsigned long long)delivery->position, notice->citizen_number,
+            notice->unit_code);
+    gov__housing__v1__occupancy_notice__free_unpacked(notice, NULL);
+}
+
+static void commit(void *context, size_t deliveries, struct hutong_settlement *settlement) {
+    struct receiver *receiver = context;
+    (void)deliveries;
+    (void)settlement;
+    if (fflush(receiver->log) == 0 && fdatasync(fileno(receiver->log)) == 0)
+        return;
+    perror("fault-receiver: log");
+    exit(1);
+}
+
+// What an earlier process did. A kill may have left half a line: it was not settled, and comes again.
+static int recover(struct receiver *receiver, const char *path) {
+    FILE *log = fopen(path, "r+e");
+    char line[128];
+    long whole = 0;
+    if (!log)
+        return 0;
+    while (fgets(line, sizeof line, log) && strchr(line, '\n')) {
+        remember(receiver, strtoull(line, NULL, 10));
+        whole = ftell(log);
+    }
+    int rc = ftruncate(fileno(log), whole);
+    fclose(log);
+    return rc;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) {
+        fprintf(stderr, "Usage: fault-receiver ENDPOINT LOG\n");
+        return 2;
+    }
+    struct receiver receiver = {0};
+    struct hutong_options options = {.endpoint = argv[1],
+        .system = "housing/tenancy",
+        .receive = true,
+        .reconnect_min_ms = 10,
+        .reconnect_max_ms = 100};
+    struct hutong_error error = {0};
+    if (recover(&receiver, argv[2]) || !(receiver.log = fopen(argv[2], "ae")) ||
+        hutong_open(&options, &running, &error) != HUTONG_OK) {
+        fprintf(stderr, "fault-receiver: %s\n", error.text[0] ? error.text : argv[2]);
+        return 1;
+    }
+    hutong_handle(running, "gov.housing.v1.OccupancyNotice", on_notice, &receiver, NULL);
+    hutong_on_round_end(running, commit, &receiver);
+    signal(SIGTERM, on_signal);
+    hutong_run(running);
+    hutong_close(&running, 2000);
+    free(receiver.seen);
+    return fclose(receiver.log) == 0 ? 0 : 1;
+}
