@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #define FRAMES_A_TURN 256
-#define PAUSE_MS 500           // between tries when the disk is full
-#define RETIRE_MS (600 * 1000) // between looks for segments past their time
+#define PAUSE_MS 500     // between tries when the disk is full
+#define RETIRE_MS 600000 // between looks for segments past their time
 
 struct daemon {
     const struct policy *policy;

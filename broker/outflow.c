@@ -173,7 +173,7 @@ int outflow_run(struct broker *broker, struct update *update) {
 
 // ---- Loads: envelopes come from the journal one by one and are gathered, many to a chunk. ----
 
-#define LOAD_CHUNK (256u * 1024)
+#define LOAD_CHUNK ((size_t)256 * 1024)
 
 static void free_load(void *context) {
     free(context);

@@ -12,9 +12,10 @@ static void write_file(const struct bench *bench, const char *name, const char *
     char path[256];
     snprintf(path, sizeof path, "%s/%s", bench->folder, name);
     FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    if (!file)
+        fail_msg("can't write %s", path);
+    else if (fputs(text, file) < 0 || fclose(file) != 0)
+        fail_msg("can't write %s", path);
 }
 
 static void make_folder(const struct bench *bench, const char *name) {

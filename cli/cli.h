@@ -52,7 +52,7 @@ struct cli_bus {
         {"key", required_argument, NULL, 'k'}, {"broker-key", required_argument, NULL, 'B'},                 \
         {"instance", required_argument, NULL, 1000}, {"catalogue", required_argument, NULL, 1001}
 // Takes one of the options above; false when `option` is none of them.
-bool cli_bus_option(struct cli_bus *bus, int option, char *value);
+bool cli_bus_option(struct cli_bus *bus, int option, const char *value);
 
 struct hutong;
 struct hutong_options;

@@ -42,14 +42,14 @@ int cli_catalogue(const char *path, struct catalogue **out, struct error *error)
     ssize_t size = readlink("/proc/self/exe", program, sizeof program - 64);
     char *slash = size > 0 ? memrchr(program, '/', (size_t)size) : NULL;
     for (size_t i = 0; slash && i < sizeof catalogue_places / sizeof catalogue_places[0]; i++) {
-        strcpy(slash + 1, catalogue_places[i]); // 64 bytes were kept free for it
+        memcpy(slash + 1, catalogue_places[i], strlen(catalogue_places[i]) + 1); // 64 bytes were kept free
         if (access(program, R_OK) == 0)
             return catalogue_load_file(program, out, error);
     }
     return error_set(error, -ENOENT, "no catalogue beside this program; name one with --catalogue");
 }
 
-bool cli_bus_option(struct cli_bus *bus, int option, char *value) {
+bool cli_bus_option(struct cli_bus *bus, int option, const char *value) {
     switch (option) {
     case 'b':
         bus->endpoint = value;

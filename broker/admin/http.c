@@ -106,15 +106,29 @@ static int listen_unix(struct admin *admin, const char *path, struct error *erro
     return fd;
 }
 
-static int listen_loopback(const char *text, struct error *error) {
+// "127.0.0.1:PORT" to an address; false for anything else.
+static bool parse_loopback(const char *text, struct sockaddr_in *out) {
+    const char *colon = strrchr(text, ':');
     char host[64];
-    unsigned port;
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    if (sscanf(text, "%63[^:]:%u", host, &port) != 2 || port > 65535 ||
-        inet_pton(AF_INET, host, &address.sin_addr) != 1 || (ntohl(address.sin_addr.s_addr) >> 24) != 127)
+    if (!colon || (size_t)(colon - text) >= sizeof host)
+        return false;
+    memcpy(host, text, (size_t)(colon - text));
+    host[colon - text] = '\0';
+    char *end;
+    errno = 0;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    if (errno || *end || end == colon + 1 || port > 65535 || inet_pton(AF_INET, host, &out->sin_addr) != 1)
+        return false;
+    out->sin_family = AF_INET;
+    out->sin_port = htons((uint16_t)port);
+    return (ntohl(out->sin_addr.s_addr) >> 24) == 127;
+}
+
+static int listen_loopback(const char *text, struct error *error) {
+    struct sockaddr_in address = {0};
+    if (!parse_loopback(text, &address))
         return error_set(
             error, -EINVAL, "admin: \"%s\" is neither an absolute path nor 127.0.0.1:PORT", text);
-    address.sin_port = htons((uint16_t)port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 static const struct queue_limits limits = {.count = 1000, .bytes = 1 << 20, .age_us = 1000000, .window = 100};
-static const struct queue_batch_limits batch = {.messages = 64, .bytes = 64 * 1024};
+static const struct queue_batch_limits batch = {.messages = 64, .bytes = 65536};
 
 static struct chunk *chunk_of(const char *text) {
     return chunk_copy(bytes_of_string(text));

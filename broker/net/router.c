@@ -251,10 +251,11 @@ int router_send(struct router *router, uint64_t number, struct buffer *head, str
         router->counters.sent_frames++;
         router->counters.sent_bytes += head->size + (body ? body->size : 0);
         // The routing id is the part at which ZeroMQ says that the peer is gone or reads nothing.
-        if (zmq_send(router->socket, connection->id, connection->id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-            rc = errno == EHOSTUNREACH || errno == EAGAIN ? ROUTER_GONE : -errno;
-        else if (send_buffer(router->socket, head, body ? ZMQ_SNDMORE : 0) != 0 ||
-                 (body && send_buffer(router->socket, body, 0) != 0))
+        bool failed_part =
+            zmq_send(router->socket, connection->id, connection->id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+            send_buffer(router->socket, head, body ? ZMQ_SNDMORE : 0) != 0 ||
+            (body && send_buffer(router->socket, body, 0) != 0);
+        if (failed_part)
             rc = errno == EHOSTUNREACH || errno == EAGAIN ? ROUTER_GONE : -errno;
     }
     buffer_destroy(head);

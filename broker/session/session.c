@@ -30,8 +30,11 @@ void session_destroy(struct session **self) {
     struct session *session = *self;
     if (!session)
         return;
-    while (!list_empty(&session->input))
-        input_free(LIST_ITEM(session->input.next, struct session_input, link));
+    struct list *next;
+    for (struct list *node = session->input.next; node != &session->input; node = next) {
+        next = node->next;
+        input_free(LIST_ITEM(node, struct session_input, link));
+    }
     clear_refusals(session);
     free(session->refusals);
     list_remove(&session->link);

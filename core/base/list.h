@@ -10,7 +10,8 @@ struct list {
 };
 
 #define LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
-#define LIST_EACH(node, head) for (struct list *node = (head)->next; (node) != (head); (node) = (node)->next)
+// `node` is declared by it. NOLINTNEXTLINE(bugprone-macro-parentheses)
+#define LIST_EACH(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)
 
 static inline void list_init(struct list *list) {
     list->next = list->previous = list;
