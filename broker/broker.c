@@ -101,6 +101,9 @@ static void on_durable(struct broker *broker, uint64_t durable) {
     for (size_t i = 0; i < broker->queue_count; i++)
         if (broker->queues[i])
             broker->queues[i]->settled_durable = broker->queues[i]->settled;
+    for (size_t i = 0; i < broker->publishers.count; i++)
+        if (broker->publishers.items[i])
+            broker->publishers.items[i]->durable = broker->publishers.items[i]->sequence;
 }
 
 static int turn(struct broker *broker, struct update *update) {

@@ -194,6 +194,25 @@ static void what_was_not_appended_is_asked_for_again(void **state) {
     assert_int_equal(welcomed(bench, 1), 1);
 }
 
+static void a_repeat_is_told_no_sooner_than_what_it_repeats(void **state) {
+    struct bench *bench = *state;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_turn(bench);
+    bench->no_append = true;
+    bench_publish(bench, 1, PS, 1, 2, "a");
+    struct event event = {.kind = EVENT_TURN, .now_ms = bench->now_ms, .now_us = 1000};
+    assert_int_equal(broker_step(bench->broker, &event, &bench->update), 0);
+    bench_hello(bench, 2, PS, STREAM, false);
+    assert_int_equal(welcomed(bench, 2), 0); // nothing of it is on disk
+    bench_publish(bench, 2, PS, 1, 2, "a");
+    assert_int_equal(broker_step(bench->broker, &event, &bench->update), 0);
+    assert_int_equal(bench_waiting(bench, 2, ACCEPTED), 0);
+    bench->no_append = false;
+    bench_turn(bench);
+    assert_int_equal(accepted_to(bench, 2), 2);
+    assert_int_equal(queue_of(bench, H)->unsettled, 2);
+}
+
 static void a_crash_keeps_what_is_unsettled_in_order(void **state) {
     struct bench *bench = *state;
     char out[256];
@@ -418,6 +437,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(nothing_is_said_before_it_is_durable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(repeats_are_dropped_also_after_a_crash, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_not_appended_is_asked_for_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_repeat_is_told_no_sooner_than_what_it_repeats, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_crash_keeps_what_is_unsettled_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_have_reasons, set_up, tear_down),
         cmocka_unit_test_setup_teardown(identity_is_the_keys, set_up, tear_down),

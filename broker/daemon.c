@@ -72,8 +72,11 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
         rc = journal_append(daemon->journal, daemon->batch, error);
     if (rc)
         return rc < 0 ? rc : -ENOSPC;
-    log_event(LOG_INFO, "journal.recovered", "folder=%s last=%llu ms=%llu", settings->journal,
-        (unsigned long long)journal_last(daemon->journal),
+    struct journal_status status;
+    journal_status(daemon->journal, &status);
+    log_event(status.torn_bytes ? LOG_WARNING : LOG_INFO, "journal.recovered",
+        "folder=%s last=%llu torn_bytes=%llu ms=%llu", settings->journal,
+        (unsigned long long)journal_last(daemon->journal), (unsigned long long)status.torn_bytes,
         (unsigned long long)((clock_monotonic_ns() - started) / CLOCK_MILLISECOND_NS));
     return 0;
 }

@@ -286,7 +286,8 @@ static int intake_one(struct broker *broker, struct session *session, struct upd
     if (known) {
         broker->counters.repeats++;
         session->counters.repeats++;
-        session_decided(session, arrival.sequence, 0);
+        // What it repeats may itself not be on disk yet.
+        session_decided(session, arrival.sequence, broker->next_record - 1);
         return 0;
     }
     return take_in(broker, &arrival, raw, update);

@@ -98,7 +98,7 @@ static int welcome(struct broker *broker, struct session *session, struct update
     answer.system = (char *)(uintptr_t)session->system->address;
     answer.bus.data = broker->bus;
     answer.bus.len = sizeof broker->bus;
-    answer.last_sequence = session->publisher ? session->publisher->sequence : 0;
+    answer.last_sequence = session->publisher ? session->publisher->durable : 0;
     answer.credit = &credit;
     answer.limits = &limits;
     answer.heartbeat_ms = most->heartbeat_ms;

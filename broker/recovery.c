@@ -31,7 +31,7 @@ static int restore_publisher(struct broker *broker, const Hutong__Bus__V1__Publi
     int rc = publishers_add(&broker->publishers, state->publisher, state->system,
         bytes_of(state->stream.data, state->stream.len), state->last_us, &publisher);
     if (rc == 0)
-        publisher->sequence = state->sequence;
+        publisher->sequence = publisher->durable = state->sequence;
     return rc;
 }
 
@@ -65,7 +65,7 @@ static void advance_publisher(struct broker *broker, uint32_t id, uint64_t seque
         return;
     publisher->last_us = time_ns / 1000;
     if (sequence > publisher->sequence)
-        publisher->sequence = sequence;
+        publisher->sequence = publisher->durable = sequence;
 }
 
 struct replayed {
