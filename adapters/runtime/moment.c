@@ -40,8 +40,8 @@ static bool moment_exists(const struct moment *m) {
 }
 
 int64_t moment_seconds(const struct moment *m) {
-    return days_of(m->year, m->month, m->day) * DAY_SECONDS + m->hour * 3600 + m->minute * 60 + m->second -
-           m->zone;
+    int of_day = m->hour * 3600 + m->minute * 60 + m->second;
+    return days_of(m->year, m->month, m->day) * DAY_SECONDS + of_day - m->zone;
 }
 
 struct moment moment_of(int64_t seconds, int32_t nanos, int32_t zone) {

@@ -274,7 +274,7 @@ static void nothing_counts_before_the_commit(void **state) {
 static void a_locked_database_is_tried_again(void **state) {
     (void)state;
     struct test_host test;
-    char command[256];
+    char command[512];
     open_connector(&test, SINK);
     snprintf(command, sizeof command,
         "(echo 'BEGIN EXCLUSIVE;'; echo '.shell touch %s/locked; while [ -e %s/locked ]; do sleep 0.05; "

@@ -101,12 +101,28 @@ static bool find_parameter(struct sink_rule *rule, struct bytes name, size_t *ou
     return false;
 }
 
+static int parse(const struct config_node *node, struct sink_statement *statement) {
+    struct sql_text sql = {0};
+    if (sql_parse(node->text, &sql))
+        return -ENOMEM;
+    size_t *sources = calloc(sql.count + 1, sizeof *sources);
+    struct db_value *values = calloc(sql.count + 1, sizeof *values);
+    if (!sources || !values) {
+        free(sources);
+        free(values);
+        sql_destroy(&sql);
+        return -ENOMEM;
+    }
+    statement->sql = sql;
+    statement->sources = sources;
+    statement->values = values;
+    return 0;
+}
+
 static bool load_sql(const struct config_node *node, struct sink_rule *rule, struct sink_statement *statement,
     struct report *report) {
     bool fine = true;
-    if (sql_parse(node->text, &statement->sql) ||
-        !(statement->sources = calloc(statement->sql.count + 1, sizeof *statement->sources)) ||
-        !(statement->values = calloc(statement->sql.count + 1, sizeof *statement->values))) {
+    if (parse(node, statement)) {
         config_error(node, report, "out of memory");
         return false;
     }
@@ -160,10 +176,9 @@ static bool load_statements(struct take_rule *rule, struct sink_rule *own, struc
         config_error(todo, report, "out of memory");
         return false;
     }
+    own->statement_count = count;
     for (size_t i = 0; i < count; i++)
-        fine = load_statement(
-                   one ? todo : todo->values[i], own, &own->statements[own->statement_count++], report) &&
-               fine;
+        fine = load_statement(one ? todo : todo->values[i], own, &own->statements[i], report) && fine;
     return fine;
 }
 
