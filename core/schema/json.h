@@ -10,7 +10,8 @@ struct json_options {
     bool indent;        // two blanks a level; otherwise one line
 };
 
-// Appends JSON text. The bytes are checked on the way. 0, VIEW_REFUSED with the text, -ENOMEM, -EMSGSIZE.
+// Appends JSON text; `options` NULL: none. An Any's type must be in the catalogue. The bytes are checked on
+// the way. 0, VIEW_REFUSED with the text, -ENOMEM, -EMSGSIZE.
 int json_from_message(const struct schema_message *type, struct bytes message,
     const struct json_options *options, struct buffer *out, struct error *error);
 

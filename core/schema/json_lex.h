@@ -1,5 +1,6 @@
-// JSON as RFC 8259 has it, read from front to back without a tree. What is wrong is VIEW_REFUSED, with its
-// place.
+// JSON as RFC 8259 has it, read from front to back without a tree. A library with a tree
+// (jansson) would lose numbers beyond int64 and the places of mistakes, and cost memory many times the text.
+// What is wrong is VIEW_REFUSED, with its place.
 #pragma once
 
 #include "core/schema/view.h"

@@ -24,6 +24,7 @@ struct reader {
 };
 
 #define COLD __attribute__((cold, noinline)) // keeps failures out of the way of what is fast
+#define RARE __attribute__((noinline))       // and what is seldom out of its registers
 
 static const struct schema_message no_message; // what is inside unknown groups
 
@@ -78,7 +79,7 @@ static inline bool spend(struct reader *r, size_t count) {
 static const uint8_t *read_fields(struct reader *r, const uint8_t *p, const uint8_t *end,
     const struct schema_message *type, const struct paths_node *node, uint32_t group);
 
-static struct schema_tag search(const struct schema_message *type, uint32_t number) {
+RARE static struct schema_tag search(const struct schema_message *type, uint32_t number) {
     const struct schema_field *field = schema_field_numbered(type, number);
     return field ? type->tags[field->index] : (struct schema_tag){.flags = 7};
 }
@@ -199,7 +200,7 @@ static inline const uint8_t *read_bytes(struct reader *r, const uint8_t *record,
     return next;
 }
 
-static const uint8_t *read_group(struct reader *r, const uint8_t *record, const uint8_t *p,
+RARE static const uint8_t *read_group(struct reader *r, const uint8_t *record, const uint8_t *p,
     const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
     const struct paths_node *node) {
     const struct schema_field *field = &type->fields[tag.index];
@@ -254,7 +255,7 @@ static void count_packed(struct reader *r, const uint8_t *p, size_t size, const 
         fail(r, p, "the message has too many elements");
 }
 
-static const uint8_t *read_packed(struct reader *r, const uint8_t *record, const uint8_t *p,
+RARE static const uint8_t *read_packed(struct reader *r, const uint8_t *record, const uint8_t *p,
     const uint8_t *end, const struct schema_message *type, struct schema_tag tag,
     const struct paths_node *node) {
     const struct schema_field *field = &type->fields[tag.index];
@@ -273,7 +274,7 @@ static const uint8_t *read_packed(struct reader *r, const uint8_t *record, const
 }
 
 // Also a field whose wire type does not fit.
-static const uint8_t *read_unknown(
+RARE static const uint8_t *read_unknown(
     struct reader *r, const uint8_t *record, const uint8_t *p, const uint8_t *end, uint32_t tag) {
     if ((tag & 7) != ENCODING_START) {
         const uint8_t *next = encoding_skip(p, end, tag, 0);
@@ -290,7 +291,7 @@ static const uint8_t *read_unknown(
     return p;
 }
 
-static const uint8_t *read_end(
+RARE static const uint8_t *read_end(
     struct reader *r, const uint8_t *record, const uint8_t *p, uint32_t tag, uint32_t group) {
     if (tag >> 3 != group)
         return fail(r, record, "a group ends that did not start");

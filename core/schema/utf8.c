@@ -25,12 +25,14 @@ static size_t character(const uint8_t *p, size_t left) {
     return (first == 0xF0 && p[1] < 0x90) || (first == 0xF4 && p[1] >= 0x90) ? 0 : 4;
 }
 
-bool utf8_valid_tail(const uint8_t *p, const uint8_t *end) {
+bool utf8_valid_long(const uint8_t *p, const uint8_t *end) {
     while (p < end) {
         while (end - p >= 8 && three(load_u32(p)) && three(load_u32(p + 3)))
             p += 6;
         while (end - p >= 4 && three(load_u32(p)))
             p += 3;
+        while (end - p >= 8 && !(utf8_eight(p) & 0x8080808080808080u))
+            p += 8;
         if (p == end)
             break;
         size_t size = character(p, (size_t)(end - p));

@@ -3,29 +3,33 @@
 
 #include "core/base/bytes.h"
 
-bool utf8_valid_tail(const uint8_t *p, const uint8_t *end);
+bool utf8_valid_long(const uint8_t *p, const uint8_t *end); // of any length
 
-// Eight bytes at a time while they are ASCII; the last ones overlap those before.
+static inline uint64_t utf8_eight(const uint8_t *p) {
+    uint64_t eight;
+    memcpy(&eight, p, sizeof eight);
+    return eight;
+}
+
+// Short ASCII texts, as most are, take one test: loads from both ends overlap in the middle.
 static inline bool utf8_valid(const uint8_t *p, size_t size) {
     const uint8_t *end = p + size;
-    uint64_t eight;
-    uint32_t head = 0, tail = 0;
+    uint64_t bits = 0;
+    if (size > 32)
+        return utf8_valid_long(p, end);
     if (size >= 8) {
-        for (; end - p > 8; p += 8) {
-            memcpy(&eight, p, 8);
-            if (eight & 0x8080808080808080u)
-                return utf8_valid_tail(p, end);
-        }
-        memcpy(&eight, end - 8, 8);
-        return !(eight & 0x8080808080808080u) || utf8_valid_tail(p, end);
-    }
-    if (size >= 4) {
-        memcpy(&head, p, 4);
-        memcpy(&tail, end - 4, 4);
+        bits = utf8_eight(p) | utf8_eight(end - 8);
+        if (size > 16)
+            bits |= utf8_eight(p + 8) | utf8_eight(end - 16);
+    } else if (size >= 4) {
+        uint32_t head, tail;
+        memcpy(&head, p, sizeof head);
+        memcpy(&tail, end - 4, sizeof tail);
+        bits = head | tail;
     } else if (size > 0) {
-        head = (uint32_t)(p[0] | p[size / 2] | p[size - 1]);
+        bits = (uint64_t)(p[0] | p[size / 2] | p[size - 1]);
     }
-    return !((head | tail) & 0x80808080u) || utf8_valid_tail(p, end);
+    return !(bits & 0x8080808080808080u) || utf8_valid_long(p, end);
 }
 
 static inline bool utf8_bytes(struct bytes text) {

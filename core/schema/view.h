@@ -17,12 +17,12 @@ enum {
 };
 
 // Whole-message check: wire types, lengths, overlong varints, groups, UTF-8 of strings, depth, counts,
-// required fields (proto2). Unknown fields are allowed and skipped. 0 or VIEW_REFUSED.
+// required fields (proto2). Unknown fields are allowed and skipped. 0 or VIEW_REFUSED; with required fields
+// also -ENOMEM. `limits` NULL: the defaults.
 int view_check(const struct schema_message *type, struct bytes message, const struct view_limits *limits,
     struct error *error);
 
-// ---- Paths: all that any expression reads of one type forms one trie, which one scan of a message fills.
-// ----
+// ---- Paths: all that expressions read of a type forms one trie, which one scan of a message fills. ----
 
 struct paths; // of one root type; built at load time, then immutable and shared
 
@@ -38,9 +38,10 @@ size_t paths_size(const struct paths *paths);
 
 // What a scan found at a slot.
 struct view_value {
-    bool present;         // seen in the bytes (for presence and for has())
-    uint32_t occurrences; // elements of a repeated field (packed ones counted singly), or pieces of a merged
-                          // message
+    // Seen in the bytes; of a field without presence: and not its default, as that says the same as nothing.
+    // So this is what has() asks for, whatever the field.
+    bool present;
+    uint32_t occurrences; // elements of a repeated field (packed ones counted singly), or pieces of a message
     union {
         int64_t i64;  // int32 int64 sint* sfixed* enum
         uint64_t u64; // uint32 uint64 fixed*
@@ -48,13 +49,13 @@ struct view_value {
         bool boolean;
         struct bytes bytes; // string, bytes; a message in one piece (what lies inside its length)
     };
-    // A repeated field or a message in several pieces: its occurrences, to be walked with view_next().
+    // A repeated field or a message in several pieces: its occurrences, to be walked with scan_next().
     uint32_t first_piece; // index in the scan's pieces
     uint32_t piece_count;
 };
 
-struct scan; // the filled slots of one message; reused from message to message, so that a scan allocates
-             // nothing
+// The filled slots of one message; reused from message to message, so that a scan allocates nothing.
+struct scan;
 
 struct scan *scan_new(const struct paths *paths); // returns owned; `paths` is borrowed and must outlive it
 void scan_destroy(struct scan **self);
@@ -75,18 +76,19 @@ struct view_cursor {
 bool scan_next(const struct scan *scan, const struct schema_field *field, const struct view_value *value,
     struct view_cursor *cursor, struct view_value *element);
 
-// Appends a whole message value (its pieces one after the other, which is the merge by the specification) to
-// `out`.
+// Appends a whole message value to `out`: its pieces one after the other, which is the merge by the
+// specification.
 int scan_append_message(const struct scan *scan, const struct view_value *value, struct buffer *out);
 
-// ---- Writing, for mappings and JSON. A record with its tag is appended whole or not at all. 0; -ENOMEM,
-// -EMSGSIZE; -ERANGE: the field can't hold the value; -EINVAL: not a field of that sort. Elements of repeated
-// fields are written one by one. ----
+// ---- Writing, for mappings and JSON. ----
+
+// A record with its tag is appended whole or not at all. 0; -ENOMEM, -EMSGSIZE; -ERANGE: the field can't hold
+// the value; -EINVAL: not a field of that sort. Elements of repeated fields are written one by one.
 int view_put_tag(struct buffer *out, uint32_t number, uint32_t wire_type);
 int view_put_varint(struct buffer *out, uint64_t value);
-int view_put_int(
-    struct buffer *out, const struct schema_field *field, int64_t value); // any integer kind, bool, enum
-int view_put_uint(struct buffer *out, const struct schema_field *field, uint64_t value); // unsigned kinds
+// Any integer kind, bool, enum.
+int view_put_int(struct buffer *out, const struct schema_field *field, int64_t value);
+int view_put_uint(struct buffer *out, const struct schema_field *field, uint64_t value);
 int view_put_double(struct buffer *out, const struct schema_field *field, double value);
-int view_put_bytes(
-    struct buffer *out, const struct schema_field *field, struct bytes value); // string bytes message
+// string, bytes; a message or group: its content.
+int view_put_bytes(struct buffer *out, const struct schema_field *field, struct bytes value);
