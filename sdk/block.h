@@ -8,8 +8,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define BLOCK_MESSAGES 256u       // a block is full with so many envelopes
-#define BLOCK_BYTES (256u * 1024) // or so many bytes; a larger envelope has a block of its own
+#define BLOCK_MESSAGES 256u // a block is full with so many envelopes
+#define BLOCK_BYTES 262144u // or so many bytes; a larger envelope has a block of its own
 #define BLOCK_SPARE 64u
 
 // Blocks kept for the next use.

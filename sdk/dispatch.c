@@ -48,9 +48,7 @@ void hutong_on_round_end(struct hutong *hutong, hutong_round_end *callback, void
 
 // ---- One delivery ----
 
-#define TEXTS_SIZE                                                                                           \
-    (2 * (WIRE_ID_LIMIT + WIRE_TYPE_LIMIT + WIRE_SUBJECT_LIMIT + 256) +                                      \
-        WIRE_ATTRIBUTE_LIMIT * (20 + 1024 + 2))
+#define TEXTS_SIZE ((size_t)8192 + (size_t)WIRE_ATTRIBUTE_LIMIT * (20 + 1024 + 2))
 
 // What a handler is given that needs a NUL at its end.
 struct texts {
@@ -72,7 +70,7 @@ static const char *const *attributes_of(struct texts *texts, struct bytes cursor
     size_t n = 0;
     struct bytes name;
     struct bytes value;
-    while (n < 2 * WIRE_ATTRIBUTE_LIMIT && wire_attribute_next(&cursor, &name, &value)) {
+    while (n < (size_t)2 * WIRE_ATTRIBUTE_LIMIT && wire_attribute_next(&cursor, &name, &value)) {
         texts->attributes[n++] = text_of(texts, name);
         texts->attributes[n++] = text_of(texts, value);
     }
@@ -92,9 +90,8 @@ struct round {
     struct hutong *hutong;
     uint64_t session;
     uint8_t bus[WIRE_STREAM_SIZE];
-    struct verdict *verdicts;
+    struct buffer verdicts; // struct verdict
     size_t count;
-    size_t capacity;
     struct settlements failed; // of the verdicts that are RETRY or REJECT
     size_t handled;
     bool broken;
@@ -114,20 +111,13 @@ void round_destroy(struct round **self) {
     if (!round)
         return;
     settlements_destroy(&round->failed);
-    free(round->verdicts);
+    buffer_destroy(&round->verdicts);
     free(round);
     *self = NULL;
 }
 
-static int round_reserve(struct round *round, size_t more) {
-    if (round->capacity - round->count >= more)
-        return 0;
-    struct verdict *larger = reallocarray(round->verdicts, round->count + more, sizeof *larger);
-    if (!larger)
-        return -ENOMEM;
-    round->verdicts = larger;
-    round->capacity = round->count + more;
-    return 0;
+static struct verdict *verdicts_of(const struct round *round) {
+    return (struct verdict *)(uintptr_t)round->verdicts.data; // realloc's alignment
 }
 
 static void call(
@@ -176,16 +166,18 @@ static void handle(struct round *round, const Hutong__Bus__V1__Deliver *deliver,
     if ((settlement.verdict == HUTONG_RETRY || settlement.verdict == HUTONG_REJECT) &&
         settlements_fail(&round->failed, position, &settlement) != 0)
         round->no_memory = true;
-    round->verdicts[round->count++] = (struct verdict){.position = position,
+    struct verdict verdict = {.position = position,
         .size = (uint32_t)(raw.size + varint_size(raw.size)),
         .verdict = settlement.verdict};
+    buffer_append(&round->verdicts, &verdict, sizeof verdict); // reserved by handle_run()
+    round->count++;
     round->handled++;
 }
 
 static int handle_run(struct round *round, const Hutong__Bus__V1__Deliver *deliver,
     const Hutong__Bus__V1__DeliveryRun *run, struct bytes *rest) {
     // A count that the body can't hold asks for no memory: an envelope takes a byte at least.
-    if (run->count > rest->size || round_reserve(round, run->count) != 0)
+    if (run->count > rest->size || buffer_reserve(&round->verdicts, run->count * sizeof(struct verdict)) != 0)
         return -1;
     for (uint32_t i = 0; i < run->count; i++) {
         struct bytes raw;
@@ -210,10 +202,11 @@ static void handle_arrival(struct round *round, struct arrival *arrival) {
 
 // The round's end failed: no verdict but this one counts, nor is anything left for later.
 static void replace(struct round *round, const struct hutong_settlement *settlement) {
+    struct verdict *verdicts = verdicts_of(round);
     settlements_clear(&round->failed);
     for (size_t i = 0; i < round->count; i++) {
-        round->verdicts[i].verdict = settlement->verdict;
-        if (settlements_fail(&round->failed, round->verdicts[i].position, settlement) != 0)
+        verdicts[i].verdict = settlement->verdict;
+        if (settlements_fail(&round->failed, verdicts[i].position, settlement) != 0)
             round->no_memory = true;
     }
 }
@@ -229,23 +222,14 @@ static void end_round(struct round *round) {
         replace(round, &settlement);
 }
 
-// Moves the failures over; under the lock.
-static int add_failures(struct settlements *to, struct settlements *from) {
-    if (to->failure_count == 0) {
-        struct settlements swap = *to;
-        to->failures = from->failures;
-        to->failure_count = from->failure_count;
-        to->failure_capacity = from->failure_capacity;
-        from->failures = swap.failures;
-        from->failure_count = 0;
-        from->failure_capacity = swap.failure_capacity;
-        return 0;
-    }
+// Under the lock.
+static int add_failures(struct settlements *to, const struct settlements *from) {
     for (size_t i = 0; i < from->failure_count; i++) {
-        struct hutong_settlement one = {.verdict = from->failures[i].reject ? HUTONG_REJECT : HUTONG_RETRY,
-            .retry_after_ms = from->failures[i].retry_after_ms};
-        snprintf(one.text, sizeof one.text, "%s", from->failures[i].text ? from->failures[i].text : "");
-        if (settlements_fail(to, from->failures[i].position, &one) != 0)
+        const struct failure *failure = &from->failures[i];
+        struct hutong_settlement one = {.verdict = failure->reject ? HUTONG_REJECT : HUTONG_RETRY,
+            .retry_after_ms = failure->retry_after_ms};
+        snprintf(one.text, sizeof one.text, "%s", settlements_text(from, failure));
+        if (settlements_fail(to, failure->position, &one) != 0)
             return -ENOMEM;
     }
     return 0;
@@ -272,7 +256,7 @@ static void publish_verdicts(struct round *round) {
     bool same = inward->session == round->session;
     int rc = add_failures(&inward->settlements, &round->failed);
     for (size_t i = 0; i < round->count && rc == 0; i++) {
-        const struct verdict *verdict = &round->verdicts[i];
+        const struct verdict *verdict = &verdicts_of(round)[i];
         if (verdict->verdict == HUTONG_LATER) {
             rc = same ? leave_for_later(inward, verdict) : 0;
             continue;
@@ -295,6 +279,7 @@ static void finish(struct round *round) {
     publish_verdicts(round);
     pthread_mutex_unlock(&round->hutong->lock);
     settlements_clear(&round->failed);
+    buffer_clear(&round->verdicts);
     round->count = 0;
     round->handled = 0;
 }
@@ -361,6 +346,7 @@ static void rest(struct hutong *hutong) {
     bool more = hutong->inward.head || outcomes_ready(&hutong->outcomes, hutong->decided);
     if (!more) {
         hutong->ready = false;
+        // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection): this descriptor never blocks
         ssize_t n = read(hutong->ready_fd, &value, sizeof value);
         (void)n; // nothing to read is fine
     }

@@ -73,6 +73,8 @@ static int teardown(void **state) {
         snprintf(file, sizeof file, "%s/%s", folder, entry->d_name);
         unlink(file);
     }
+    if (!dir)
+        return -1;
     closedir(dir);
     return rmdir(folder);
 }
@@ -132,10 +134,11 @@ static void it_stays_small(void **state) {
     inbox_close(&inbox);
     size_t files = 0;
     DIR *dir = opendir(folder);
-    while (readdir(dir))
+    while (dir && readdir(dir))
         files++;
-    closedir(dir);
-    assert_true(files < 10);
+    if (dir)
+        closedir(dir);
+    assert_true(files > 2 && files < 10);
     inbox = open_inbox();
     assert_true(inbox_has(inbox, here, next - 2));
     assert_false(inbox_has(inbox, here, next - 1));

@@ -100,15 +100,16 @@ static void pack_done(struct packing *packing, const struct range *done, size_t 
     }
 }
 
-static void pack_failures(struct packing *packing, const struct failure *failures, size_t count) {
-    static char none[] = "";
+static void pack_failures(
+    struct packing *packing, const struct settlements *settlements, size_t from, size_t count) {
     for (size_t i = 0; i < count; i++) {
+        const struct failure *one = &settlements->failures[from + i];
         Hutong__Bus__V1__Failure *failure = &packing->failure_items[i];
         hutong__bus__v1__failure__init(failure);
-        failure->position = failures[i].position;
-        failure->retry_after_ms = failures[i].retry_after_ms;
-        failure->reject = failures[i].reject;
-        failure->text = failures[i].text ? failures[i].text : none;
+        failure->position = one->position;
+        failure->retry_after_ms = one->retry_after_ms;
+        failure->reject = one->reject;
+        failure->text = (char *)(uintptr_t)settlements_text(settlements, one); // only read
         packing->failures[i] = failure;
     }
 }
@@ -128,7 +129,7 @@ static void send_settlements(
         settle.done = packing->done;
         settle.failures = packing->failures;
         pack_done(packing, settlements->done + done, settle.n_done);
-        pack_failures(packing, settlements->failures + failed, settle.n_failures);
+        pack_failures(packing, settlements, failed, settle.n_failures);
         wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
         frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_SETTLE;
         frame.settle = &settle;

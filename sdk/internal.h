@@ -37,7 +37,8 @@ int outcomes_reserve(struct outcomes *outcomes); // room for one more; 0 or -ENO
 void outcomes_push(struct outcomes *outcomes, const struct outcome *outcome);
 void outcomes_drop_last(
     struct outcomes *outcomes, uint64_t sequence); // the one pushed last, if it is `sequence`
-void outcomes_refuse(struct outcomes *outcomes, uint64_t sequence, const char *text);
+// Takes `text`, which may be NULL: it is a refusal also without memory for its text.
+void outcomes_refuse(struct outcomes *outcomes, uint64_t sequence, char *text);
 bool outcomes_ready(const struct outcomes *outcomes, uint64_t decided);
 size_t outcomes_take(struct outcomes *outcomes, uint64_t decided, struct outcome *out, size_t limit);
 void outcomes_destroy(struct outcomes *outcomes);
@@ -82,7 +83,7 @@ struct failure {
     uint64_t position;
     uint32_t retry_after_ms;
     bool reject;
-    char *text; // owned, or NULL
+    size_t text; // see settlements_text()
 };
 
 // What dispatch hands to the connection's thread. Under `lock`.
@@ -93,11 +94,13 @@ struct settlements {
     struct failure *failures;
     size_t failure_count;
     size_t failure_capacity;
+    struct buffer texts; // each with a NUL
 };
 
 int settlements_done(struct settlements *settlements, uint64_t position);
 int settlements_fail(
     struct settlements *settlements, uint64_t position, const struct hutong_settlement *settlement);
+const char *settlements_text(const struct settlements *settlements, const struct failure *failure);
 void settlements_clear(struct settlements *settlements);
 void settlements_destroy(struct settlements *settlements);
 
@@ -144,6 +147,7 @@ struct window {
     size_t bytes; // of its blocks
 };
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of who may touch it
 struct hutong {
     struct options options;
     pthread_t thread;

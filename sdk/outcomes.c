@@ -32,7 +32,7 @@ void outcomes_drop_last(struct outcomes *outcomes, uint64_t sequence) {
         outcomes->count--;
 }
 
-void outcomes_refuse(struct outcomes *outcomes, uint64_t sequence, const char *text) {
+void outcomes_refuse(struct outcomes *outcomes, uint64_t sequence, char *text) {
     size_t low = 0;
     size_t high = outcomes->count;
     while (low < high) {
@@ -42,11 +42,12 @@ void outcomes_refuse(struct outcomes *outcomes, uint64_t sequence, const char *t
         else
             high = middle;
     }
-    if (low == outcomes->count || at(outcomes, low)->sequence != sequence)
+    if (low == outcomes->count || at(outcomes, low)->sequence != sequence) {
+        free(text);
         return;
-    char *copy = strdup(text);
-    at(outcomes, low)->refusal = copy;
-    at(outcomes, low)->refused = true; // also without memory for the text
+    }
+    at(outcomes, low)->refused = true;
+    at(outcomes, low)->refusal = text;
 }
 
 bool outcomes_ready(const struct outcomes *outcomes, uint64_t decided) {

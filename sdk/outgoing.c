@@ -140,7 +140,7 @@ static void place_stored(struct hutong *hutong, struct block *block) {
 static struct block *stored(struct hutong *hutong, struct block *list, size_t count) {
     uint64_t ticket = 0;
     uint64_t bytes = 0;
-    while (count--) {
+    for (; count && list; count--) {
         struct block *next = list->next;
         ticket = list->ticket;
         bytes += list->body.size;
@@ -319,7 +319,7 @@ static unsigned refuse(struct hutong *hutong, const Hutong__Bus__V1__Refusal *re
         return 0;
     char text[512];
     snprintf(text, sizeof text, "%s: %.400s", wire_reason_name(refusal->reason), refusal->text);
-    outcomes_refuse(&hutong->outcomes, sequence, text);
+    outcomes_refuse(&hutong->outcomes, sequence, strdup(text));
     for (struct waiter *waiter = hutong->waiters; waiter; waiter = waiter->next)
         if (waiter->sequence == sequence) {
             waiter->refused = true;

@@ -395,25 +395,32 @@ size_t hutong_position(struct hutong *hutong, void *out, size_t size) {
     return have;
 }
 
+// Under the lock.
+static enum hutong_code store_position(
+    struct hutong *hutong, struct bytes position, struct hutong_error *error) {
+    enum hutong_code code = check_open(hutong, error);
+    if (code != HUTONG_OK)
+        return code;
+    struct block *block = gather_block(hutong, 0);
+    if (!block || set_position(block, position) != 0)
+        return sdk_fail(error, HUTONG_NO_MEMORY, true, "out of memory");
+    uint64_t ticket = block->ticket;
+    wake_for(hutong, block);
+    while (hutong->gather.durable_ticket < ticket && code == HUTONG_OK) {
+        code = check_open(hutong, error);
+        if (code == HUTONG_OK)
+            sdk_wait(hutong, UINT64_MAX);
+    }
+    return code;
+}
+
 enum hutong_code hutong_store_position(
     struct hutong *hutong, const void *position, size_t size, struct hutong_error *error) {
     enum hutong_code code = check_position(hutong, size, error);
     if (code != HUTONG_OK)
         return code;
     pthread_mutex_lock(&hutong->lock);
-    code = check_open(hutong, error);
-    struct block *block = code == HUTONG_OK ? gather_block(hutong, 0) : NULL;
-    if (code == HUTONG_OK && (!block || set_position(block, bytes_of(position, size)) != 0))
-        code = sdk_fail(error, HUTONG_NO_MEMORY, true, "out of memory");
-    if (code == HUTONG_OK) {
-        uint64_t ticket = block->ticket;
-        wake_for(hutong, block);
-        while (hutong->gather.durable_ticket < ticket && code == HUTONG_OK) {
-            code = check_open(hutong, error);
-            if (code == HUTONG_OK)
-                sdk_wait(hutong, UINT64_MAX);
-        }
-    }
+    code = store_position(hutong, bytes_of(position, size), error);
     pthread_mutex_unlock(&hutong->lock);
     return code;
 }

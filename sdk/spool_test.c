@@ -21,13 +21,13 @@ static char folder[] = "/tmp/hutong-spool-XXXXXX";
 
 static void remove_spool(const char *path) {
     DIR *dir = opendir(path);
-    assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
         char file[600];
         snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
         unlink(file);
     }
-    closedir(dir);
+    if (dir)
+        closedir(dir);
     rmdir(path);
 }
 

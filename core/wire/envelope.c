@@ -162,7 +162,7 @@ static int take_text(struct wire_envelope *out, const struct wire_field *field, 
     const struct slot *slot = &slots[field->number];
     if (field->bytes.size > slot->limit || !wire_text_valid(field->bytes))
         return refuse_text(error, slot->name, field->bytes, slot->limit);
-    *(struct bytes *)(void *)((char *)out + slot->offset) = field->bytes;
+    memcpy((char *)out + slot->offset, &field->bytes, sizeof field->bytes);
     return 0;
 }
 

@@ -42,7 +42,7 @@ static int check_message(const ProtobufCMessageDescriptor *type, struct bytes by
     uint64_t seen = 0;
     for (struct bytes rest = bytes; rest.size;) {
         size_t at = bytes.size - rest.size;
-        struct wire_field found;
+        struct wire_field found = {0};
         const char *wrong = wire_field_next(&rest, &found);
         if (wrong)
             return error_set(error, WIRE_REFUSED, "%s at byte %zu", wrong, at);

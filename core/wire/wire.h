@@ -14,7 +14,7 @@ typedef Hutong__Bus__V1__Reason wire_reason;
 
 #define WIRE_PROTOCOL 1u
 #define WIRE_STREAM_SIZE 16u
-#define WIRE_FRAME_LIMIT (256u * 1024u) // bytes of a control frame
+#define WIRE_FRAME_LIMIT 262144u // bytes of a control frame
 #define WIRE_ID_LIMIT 128u
 #define WIRE_TYPE_LIMIT 256u
 #define WIRE_SUBJECT_LIMIT 256u

@@ -253,8 +253,8 @@ static void body_refuses(void **state) {
         struct error error = {0};
         assert_int_equal(wire_body_next(&rest, &raw, &error), WIRE_REFUSED);
         assert_non_null(strstr(error.text, cases[i].says));
-        assert_ptr_equal(rest.data, cases[i].bytes);
-        assert_null(raw.data);
+        assert_true(rest.data == (const uint8_t *)cases[i].bytes);
+        assert_true(raw.data == NULL);
     }
 }
 

@@ -19,7 +19,8 @@ static struct hutong *running;
 
 static void on_signal(int number) {
     (void)number;
-    hutong_stop(running);
+    // hutong.h allows it here.
+    hutong_stop(running); // NOLINT(bugprone-signal-handler,cert-sig30-c,cert-msc54-cpp)
 }
 
 // Reports that the tenant may live elsewhere. The spool has it on disk when this returns.
