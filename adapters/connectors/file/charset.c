@@ -9,7 +9,7 @@ static const char *const display_names[] = {"UTF-8", "GB18030", "GBK"};
 
 struct charset {
     enum charset_name name;
-    iconv_t decoder; // GB18030 to UTF-8; unused for UTF-8
+    iconv_t decoder; // GB18030 to UTF-8; NULL for UTF-8
     iconv_t encoder;
 };
 
@@ -58,18 +58,18 @@ static const struct doubled {
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-static const iconv_t none = (iconv_t)-1; // NOLINT(performance-no-int-to-ptr)
+#define NONE ((iconv_t) - 1)
 
 struct charset *charset_new(enum charset_name name) {
     struct charset *charset = calloc(1, sizeof *charset);
     if (!charset)
         return NULL;
-    *charset = (struct charset){.name = name, .decoder = none, .encoder = none};
+    charset->name = name;
     if (name == CHARSET_UTF8)
         return charset;
     charset->decoder = iconv_open("UTF-8", "GB18030");
     charset->encoder = iconv_open("GB18030", "UTF-8");
-    if (charset->decoder == none || charset->encoder == none)
+    if (charset->decoder == NONE || charset->encoder == NONE)
         charset_destroy(&charset);
     return charset;
 }
@@ -79,9 +79,9 @@ void charset_destroy(struct charset **self) {
     *self = NULL;
     if (!charset)
         return;
-    if (charset->decoder != none)
+    if (charset->decoder) // one that couldn't be opened may be closed, too
         iconv_close(charset->decoder);
-    if (charset->encoder != none)
+    if (charset->encoder)
         iconv_close(charset->encoder);
     free(charset);
 }

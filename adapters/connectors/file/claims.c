@@ -204,9 +204,10 @@ static int choose(
     if (!folder)
         return later(error, "reading", claims->options.folder);
     int found = CLAIMS_NONE;
-    for (struct dirent *entry; found >= 0 && (entry = readdir(folder)) != NULL;) {
+    int fd = dirfd(folder);
+    for (struct dirent *entry; fd >= 0 && found >= 0 && (entry = readdir(folder)) != NULL;) {
         struct candidate candidate;
-        int rc = ready(claims, dirfd(folder), entry->d_name, now_ns, &candidate, wait_ns);
+        int rc = ready(claims, fd, entry->d_name, now_ns, &candidate, wait_ns);
         if (rc < 0)
             found = error_no_memory(error);
         else if (rc == 0 && (found == CLAIMS_NONE || before(claims, &candidate, best))) {

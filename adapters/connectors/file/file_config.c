@@ -157,17 +157,16 @@ static bool read_in_folders(const struct config_node *node, const struct connect
 static bool read_in_options(const struct config_node *node, const struct connector_host *host,
     struct dropbox_options *options, struct report *report) {
     size_t order = 0;
-    uint64_t limit = 64 << 10;
+    uint64_t limit = (uint64_t)64 << 10;
     options->settle_ns = 2 * CLOCK_SECOND_NS;
     bool good = read_name(node, &options->name, report);
     good = read_in_folders(node, host, options, report) && good;
     good = copy_text(node, "pattern", "*", &options->pattern, report) && good;
     good = copy_text(node, "marker", NULL, &options->marker, report) && good;
     good =
-        config_read_duration(node, "settle", 0, 24 * 3600 * CLOCK_SECOND_NS, &options->settle_ns, report) &&
-        good;
+        config_read_duration(node, "settle", 0, 86400 * CLOCK_SECOND_NS, &options->settle_ns, report) && good;
     good = config_read_choice(node, "order", order_names, &order, report) && good;
-    good = config_read_size(node, "record_limit", 64, 16 << 20, &limit, report) && good;
+    good = config_read_size(node, "record_limit", 64, (uint64_t)16 << 20, &limit, report) && good;
     good = read_format(node, NULL, &options->format, &options->header, report) && good;
     options->by_time = order == 1;
     options->format.record_limit = (size_t)limit;
@@ -296,8 +295,8 @@ static bool read_out_settings(const struct config_node *rule, const struct confi
     good = settings_path(folder, "folder", outfile->host->base_folder, &outfile->folder, report) && good;
     good = copy_text(says(rule, shared, "marker"), "marker", NULL, &outfile->marker, report) && good;
     good = config_read_int(says(rule, shared, "rows"), "rows", 1, 1000000, &rows, report) && good;
-    good = config_read_duration(says(rule, shared, "wait"), "wait", 0, 24 * 3600 * CLOCK_SECOND_NS,
-               &outfile->wait_ns, report) &&
+    good = config_read_duration(
+               says(rule, shared, "wait"), "wait", 0, 86400 * CLOCK_SECOND_NS, &outfile->wait_ns, report) &&
            good;
     good =
         config_read_choice(says(rule, shared, "newline"), "newline", newline_names, &newline, report) && good;
@@ -331,12 +330,16 @@ static bool read_out(struct take_rule *rule, const struct config_node *shared, s
 }
 
 static bool names_differ(const struct connector *connector, struct report *report) {
-    for (size_t i = 0; i < connector->outfile_count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(connector->outfiles[i]->name, connector->outfiles[j]->name) == 0) {
-                config_error(connector->outfiles[i]->rule->node, report, "two rules have one name");
-                return false;
-            }
+    for (size_t i = 0; i < connector->outfile_count; i++) {
+        const struct outfile *outfile = connector->outfiles[i];
+        for (size_t j = 0; j < i; j++) {
+            const struct outfile *other = connector->outfiles[j];
+            if (!outfile || !other || strcmp(outfile->name, other->name) != 0)
+                continue;
+            config_error(outfile->rule->node, report, "two rules have one name");
+            return false;
+        }
+    }
     return true;
 }
 

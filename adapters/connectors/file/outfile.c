@@ -121,16 +121,15 @@ static int make_line(struct outfile *outfile, struct error *error) {
 // delivery; until then the log keeps them.
 static int mark_all(struct outfile *outfile, const uint8_t *bus, struct error *error) {
     struct rowlog *log = outgoing_log(outfile->outgoing);
-    struct buffer positions = {0};
+    uint64_t *positions = NULL;
+    size_t count = 0;
     const uint8_t *of = rowlog_bus(log);
     int rc = 0;
-    if (of && memcmp(of, bus, ROWLOG_BUS_SIZE) == 0) {
-        rc = rowlog_positions(log, &positions, error);
-        if (rc == 0 && positions.size)
-            rc = outfile->host->mark_done(outfile->host->runtime,
-                (const uint64_t *)(const void *)positions.data, positions.size / sizeof(uint64_t), error);
-    }
-    buffer_destroy(&positions);
+    if (of && memcmp(of, bus, ROWLOG_BUS_SIZE) == 0)
+        rc = rowlog_positions(log, &positions, &count, error);
+    if (rc == 0 && count)
+        rc = outfile->host->mark_done(outfile->host->runtime, positions, count, error);
+    free(positions);
     if (rc != 0)
         return CONNECTOR_RETRY;
     outfile->unmarked = false;

@@ -21,9 +21,8 @@ int rejects_open(const char *path, uint64_t size, struct rejects **out, struct e
     int rc = rejects->path ? 0 : error_no_memory(error);
     if (rc == 0) {
         rejects->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        if (rejects->fd < 0 && (errno != ENOENT || size > 0))
-            rc = error_set(error, -errno, "%s: %s", path, strerror(errno));
-        else if (rejects->fd >= 0 && ftruncate(rejects->fd, (off_t)size) != 0)
+        bool missing = rejects->fd < 0 && errno == ENOENT && size == 0; // as it should be
+        if (!missing && (rejects->fd < 0 || ftruncate(rejects->fd, (off_t)size) != 0))
             rc = error_set(error, -errno, "%s: %s", path, strerror(errno));
     }
     if (rc == 0 && rejects->fd >= 0 && size == 0) { // of rows that are read again

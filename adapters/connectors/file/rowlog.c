@@ -320,16 +320,37 @@ const uint8_t *rowlog_bus(const struct rowlog *log) {
 
 static int add_position(void *context, uint64_t position, struct bytes row) {
     (void)row;
-    return buffer_append(context, &position, sizeof position);
+    uint8_t *at = buffer_extend(context, sizeof position);
+    if (!at)
+        return -ENOMEM;
+    store_u64(at, position);
+    return 0;
 }
 
-int rowlog_positions(struct rowlog *log, struct buffer *out, struct error *error) {
-    int rc = 0;
-    for (size_t i = 0; i + 8 <= log->known.size && rc == 0; i += 8) {
-        uint64_t position = load_u64(log->known.data + i);
-        rc = buffer_append(out, &position, sizeof position);
+// The positions as they are in the file.
+static int collect(struct rowlog *log, struct buffer *out, struct error *error) {
+    if (buffer_append_bytes(out, buffer_bytes(&log->known)) != 0)
+        return error_no_memory(error);
+    return each_from(log, log->bus_start, add_position, out, error);
+}
+
+int rowlog_positions(struct rowlog *log, uint64_t **out, size_t *count, struct error *error) {
+    struct buffer known = {0};
+    uint64_t *positions = NULL;
+    int rc = collect(log, &known, error);
+    size_t n = known.size / sizeof *positions;
+    if (rc == 0 && n) {
+        positions = malloc(n * sizeof *positions);
+        rc = positions ? 0 : error_no_memory(error);
     }
-    return rc ? error_no_memory(error) : each_from(log, log->bus_start, add_position, out, error);
+    for (size_t i = 0; positions && i < n; i++)
+        positions[i] = load_u64(known.data + i * sizeof *positions);
+    buffer_destroy(&known);
+    if (rc != 0)
+        return rc;
+    *out = positions;
+    *count = n;
+    return 0;
 }
 
 static int sync_folder(const char *path) {
@@ -349,17 +370,7 @@ static int sync_folder(const char *path) {
 
 // What the log begins with anew: the positions, and the commit that makes them count.
 static int make_known(struct rowlog *log, struct buffer *known, struct buffer *out, struct error *error) {
-    struct buffer positions = {0};
-    int rc = rowlog_positions(log, &positions, error);
-    for (size_t i = 0; i + 8 <= positions.size && rc == 0; i += 8) {
-        uint64_t position;
-        uint8_t *at = buffer_extend(known, 8);
-        memcpy(&position, positions.data + i, sizeof position);
-        if (at)
-            store_u64(at, position);
-        rc = at ? 0 : -ENOMEM;
-    }
-    buffer_destroy(&positions);
+    int rc = collect(log, known, error);
     if (rc == 0)
         rc = put_frame(out, FRAME_KNOWN, 0, buffer_bytes(known));
     return rc ? rc : put_frame(out, FRAME_COMMIT, 0, bytes_of(log->bus, ROWLOG_BUS_SIZE));

@@ -33,9 +33,9 @@ void rowlog_rollback(struct rowlog *log); // forgets what was added since the la
 
 // Of the last commit; NULL: there was none.
 const uint8_t *rowlog_bus(const struct rowlog *log);
-// All positions of that bus that the log knows: of its rows, and kept ones of rows before. Appends them to
-// `out` as uint64_t.
-int rowlog_positions(struct rowlog *log, struct buffer *out, struct error *error);
+// All positions of that bus that the log knows: of its rows, and kept ones of rows before. `*out`: owned,
+// NULL when there are none.
+int rowlog_positions(struct rowlog *log, uint64_t **out, size_t *count, struct error *error);
 
 // The intent: these rows become the file `name`. Durable when it returns 0. Nothing may be added until
 // rowlog_reset().

@@ -22,8 +22,6 @@ static void release_path(struct document_path *path) {
 
 static int to_utf8(const char *encoding, struct bytes bytes, struct buffer *out, struct error *error) {
     iconv_t converter = iconv_open("UTF-8", encoding);
-    if (converter == (iconv_t)-1) // NOLINT(performance-no-int-to-ptr)
-        return error_set(error, DOCUMENT_BAD, "the answer's encoding %s is not known", encoding);
     int rc = buffer_reserve(out, bytes.size * 3 + 4);
     char *copy = rc == 0 ? malloc(bytes.size + 1) : NULL;
     if (copy) {
@@ -33,7 +31,10 @@ static int to_utf8(const char *encoding, struct bytes bytes, struct buffer *out,
         char *to = (char *)out->data;
         size_t out_left = bytes.size * 3 + 4;
         if (iconv(converter, &in, &in_left, &to, &out_left) == (size_t)-1)
-            rc = error_set(error, DOCUMENT_BAD, "byte %zu is not %s", bytes.size - in_left + 1, encoding);
+            rc = errno == EBADF // from iconv_open()
+                     ? error_set(error, DOCUMENT_BAD, "the answer's encoding %s is not known", encoding)
+                     : error_set(
+                           error, DOCUMENT_BAD, "byte %zu is not %s", bytes.size - in_left + 1, encoding);
         out->size = (size_t)((uint8_t *)to - out->data);
         free(copy);
     } else {

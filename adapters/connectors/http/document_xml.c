@@ -156,9 +156,9 @@ static int each(struct document *document, const struct document_path *path,
     int (*visit)(void *context, struct document_item item), void *context, struct error *error) {
     xmlXPathObject *found = NULL;
     int rc = evaluate(document, NULL, path, &found, error);
-    if (rc == 0 && found->type != XPATH_NODESET)
+    if (found && found->type != XPATH_NODESET)
         rc = error_set(error, DOCUMENT_BAD, "the path of the records gives no nodes");
-    int count = rc == 0 && found->nodesetval ? found->nodesetval->nodeNr : 0;
+    int count = rc == 0 && found && found->nodesetval ? found->nodesetval->nodeNr : 0;
     for (int i = 0; i < count && rc == 0; i++)
         rc = visit(context, (struct document_item){.node = found->nodesetval->nodeTab[i]});
     xmlXPathFreeObject(found);
@@ -178,7 +178,7 @@ static int text(struct document *document, struct document_item item, const stru
     struct buffer *out, bool *present, struct error *error) {
     xmlXPathObject *found = NULL;
     int rc = evaluate(document, item.node, path, &found, error);
-    if (rc != 0)
+    if (rc != 0 || !found)
         return rc;
     bool nodes = found->type == XPATH_NODESET;
     bool empty = nodes && (!found->nodesetval || found->nodesetval->nodeNr == 0);

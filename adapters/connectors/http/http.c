@@ -35,7 +35,7 @@ void http_destroy(struct connector **self) {
     for (size_t i = 0; i < connector->push_count; i++)
         push_destroy(&connector->pushes[i]);
     for (size_t i = 0; i < connector->post_count; i++)
-        post_destroy(&connector->posts[i]);
+        post_clear(&connector->posts[i]);
     take_rules_destroy(&connector->take);
     free(connector->polls);
     free(connector->pushes);

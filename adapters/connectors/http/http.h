@@ -126,7 +126,7 @@ struct connector {
     size_t done_count;
     size_t done_capacity;
     bool away; // the service didn't answer in this round
-    struct post **posts;
+    struct post *posts;
     size_t post_count;
     struct server_options listen;
     const struct config_node *listen_node;
@@ -158,7 +158,7 @@ void request_destroy(struct request *request);
 void paths_destroy_all(struct document_path ***paths, size_t count);
 void poll_destroy(struct poll **self);
 void push_destroy(struct push **self);
-void post_destroy(struct post **self);
+void post_clear(struct post *post); // frees what it owns
 void http_destroy(struct connector **self);
 
 enum {

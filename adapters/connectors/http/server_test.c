@@ -126,6 +126,8 @@ static void test_endless_body(void **state) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0)
+        abort();
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     static const char head[] = "POST /a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " TOKEN
                                "\r\nTransfer-Encoding: chunked\r\n\r\n";
