@@ -202,6 +202,7 @@ static enum hutong_code take(struct hutong *hutong, const struct hutong_message 
         return sdk_fail(error, HUTONG_NO_MEMORY, true, "out of memory");
     struct wire_envelope envelope = {
         .id = message->id ? bytes_of_string(message->id) : make_id(hutong, hutong->gather.next, id),
+        .source = bytes_of_string(hutong->options.system), // receivers get it as it is
         .type = bytes_of_string(message->type),
         .subject = bytes_of_string(message->subject),
         .time_us = message->time_us ? message->time_us : clock_realtime_ns() / 1000,

@@ -175,6 +175,7 @@ static void a_message_is_accepted(void **state) {
     assert_int_equal(wire_body_next(&rest, &raw, NULL), 0);
     assert_int_equal(wire_envelope_parse(raw, &envelope, NULL), 0);
     assert_int_equal(envelope.id.size, 34); // the stream in hex, "-1"
+    assert_true(bytes_equal_string(envelope.source, "test/source"));
     assert_true(bytes_equal_string(envelope.payload, "abc") && bytes_equal_string(envelope.subject, "s"));
     assert_true(
         envelope.expires_us == 99 && envelope.time_us > 1700000000000000 && envelope.attribute_count == 2);
