@@ -1,4 +1,5 @@
 #include "core/mapping/internal.h"
+#include "core/schema/nearest.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -38,38 +39,49 @@ struct cel_program *mapping_expression(
     if (!program || want == CEL_DYN)
         return program;
     const struct cel_type *type = cel_program_type(program);
-    if (type->kind == want || type->kind == CEL_DYN)
+    if (type->kind == want || type->kind == CEL_DYN || (want == CEL_INT && type->kind == CEL_ENUM))
         return program;
     char have[160];
     char wanted[160];
-    config_error_inside(scalar, 0, scalar->text.size, report, "this is a %s, but a %s is needed here",
+    config_error_inside(scalar, 0, scalar->text.size, report, "this is %s, but %s is needed here",
         cel_type_name(type, have, sizeof have),
         cel_type_name(&(struct cel_type){.kind = want}, wanted, sizeof wanted));
     cel_program_destroy(&program);
     return NULL;
 }
 
-// "msg.a.b": a selection and nothing else.
-static bool is_selection(struct bytes source) {
-    bool dots = false;
-    for (size_t i = 0; i < source.size; i++) {
-        char c = (char)source.data[i];
-        dots |= c == '.';
-        if (!isalnum((unsigned char)c) && c != '_' && c != '.')
+// 'MOVE_IN': a name in quotes is the value of an enum. False where the scalar is anything else.
+static bool enum_name(const struct config_node *scalar, struct bytes *name) {
+    struct bytes text = scalar->text;
+    if (text.size < 3 || (text.data[0] != '"' && text.data[0] != '\'') ||
+        text.data[text.size - 1] != text.data[0])
+        return false;
+    *name = bytes_of(text.data + 1, text.size - 2);
+    for (size_t i = 0; i < name->size; i++)
+        if (!isalnum(name->data[i]) && name->data[i] != '_')
             return false;
-    }
-    return dots && source.size && (isalpha(source.data[0]) || source.data[0] == '_');
+    return true;
 }
 
-// The guard is best effort: where has() does not apply, there is nothing that could be absent.
-static struct cel_program *compile_guard(struct bytes source, const struct cel_env *env) {
-    struct buffer text = {0};
-    struct cel_program *guard = NULL;
-    if (is_selection(source) && buffer_append_format(&text, "has(%.*s)", BYTES_ARGS(source)) == 0 &&
-        cel_compile(env, buffer_bytes(&text), NULL, &guard, NULL) != 0)
-        guard = NULL;
-    buffer_destroy(&text);
-    return guard;
+static const char *nearest_value(const struct schema_enum *enumeration, struct bytes name) {
+    struct nearest nearest = nearest_start(name);
+    for (size_t i = 0; i < enumeration->value_count; i++)
+        nearest_offer(&nearest, enumeration->values[i].name);
+    return nearest.best;
+}
+
+static void load_enum(
+    struct mapped_field *mapped, const struct config_node *scalar, struct bytes name, struct report *report) {
+    const struct schema_enum *enumeration = mapped->field->enumeration;
+    const struct schema_enum_value *value = schema_enum_named(enumeration, name);
+    if (value) {
+        mapped->number = value->number;
+        return;
+    }
+    const char *nearest = nearest_value(enumeration, name);
+    config_error_inside(scalar, 1, name.size, report, "%s has no value \"%.*s\"%s%s%s",
+        enumeration->full_name, BYTES_ARGS(name), nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+        nearest ? "\"?" : "");
 }
 
 static struct mapping *load(const struct config_node *node, const struct schema_message *target,
@@ -79,7 +91,10 @@ static void load_nested(struct mapped_field *mapped, const struct config_node *v
     const struct cel_env *env, struct report *report, unsigned depth) {
     const struct schema_field *field = mapped->field;
     if (field->repeated || field->kind != SCHEMA_MESSAGE || mapping_special(field->message) != MAPPING_PLAIN)
-        config_error(value, report, "%s is no message: expected an expression, not a mapping", field->name);
+        config_error(value, report, "%s is %s: expected an expression, not a mapping", field->name,
+            field->map        ? "a map"
+            : field->repeated ? "a list"
+                              : "no message");
     else if (depth == NESTING_LIMIT)
         config_error(value, report, "mappings nest at most %d deep", NESTING_LIMIT);
     else
@@ -88,18 +103,22 @@ static void load_nested(struct mapped_field *mapped, const struct config_node *v
 
 static void load_expression(struct mapped_field *mapped, const struct config_node *value,
     const struct cel_env *env, struct report *report) {
+    const struct schema_field *field = mapped->field;
+    struct bytes name;
+    if (value->kind == CONFIG_SCALAR && field->kind == SCHEMA_ENUM && !field->repeated &&
+        enum_name(value, &name)) {
+        load_enum(mapped, value, name, report);
+        return;
+    }
     mapped->program = compile(value, env, report);
     if (!mapped->program)
         return;
     char have[160];
     char wanted[400];
     const struct cel_type *type = cel_program_type(mapped->program);
-    if (!mapping_fits(mapped->field, type, wanted, sizeof wanted))
-        config_error_inside(value, 0, value->text.size, report, "%s.%s takes a %s, but this is a %s",
-            mapped->field->parent->full_name, mapped->field->name, wanted,
-            cel_type_name(type, have, sizeof have));
-    else if (mapped->field->presence)
-        mapped->guard = compile_guard(value->text, env);
+    if (!mapping_fits(field, type, wanted, sizeof wanted))
+        config_error_inside(value, 0, value->text.size, report, "%s.%s takes %s, but this is %s",
+            field->parent->full_name, field->name, wanted, cel_type_name(type, have, sizeof have));
 }
 
 static const struct schema_field *find_field(
@@ -144,6 +163,22 @@ static int by_number(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static bool is_mapped(const struct mapping *mapping, const struct schema_field *field) {
+    for (size_t i = 0; i < mapping->count; i++)
+        if (mapping->fields[i].field == field)
+            return true;
+    return false;
+}
+
+static void check_required(
+    const struct mapping *mapping, const struct config_node *node, struct report *report) {
+    const struct schema_message *target = mapping->target;
+    for (size_t i = 0; i < target->field_count; i++)
+        if (target->fields[i].required && !is_mapped(mapping, &target->fields[i]))
+            config_error(
+                node, report, "%s.%s is required, but not mapped", target->full_name, target->fields[i].name);
+}
+
 static struct mapping *load(const struct config_node *node, const struct schema_message *target,
     const struct cel_env *env, struct report *report, unsigned depth) {
     struct mapping *mapping = calloc(1, sizeof *mapping);
@@ -159,6 +194,7 @@ static struct mapping *load(const struct config_node *node, const struct schema_
     for (size_t i = 0; i < node->count; i++)
         load_field(mapping, node->keys[i], node->values[i], env, report, depth);
     qsort(mapping->fields, mapping->count, sizeof *mapping->fields, by_number);
+    check_required(mapping, node, report);
     return mapping;
 }
 
@@ -181,7 +217,6 @@ void mapping_destroy(struct mapping **self) {
         return;
     for (size_t i = 0; mapping->fields && i < mapping->count; i++) {
         cel_program_destroy(&mapping->fields[i].program);
-        cel_program_destroy(&mapping->fields[i].guard);
         mapping_destroy(&mapping->fields[i].nested);
     }
     free(mapping->fields);

@@ -1,21 +1,26 @@
+// Which values fit which fields.
 #include "core/mapping/internal.h"
 
 #include <stdio.h>
 
 enum mapping_special mapping_special(const struct schema_message *message) {
-    const char *name = message->full_name;
-    if (strcmp(name, "google.protobuf.Timestamp") == 0)
+    static const char prefix[] = "google.protobuf.";
+    static const char *const wrappers[] = {"BoolValue", "Int32Value", "Int64Value", "UInt32Value",
+        "UInt64Value", "FloatValue", "DoubleValue", "StringValue", "BytesValue"};
+    if (strncmp(message->full_name, prefix, sizeof prefix - 1) != 0)
+        return MAPPING_PLAIN;
+    const char *name = message->full_name + sizeof prefix - 1;
+    if (strcmp(name, "Timestamp") == 0)
         return MAPPING_TIMESTAMP;
-    if (strcmp(name, "google.protobuf.Duration") == 0)
+    if (strcmp(name, "Duration") == 0)
         return MAPPING_DURATION;
-    size_t length = strlen(name);
-    bool value =
-        strncmp(name, "google.protobuf.", 16) == 0 && length > 5 && strcmp(name + length - 5, "Value") == 0;
-    return value && message->field_count == 1 && !message->fields[0].repeated ? MAPPING_WRAPPER
-                                                                              : MAPPING_PLAIN;
+    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
+        if (strcmp(name, wrappers[i]) == 0 && message->field_count == 1)
+            return MAPPING_WRAPPER;
+    return MAPPING_PLAIN;
 }
 
-// The CEL kind that a scalar field takes, and how people write it.
+// The CEL kind that a field takes, and how people write it.
 static enum cel_kind kind_of(const struct schema_field *field, const char **name) {
     switch (field->kind) {
     case SCHEMA_STRING:
@@ -35,7 +40,7 @@ static enum cel_kind kind_of(const struct schema_field *field, const char **name
     case SCHEMA_UINT32:
     case SCHEMA_FIXED64:
     case SCHEMA_FIXED32:
-        *name = "uint";
+        *name = "uint or int";
         return CEL_UINT;
     case SCHEMA_ENUM:
         *name = field->enumeration->full_name;
@@ -45,23 +50,45 @@ static enum cel_kind kind_of(const struct schema_field *field, const char **name
         *name = field->message->full_name;
         return CEL_MESSAGE;
     default:
-        *name = "int";
+        *name = "int or uint";
         return CEL_INT;
     }
 }
 
+static bool is_whole(enum cel_kind kind) {
+    return kind == CEL_INT || kind == CEL_UINT || kind == CEL_ENUM;
+}
+
+static bool scalar_fits(enum cel_kind field, enum cel_kind value) {
+    return field == value || (is_whole(field) && is_whole(value));
+}
+
 static bool message_fits(const struct schema_field *field, const struct cel_type *type) {
+    const char *unused;
     switch (mapping_special(field->message)) {
     case MAPPING_TIMESTAMP:
         return type->kind == CEL_TIMESTAMP;
     case MAPPING_DURATION:
         return type->kind == CEL_DURATION;
-    case MAPPING_WRAPPER: {
-        char unused[8];
-        return mapping_fits(&field->message->fields[0], type, unused, sizeof unused);
-    }
+    case MAPPING_WRAPPER:
+        return scalar_fits(kind_of(&field->message->fields[0], &unused), type->kind);
     default:
         return type->kind == CEL_MESSAGE && type->message == field->message;
+    }
+}
+
+static const char *special_name(const struct schema_field *field, const char *name) {
+    const char *inner = name;
+    switch (mapping_special(field->message)) {
+    case MAPPING_TIMESTAMP:
+        return "timestamp";
+    case MAPPING_DURATION:
+        return "duration";
+    case MAPPING_WRAPPER:
+        kind_of(&field->message->fields[0], &inner);
+        return inner;
+    default:
+        return name;
     }
 }
 
@@ -69,31 +96,41 @@ static bool single_fits(
     const struct schema_field *field, const struct cel_type *type, char *wanted, size_t size) {
     const char *name;
     enum cel_kind kind = kind_of(field, &name);
-    snprintf(wanted, size, "%s", name);
+    snprintf(wanted, size, "%s", kind == CEL_MESSAGE ? special_name(field, name) : name);
     if (type->kind == CEL_DYN || type->kind == CEL_NULL)
         return true;
     if (kind == CEL_MESSAGE)
         return message_fits(field, type);
-    if (kind == CEL_ENUM)
-        return type->kind == CEL_INT || (type->kind == CEL_ENUM && type->enumeration == field->enumeration);
-    return type->kind == kind || (kind == CEL_INT && type->kind == CEL_ENUM);
+    if (kind == CEL_ENUM && type->kind == CEL_ENUM)
+        return type->enumeration == field->enumeration;
+    return scalar_fits(kind, type->kind);
+}
+
+bool mapping_takes(const struct schema_field *field, const struct cel_value *value) {
+    const char *unused;
+    enum cel_kind kind = kind_of(field, &unused);
+    struct cel_type type = {.kind = value->kind};
+    if (kind != CEL_MESSAGE)
+        return scalar_fits(kind, value->kind);
+    if (value->kind == CEL_MESSAGE)
+        type.message = value->message.type;
+    return message_fits(field, &type);
 }
 
 bool mapping_fits(const struct schema_field *field, const struct cel_type *type, char *wanted, size_t size) {
-    char inner[160];
+    static const struct cel_type any = {.kind = CEL_DYN};
+    char element[160];
+    char key[160];
     if (!field->repeated)
         return single_fits(field, type, wanted, size);
-    if (field->map) {
-        char key[160];
-        const struct cel_type any = {.kind = CEL_DYN};
-        bool fits = single_fits(&field->message->fields[0], type->key ? type->key : &any, key, sizeof key);
-        fits &= single_fits(
-            &field->message->fields[1], type->element ? type->element : &any, inner, sizeof inner);
-        snprintf(wanted, size, "map(%s, %s)", key, inner);
-        return type->kind == CEL_DYN || (type->kind == CEL_MAP && fits);
+    const struct cel_type *have = type->element ? type->element : &any;
+    if (!field->map) {
+        bool fits = single_fits(field, have, element, sizeof element);
+        snprintf(wanted, size, "list(%s)", element);
+        return type->kind == CEL_DYN || (type->kind == CEL_LIST && fits);
     }
-    const struct cel_type any = {.kind = CEL_DYN};
-    bool fits = single_fits(field, type->element ? type->element : &any, inner, sizeof inner);
-    snprintf(wanted, size, "list(%s)", inner);
-    return type->kind == CEL_DYN || (type->kind == CEL_LIST && fits);
+    bool fits = single_fits(&field->message->fields[0], type->key ? type->key : &any, key, sizeof key);
+    fits &= single_fits(&field->message->fields[1], have, element, sizeof element);
+    snprintf(wanted, size, "map(%s, %s)", key, element);
+    return type->kind == CEL_DYN || (type->kind == CEL_MAP && fits);
 }
