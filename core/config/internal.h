@@ -63,6 +63,9 @@ void *file_alloc(struct config_file *file, size_t size); // zeroed; NULL without
 // Reads the events of libyaml into the tree. 0, 1 (reported), -ENOMEM.
 int parse_tree(struct config_file *file, const struct config_limits *limits, struct report *report);
 
+// Reports each key of a mapping that was there before, with the place of the first. 0 or -ENOMEM.
+int check_duplicates(const struct config_node *node, struct report *report);
+
 // What libyaml says, in words that say what would be right; `wrong` is what stands there.
 const char *yaml_words(const char *problem, struct bytes rest);
 

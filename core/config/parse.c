@@ -1,8 +1,6 @@
 #include "core/config/internal.h"
 #include "core/config/text.h"
 
-#include "core/base/map.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <yaml.h>
@@ -218,46 +216,6 @@ static int open_frame(struct parser *parser, const yaml_event_t *event, enum con
 
 // ---- The end of a mapping or sequence ----
 
-static void refuse_duplicate(
-    struct parser *parser, const struct config_node *key, const struct config_node *first) {
-    config_error(key, parser->report, "duplicate key \"%.*s\"; the first is at line %u, column %u",
-        BYTES_ARGS(key->text), first->mark.line, first->mark.column);
-}
-
-// What was refused as a key has no text.
-static bool is_comparable(const struct config_node *key) {
-    return key->text.size > 0;
-}
-
-static int check_many(struct parser *parser, const struct config_node *node) {
-    struct map *seen = map_new();
-    int rc = seen ? 0 : -ENOMEM;
-    for (size_t i = 0; rc == 0 && i < node->count; i++) {
-        struct config_node *key = node->keys[i];
-        if (!is_comparable(key))
-            continue;
-        const struct config_node *first = map_get(seen, key->text);
-        if (first)
-            refuse_duplicate(parser, key, first);
-        else
-            rc = map_put(seen, key->text, key);
-    }
-    map_destroy(&seen);
-    return rc;
-}
-
-static int check_duplicates(struct parser *parser, const struct config_node *node) {
-    if (node->count > 16)
-        return check_many(parser, node);
-    for (size_t i = 1; i < node->count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (is_comparable(node->keys[i]) && bytes_equal(node->keys[i]->text, node->keys[j]->text)) {
-                refuse_duplicate(parser, node->keys[i], node->keys[j]);
-                break;
-            }
-    return 0;
-}
-
 static int take_children(struct parser *parser, const struct frame *frame) {
     struct config_node *node = &frame->node->public;
     bool mapping = node->kind == CONFIG_MAPPING;
@@ -276,7 +234,7 @@ static int take_children(struct parser *parser, const struct frame *frame) {
     node->keys = mapping ? all : NULL;
     node->values = values;
     parser->pending_count = frame->first;
-    return mapping ? check_duplicates(parser, node) : 0;
+    return mapping ? check_duplicates(node, parser->report) : 0;
 }
 
 static int close_frame(struct parser *parser, const yaml_event_t *event) {
