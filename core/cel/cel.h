@@ -34,6 +34,7 @@ struct cel_type {
     const struct cel_type *key;
     const struct schema_message *message;
     const struct schema_enum *enumeration;
+    bool nullable; // null, or a value of the kind: google.protobuf.Int64Value and its like
 };
 
 // What is wrong with an expression: `offset` and `length` in bytes of the source. At most CEL_PROBLEMS are
@@ -46,14 +47,17 @@ struct cel_problem {
 };
 struct cel_problems {
     size_t count;
-    struct cel_problem items[CEL_PROBLEMS];
+    struct cel_problem items[CEL_PROBLEMS]; // in the order of their places
 };
 
+// 0 means the default.
 struct cel_limits {
     size_t source;  // bytes of an expression: 16 KiB
     size_t nodes;   // 10,000
     size_t depth;   // 100
     size_t matches; // PCRE2 match limit for matches(): 100,000
+    size_t steps;   // elements, and kilobytes of long texts, that one evaluation walks over: 1,000,000
+    size_t memory;  // bytes that one evaluation may take: 64 MiB
 };
 extern const struct cel_limits cel_default_limits;
 
@@ -98,14 +102,15 @@ struct cel_value {
         int64_t i64;
         uint64_t u64;
         double f64;
-        struct bytes bytes; // STRING, BYTES: borrowed from the message, the program or the activation's arena
+        struct bytes bytes; // STRING, BYTES, TYPE (its name): borrowed from the message, the program or the
+                            // activation's arena
         struct {
             int64_t seconds;
             int32_t nanos;
         } time; // TIMESTAMP, DURATION
         struct {
             const struct schema_message *type;
-            const struct view_value *view; // of `scan`
+            const struct view_value *view; // of `scan`; NULL in all that comes out of cel_eval()
             const struct scan *scan;
             struct bytes bytes; // whole message, when `view` is NULL
         } message;

@@ -1,27 +1,14 @@
-// Values that come out of expressions, for those who take them apart: mappings and connectors. Lists, maps
+// Values that came out of expressions, for those who take them apart: mappings and connectors. Lists, maps
 // and messages lie in the activation's arena or in the message's own bytes, and live until the activation's
 // reset.
 #pragma once
 
+#include "core/base/buffer.h"
 #include "core/cel/cel.h"
-
-struct cel_list {
-    size_t size;
-    const struct cel_value *items;
-};
-
-// Entries in the order they were written; keys differ from each other (bool, int, uint, string).
-struct cel_map {
-    size_t size;
-    const struct cel_value *keys;
-    const struct cel_value *values;
-    const uint32_t *index; // entries by hash of the key, with 1 added; NULL: few enough to be searched
-    size_t index_size;     // a power of two
-};
 
 // What kind of error came out.
 enum cel_fault {
-    CEL_FAULT_MEMORY,
+    CEL_FAULT_MEMORY, // of the machine
     CEL_FAULT_NO_OVERLOAD,
     CEL_FAULT_NO_KEY,
     CEL_FAULT_NO_FIELD,
@@ -31,7 +18,8 @@ enum cel_fault {
     CEL_FAULT_CONVERSION,
     CEL_FAULT_ARGUMENT,
     CEL_FAULT_UNMAPPED, // codes(): the map has no entry
-    CEL_FAULT_LIMIT,    // steps, memory, depth or pattern matching
+    CEL_FAULT_UNSET,    // a variable without a value
+    CEL_FAULT_LIMIT,    // steps, memory or pattern matching
 };
 
 struct cel_error {
@@ -39,28 +27,28 @@ struct cel_error {
     const char *text;
 };
 
-static inline size_t cel_list_size(const struct cel_list *list) {
-    return list->size;
-}
-
-static inline size_t cel_map_size(const struct cel_map *map) {
-    return map->size;
-}
-
-// The i-th element or entry. 0, -EINVAL (no such one).
+size_t cel_list_size(const struct cel_list *list);
+// The i-th element, from 0. 0, -ERANGE behind the end, -ENOMEM.
 int cel_list_get(
     const struct cel_list *list, struct cel_activation *activation, size_t i, struct cel_value *out);
+
+// Keys differ from each other (bool, int, uint, string).
+size_t cel_map_size(const struct cel_map *map);
+// The i-th entry, in the order in which the keys came. 0, -ERANGE behind the end, -ENOMEM.
 int cel_map_entry(const struct cel_map *map, struct cel_activation *activation, size_t i,
     struct cel_value *key, struct cel_value *value);
 
-// Appends a message value's wire bytes. 0, -ENOMEM, -EMSGSIZE.
-int cel_message_append(const struct cel_value *value, struct buffer *out);
+// Appends a message value's wire bytes. 0, -ENOMEM, -EMSGSIZE, -EINVAL for a value of another kind.
+int cel_message_append(const struct cel_value *message, struct buffer *out);
+// Whether a message value was there, and is not the default that stands for an absent field.
+bool cel_message_present(const struct cel_value *message);
 
 // Whether two values are equal in CEL: numbers across their kinds, lists and maps by what they hold, messages
-// field by field. `activation`: whose arena may be used.
+// field by field. `activation`: whose arena may be used. False too when the limits don't allow to find out.
 bool cel_equal(struct cel_activation *activation, const struct cel_value *a, const struct cel_value *b);
 
-// A bare field that tells "set" from "default", and is not set: a mapping leaves it out.
+// Whether the program only selects a field that tells "set" from "default" (a message, a proto3 optional, a
+// column of a row), and the field is not set: its value is a default that nobody wrote.
 bool cel_program_absent(const struct cel_program *program, const struct cel_activation *activation);
 
 // A kind as people write it: "string", "list".

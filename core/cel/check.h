@@ -1,0 +1,18 @@
+// The checker's parts. A node with a problem has the type CEL_ERROR, of which nothing more is said.
+#pragma once
+
+#include "core/cel/compiler.h"
+#include "core/cel/types.h"
+
+#define TYPE_NAME 128 // of a type in a message
+
+void check_node(struct compiler *compiler, struct ast *node);
+void check_name(struct compiler *compiler, struct ast *node);
+void check_select(struct compiler *compiler, struct ast *node);
+void check_call(struct compiler *compiler, struct ast *node);
+// What codes(), in_codes() and functions with a time zone need from their literals.
+void check_bound(struct compiler *compiler, struct ast *node);
+
+// Sets the node's type; NULL (no memory) and problems make it CEL_ERROR.
+void check_set(struct ast *node, const struct cel_type *type);
+const char *check_type_name(const struct ast *node, char out[TYPE_NAME]);

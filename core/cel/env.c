@@ -1,0 +1,58 @@
+#include "core/cel/compiler.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct cel_env *cel_env_new(
+    const struct catalogue *catalogue, const struct codes *codes, const char *container) {
+    struct cel_env *env = calloc(1, sizeof *env);
+    if (!env)
+        return NULL;
+    env->catalogue = catalogue;
+    env->codes = codes;
+    env->container = strdup(container ? container : "");
+    if (!env->container)
+        cel_env_destroy(&env);
+    return env;
+}
+
+void cel_env_destroy(struct cel_env **self) {
+    struct cel_env *env = *self;
+    if (!env)
+        return;
+    for (size_t i = 0; i < env->count; i++)
+        free(env->variables[i].name);
+    free(env->variables);
+    free(env->container);
+    free(env);
+    *self = NULL;
+}
+
+static int declare(struct cel_env *env, const char *name, struct cel_variable variable, size_t *index) {
+    for (size_t i = 0; i < env->count; i++)
+        if (strcmp(env->variables[i].name, name) == 0)
+            return -EEXIST;
+    struct cel_variable *grown = realloc(env->variables, (env->count + 1) * sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    env->variables = grown;
+    variable.name = strdup(name);
+    if (!variable.name)
+        return -ENOMEM;
+    env->variables[env->count] = variable;
+    *index = env->count++;
+    return 0;
+}
+
+int cel_env_declare_message(struct cel_env *env, const char *name, struct paths *paths, size_t *index) {
+    const struct schema_message *message = paths_root(paths);
+    struct cel_variable variable = {.paths = paths, .type = {.kind = CEL_MESSAGE, .message = message}};
+    return declare(env, name, variable, index);
+}
+
+int cel_env_declare(struct cel_env *env, const char *name, enum cel_kind kind, size_t *index) {
+    struct cel_variable variable = {.type = {.kind = kind}};
+    if (kind < CEL_BOOL || kind > CEL_DURATION)
+        return -EINVAL;
+    return declare(env, name, variable, index);
+}

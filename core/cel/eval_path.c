@@ -1,0 +1,136 @@
+// Fields of a variable, as the scan found them.
+#include "core/cel/collections.h"
+#include "core/cel/compiler.h"
+#include "core/cel/types.h"
+
+static const struct scan *scan_of(
+    const struct node *node, struct cel_activation *activation, struct cel_value *out) {
+    size_t index = node->path.variable;
+    const struct scan *scan = index < activation->count ? activation->variables[index].scan : NULL;
+    if (!scan)
+        value_fail(activation, out, CEL_FAULT_UNSET, "the variable %s has no value",
+            activation->program->env->variables[index].name);
+    return scan;
+}
+
+#define PATH(name)                                                                                           \
+    static void name(const struct node *node, struct cel_activation *activation, struct cel_value *out)
+#define PATH_START                                                                                           \
+    const struct scan *scan = scan_of(node, activation, out);                                                \
+    if (!scan)                                                                                               \
+        return;                                                                                              \
+    const struct view_value *view = scan_value(scan, node->path.slot)
+
+PATH(path_bool) {
+    PATH_START;
+    value_set_bool(out, view->boolean);
+}
+
+PATH(path_int) {
+    PATH_START;
+    value_set_int(out, view->i64);
+}
+
+PATH(path_uint) {
+    PATH_START;
+    out->kind = CEL_UINT;
+    out->u64 = view->u64;
+}
+
+PATH(path_double) {
+    PATH_START;
+    out->kind = CEL_DOUBLE;
+    out->f64 = view->f64;
+}
+
+PATH(path_string) {
+    PATH_START;
+    value_set_bytes(out, CEL_STRING, view->bytes);
+}
+
+PATH(path_bytes) {
+    PATH_START;
+    value_set_bytes(out, CEL_BYTES, view->bytes);
+}
+
+// In one piece; a message that came in several is put together.
+PATH(path_message) {
+    PATH_START;
+    struct cel_value message = {
+        .kind = CEL_MESSAGE, .message = {.type = node->path.field->message, .view = view, .scan = scan}};
+    message_join(activation, &message, out);
+}
+
+PATH(path_time) {
+    PATH_START;
+    (void)view;
+    out->kind = known_of(node->path.field->message) == KNOWN_TIMESTAMP ? CEL_TIMESTAMP : CEL_DURATION;
+    out->time.seconds = scan_value(scan, node->path.inner[0])->i64;
+    out->time.nanos = (int32_t)scan_value(scan, node->path.inner[1])->i64;
+}
+
+PATH(path_wrapper) {
+    PATH_START;
+    if (view->present)
+        field_value(&node->path.field->message->fields[0], scan_value(scan, node->path.inner[0]), out);
+    else
+        out->kind = CEL_NULL;
+}
+
+PATH(path_list) {
+    PATH_START;
+    list_from_scan(activation, scan, node->path.field, view, out);
+}
+
+PATH(path_map) {
+    PATH_START;
+    map_from_scan(activation, scan, node->path.field, view, out);
+}
+
+node_eval path_eval(const struct schema_field *field) {
+    if (field->map)
+        return path_map;
+    if (field->repeated)
+        return path_list;
+    switch (kind_of_field(field)) {
+    case CEL_BOOL:
+        return path_bool;
+    case CEL_UINT:
+        return path_uint;
+    case CEL_DOUBLE:
+        return path_double;
+    case CEL_STRING:
+        return path_string;
+    case CEL_BYTES:
+        return path_bytes;
+    case CEL_MESSAGE:
+        break;
+    default:
+        return path_int;
+    }
+    enum known known = known_of(field->message);
+    return known == KNOWN_NOT ? path_message : known == KNOWN_WRAPPER ? path_wrapper : path_time;
+}
+
+void eval_path_has(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
+    PATH_START;
+    const struct schema_field *field = node->path.field;
+    if (field->repeated)
+        value_set_bool(out, view->occurrences > 0);
+    else
+        value_set_bool(
+            out, field->presence ? view->present : view->present && !scalar_is_default(field, view));
+}
+
+bool cel_program_absent(const struct cel_program *program, const struct cel_activation *activation) {
+    const struct node *node = program->root;
+    static const node_eval paths[] = {path_bool, path_int, path_uint, path_double, path_string, path_bytes,
+        path_message, path_time, path_wrapper};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (node->eval != paths[i] || !node->path.field->presence || node->path.variable >= activation->count)
+            continue;
+        const struct scan *scan = activation->variables[node->path.variable].scan;
+        return scan && !scan_value(scan, node->path.slot)->present;
+    }
+    return false;
+}

@@ -1,0 +1,152 @@
+// A program: a tree of nodes, each with the function that evaluates it. Private to core/cel.
+#pragma once
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+
+#include "core/cel/ast.h"
+#include "core/cel/value.h"
+#include "core/schema/arena.h"
+
+#include <pcre2.h>
+
+#define CEL_ARGS 4 // arguments of a function, at most
+
+struct node;
+
+typedef void (*node_eval)(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+// `args` hold no error; the node is for what was bound to the call.
+typedef void (*cel_function)(const struct node *node, struct cel_activation *activation,
+    const struct cel_value *args, struct cel_value *out);
+
+// Where a field's value is found in a scan.
+struct node_path {
+    uint32_t variable;
+    uint32_t slot;
+    uint32_t inner[2]; // of a Timestamp or Duration: seconds, nanos; of a wrapper: its value
+    const struct schema_field *field;
+};
+
+struct node {
+    node_eval eval;
+    const struct node *const *args;
+    size_t count;
+    union {
+        struct cel_value value;
+        struct node_path path;
+        size_t index; // of a variable or local
+        struct {
+            cel_function function;
+            const struct overload *overload; // the first of those of the name, when there is a choice
+            const void *bound;               // struct code_map, struct code_list, struct program_match
+            bool member;
+        } call;
+        struct {
+            const struct schema_field *field; // or NULL: by name, when evaluating
+            struct bytes name;
+        } select;
+        struct { // args: the list, then what is evaluated for each element
+            size_t local;
+            enum ast_macro kind;
+        } macro;
+    };
+};
+
+// A literal pattern, compiled with the program.
+struct program_match {
+    pcre2_code *code; // owned
+    struct program_match *next;
+};
+
+struct cel_program {
+    struct arena arena; // all that follows lies in it, but for PCRE2's
+    const struct cel_env *env;
+    const struct node *root;
+    const struct cel_type *type;
+    struct cel_limits limits;
+    size_t locals;
+    struct program_match *matches;
+    pcre2_match_context *match_context; // owned; NULL: nothing is matched
+};
+
+struct activation_block;
+
+struct activation_variable {
+    const struct scan *scan;
+    struct cel_value value;
+    bool set;
+};
+
+struct cel_activation {
+    const struct cel_env *env;
+    struct activation_variable *variables; // owned
+    size_t count;
+    struct cel_value *locals; // of the program that runs; in the arena
+    const struct cel_program *program;
+    int64_t time;
+    size_t steps;                   // left
+    int failure;                    // -ENOMEM
+    struct activation_block *first; // the arena: a list of blocks
+    struct activation_block *block; // the one that is being filled
+    size_t memory;                  // that the blocks take
+    size_t memory_limit;
+    pcre2_match_data *match_data; // owned
+};
+
+// Memory until the reset, not zeroed; NULL with an error in `out`.
+void *activation_alloc(struct cel_activation *activation, size_t size, struct cel_value *out);
+// Room for `count` of `size` bytes each.
+void *activation_array(struct cel_activation *activation, size_t count, size_t size, struct cel_value *out);
+// Takes `steps` from what one evaluation may do; false with an error in `out` when that is used up.
+bool activation_charge(struct cel_activation *activation, size_t steps, struct cel_value *out);
+void activation_no_memory(struct cel_activation *activation, struct cel_value *out);
+
+void value_fail(struct cel_activation *activation, struct cel_value *out, enum cel_fault fault,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void value_fail_static(struct cel_value *out, const struct cel_error *error);
+void value_no_overload(struct cel_value *out);
+
+static inline void value_set_bool(struct cel_value *out, bool value) {
+    out->kind = CEL_BOOL;
+    out->boolean = value;
+}
+
+static inline void value_set_int(struct cel_value *out, int64_t value) {
+    out->kind = CEL_INT;
+    out->i64 = value;
+}
+
+static inline void value_set_bytes(struct cel_value *out, enum cel_kind kind, struct bytes bytes) {
+    out->kind = kind;
+    out->bytes = bytes;
+}
+
+static inline void node_run(
+    const struct node *node, struct cel_activation *activation, struct cel_value *out) {
+    node->eval(node, activation, out);
+}
+
+// eval.c: what a node's `eval` may be.
+void eval_literal(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_variable(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_local(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_and(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_or(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_choice(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_call_1(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_call_2(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_call_more(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_call_any(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_select(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_has(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_list(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_map(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_macro(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+
+// eval_path.c: the function that reads the path's kind of field, or tells whether it is there.
+node_eval path_eval(const struct schema_field *field);
+void eval_path_has(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+
+// match.c
+pcre2_code *match_compile(
+    struct bytes pattern, size_t *offset, char *why, size_t size);       // NULL: why; "": no memory
+pcre2_match_context *match_context_new(const struct cel_limits *limits); // returns owned, or NULL

@@ -1,0 +1,269 @@
+#include "core/cel/types.h"
+
+#include "core/cel/value.h"
+
+#include <stdio.h>
+
+static const char *const kind_names[] = {[CEL_NULL] = "null",
+    [CEL_BOOL] = "bool",
+    [CEL_INT] = "int",
+    [CEL_UINT] = "uint",
+    [CEL_DOUBLE] = "double",
+    [CEL_STRING] = "string",
+    [CEL_BYTES] = "bytes",
+    [CEL_TIMESTAMP] = "timestamp",
+    [CEL_DURATION] = "duration",
+    [CEL_LIST] = "list",
+    [CEL_MAP] = "map",
+    [CEL_MESSAGE] = "message",
+    [CEL_ENUM] = "enum",
+    [CEL_TYPE] = "type",
+    [CEL_ERROR] = "error",
+    [CEL_DYN] = "dyn"};
+
+#define BASIC(k) [k] = {.kind = (k)}
+#define NULLABLE(k) [k] = {.kind = (k), .nullable = true}
+
+const char *cel_kind_name(enum cel_kind kind) {
+    return kind_names[kind];
+}
+
+static const struct cel_type basics[] = {BASIC(CEL_NULL), BASIC(CEL_BOOL), BASIC(CEL_INT), BASIC(CEL_UINT),
+    BASIC(CEL_DOUBLE), BASIC(CEL_STRING), BASIC(CEL_BYTES), BASIC(CEL_TIMESTAMP),
+    BASIC(CEL_DURATION), [CEL_LIST] = {.kind = CEL_LIST, .element = &basics[CEL_DYN]},
+    [CEL_MAP] = {.kind = CEL_MAP, .key = &basics[CEL_DYN], .element = &basics[CEL_DYN]}, BASIC(CEL_MESSAGE),
+    BASIC(CEL_ENUM), BASIC(CEL_TYPE), BASIC(CEL_ERROR), BASIC(CEL_DYN)};
+
+static const struct cel_type nullables[] = {NULLABLE(CEL_NULL), NULLABLE(CEL_BOOL), NULLABLE(CEL_INT),
+    NULLABLE(CEL_UINT), NULLABLE(CEL_DOUBLE), NULLABLE(CEL_STRING), NULLABLE(CEL_BYTES),
+    NULLABLE(CEL_TIMESTAMP), NULLABLE(CEL_DURATION)};
+
+const struct cel_type *type_basic(enum cel_kind kind) {
+    return &basics[kind];
+}
+
+const struct cel_type *type_nullable(enum cel_kind kind) {
+    return &nullables[kind];
+}
+
+static const struct cel_type *keep(struct compiler *compiler, const struct cel_type *type) {
+    struct cel_type *kept = compiler_keep(compiler, sizeof *kept);
+    if (kept)
+        *kept = *type;
+    return kept;
+}
+
+const struct cel_type *type_list(struct compiler *compiler, const struct cel_type *element) {
+    struct cel_type type = {.kind = CEL_LIST, .element = element};
+    return element ? keep(compiler, &type) : NULL;
+}
+
+const struct cel_type *type_map(
+    struct compiler *compiler, const struct cel_type *key, const struct cel_type *value) {
+    struct cel_type type = {.kind = CEL_MAP, .key = key, .element = value};
+    return key && value ? keep(compiler, &type) : NULL;
+}
+
+const struct cel_type *type_enum(struct compiler *compiler, const struct schema_enum *enumeration) {
+    struct cel_type type = {.kind = CEL_ENUM, .enumeration = enumeration};
+    return keep(compiler, &type);
+}
+
+static bool is_wrapper(const char *name) {
+    static const char *const wrappers[] = {"BoolValue", "BytesValue", "DoubleValue", "FloatValue",
+        "Int32Value", "Int64Value", "StringValue", "UInt32Value", "UInt64Value"};
+    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
+        if (strcmp(name, wrappers[i]) == 0)
+            return true;
+    return false;
+}
+
+enum known known_of(const struct schema_message *message) {
+    static const char package[] = "google.protobuf.";
+    const char *name = message->full_name;
+    if (strncmp(name, package, sizeof package - 1) != 0)
+        return KNOWN_NOT;
+    name += sizeof package - 1;
+    if (strcmp(name, "Timestamp") == 0)
+        return KNOWN_TIMESTAMP;
+    if (strcmp(name, "Duration") == 0)
+        return KNOWN_DURATION;
+    return is_wrapper(name) && message->field_count == 1 ? KNOWN_WRAPPER : KNOWN_NOT;
+}
+
+enum cel_kind kind_of_field(const struct schema_field *field) {
+    switch (field->kind) {
+    case SCHEMA_BOOL:
+        return CEL_BOOL;
+    case SCHEMA_DOUBLE:
+    case SCHEMA_FLOAT:
+        return CEL_DOUBLE;
+    case SCHEMA_STRING:
+        return CEL_STRING;
+    case SCHEMA_BYTES:
+        return CEL_BYTES;
+    case SCHEMA_ENUM:
+        return CEL_ENUM;
+    case SCHEMA_UINT32:
+    case SCHEMA_UINT64:
+    case SCHEMA_FIXED32:
+    case SCHEMA_FIXED64:
+        return CEL_UINT;
+    case SCHEMA_MESSAGE:
+    case SCHEMA_GROUP:
+        return CEL_MESSAGE;
+    default:
+        return CEL_INT;
+    }
+}
+
+const struct cel_type *type_message(struct compiler *compiler, const struct schema_message *message) {
+    struct cel_type type = {.kind = CEL_MESSAGE, .message = message};
+    switch (known_of(message)) {
+    case KNOWN_TIMESTAMP:
+        return type_basic(CEL_TIMESTAMP);
+    case KNOWN_DURATION:
+        return type_basic(CEL_DURATION);
+    case KNOWN_WRAPPER:
+        return type_nullable(kind_of_field(&message->fields[0]));
+    default:
+        return keep(compiler, &type);
+    }
+}
+
+static const struct cel_type *element_type(struct compiler *compiler, const struct schema_field *field) {
+    enum cel_kind kind = kind_of_field(field);
+    if (kind == CEL_MESSAGE)
+        return type_message(compiler, field->message);
+    return kind == CEL_ENUM ? type_enum(compiler, field->enumeration) : type_basic(kind);
+}
+
+const struct cel_type *type_of_field(struct compiler *compiler, const struct schema_field *field) {
+    if (field->map)
+        return type_map(compiler, element_type(compiler, &field->message->fields[0]),
+            element_type(compiler, &field->message->fields[1]));
+    const struct cel_type *element = element_type(compiler, field);
+    return field->repeated ? type_list(compiler, element) : element;
+}
+
+bool type_unknown(const struct cel_type *type) {
+    return type->kind == CEL_DYN || type->kind == CEL_ERROR;
+}
+
+bool type_number(const struct cel_type *type) {
+    return type->kind == CEL_INT || type->kind == CEL_UINT || type->kind == CEL_DOUBLE ||
+           type->kind == CEL_ENUM;
+}
+
+// Types are as deep as the expression or as the catalogue's, which both have a limit.
+// NOLINTNEXTLINE(misc-no-recursion)
+bool type_equal(const struct cel_type *a, const struct cel_type *b) {
+    if (a == b)
+        return true;
+    if (a->kind != b->kind || a->nullable != b->nullable)
+        return false;
+    switch (a->kind) {
+    case CEL_LIST:
+        return type_equal(a->element, b->element);
+    case CEL_MAP:
+        return type_equal(a->key, b->key) && type_equal(a->element, b->element);
+    case CEL_MESSAGE:
+        return a->message == b->message;
+    case CEL_ENUM:
+        return a->enumeration == b->enumeration;
+    default:
+        return true;
+    }
+}
+
+static bool may_be_null(const struct cel_type *type) {
+    return type->nullable || type->kind == CEL_NULL || type->kind == CEL_MESSAGE ||
+           type->kind == CEL_TIMESTAMP || type->kind == CEL_DURATION;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+bool type_comparable(const struct cel_type *a, const struct cel_type *b) {
+    if (type_unknown(a) || type_unknown(b))
+        return true;
+    if (a->kind == CEL_NULL || b->kind == CEL_NULL)
+        return may_be_null(a) && may_be_null(b);
+    if (a->kind == CEL_ENUM && b->kind == CEL_ENUM)
+        return a->enumeration == b->enumeration;
+    if (type_number(a) && type_number(b))
+        return true;
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case CEL_LIST:
+        return type_comparable(a->element, b->element);
+    case CEL_MAP:
+        return type_comparable(a->key, b->key) && type_comparable(a->element, b->element);
+    case CEL_MESSAGE:
+        return a->message == b->message;
+    default:
+        return true;
+    }
+}
+
+static bool plain(enum cel_kind kind) {
+    return kind <= CEL_DURATION;
+}
+
+static const struct cel_type *join_null(const struct cel_type *other) {
+    return plain(other->kind) ? type_nullable(other->kind) : other->kind == CEL_MESSAGE ? other : NULL;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+const struct cel_type *type_join(
+    struct compiler *compiler, const struct cel_type *a, const struct cel_type *b) {
+    if (type_equal(a, b))
+        return a;
+    if (type_unknown(a) || type_unknown(b))
+        return a->kind == CEL_ERROR ? b : b->kind == CEL_ERROR ? a : type_basic(CEL_DYN);
+    if (a->kind == CEL_NULL || b->kind == CEL_NULL)
+        return join_null(a->kind == CEL_NULL ? b : a);
+    enum cel_kind kind_a = a->kind == CEL_ENUM ? CEL_INT : a->kind;
+    enum cel_kind kind_b = b->kind == CEL_ENUM ? CEL_INT : b->kind;
+    if (kind_a != kind_b)
+        return NULL;
+    if (plain(kind_a))
+        return a->nullable || b->nullable ? type_nullable(kind_a) : type_basic(kind_a);
+    if (kind_a != CEL_LIST && kind_a != CEL_MAP)
+        return NULL;
+    const struct cel_type *element = type_join(compiler, a->element, b->element);
+    element = element ? element : type_basic(CEL_DYN);
+    if (kind_a == CEL_LIST)
+        return type_list(compiler, element);
+    const struct cel_type *key = type_join(compiler, a->key, b->key);
+    return type_map(compiler, key ? key : type_basic(CEL_DYN), element);
+}
+
+// As snprintf, but what doesn't fit is cut.
+static size_t put(char *out, size_t size, size_t at, const char *text) {
+    for (; *text && at + 1 < size; text++)
+        out[at++] = *text;
+    out[at] = '\0';
+    return at;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static size_t put_type(const struct cel_type *type, char *out, size_t size, size_t at) {
+    if (type->kind == CEL_MESSAGE && type->message)
+        return put(out, size, at, type->message->full_name);
+    if (type->kind == CEL_ENUM && type->enumeration)
+        return put(out, size, at, type->enumeration->full_name);
+    at = put(out, size, at, kind_names[type->kind]);
+    if (type->kind == CEL_MAP || type->kind == CEL_LIST) {
+        at = put(out, size, at, "(");
+        if (type->kind == CEL_MAP)
+            at = put(out, size, put_type(type->key, out, size, at), ", ");
+        at = put(out, size, put_type(type->element, out, size, at), ")");
+    }
+    return type->nullable ? put(out, size, at, " or null") : at;
+}
+
+const char *cel_type_name(const struct cel_type *type, char *out, size_t size) {
+    if (size > 0)
+        put_type(type, out, size, put(out, size, 0, ""));
+    return out;
+}

@@ -1,0 +1,34 @@
+// Static types. Basic ones are constants; lists, maps, messages lie in the program.
+#pragma once
+
+#include "core/cel/compiler.h"
+
+// The messages that CEL knows as values of their own.
+enum known {
+    KNOWN_NOT,
+    KNOWN_TIMESTAMP,
+    KNOWN_DURATION,
+    KNOWN_WRAPPER, // Int64Value and its like
+};
+enum known known_of(const struct schema_message *message);
+
+const struct cel_type *type_basic(enum cel_kind kind);
+const struct cel_type *type_nullable(enum cel_kind kind); // of a plain kind
+// NULL without memory, as all that follow.
+const struct cel_type *type_list(struct compiler *compiler, const struct cel_type *element);
+const struct cel_type *type_map(
+    struct compiler *compiler, const struct cel_type *key, const struct cel_type *value);
+const struct cel_type *type_message(struct compiler *compiler, const struct schema_message *message);
+const struct cel_type *type_enum(struct compiler *compiler, const struct schema_enum *enumeration);
+// What a field's value is: a list or map where it is repeated.
+const struct cel_type *type_of_field(struct compiler *compiler, const struct schema_field *field);
+enum cel_kind kind_of_field(const struct schema_field *field); // of one element; a wrapper's is what it holds
+
+bool type_unknown(const struct cel_type *type); // dyn, or the type of what has a problem
+bool type_equal(const struct cel_type *a, const struct cel_type *b);
+// Whether values of both may be the same value.
+bool type_comparable(const struct cel_type *a, const struct cel_type *b);
+bool type_number(const struct cel_type *type);
+// The type of what is either of both; NULL where there is none (or without memory).
+const struct cel_type *type_join(
+    struct compiler *compiler, const struct cel_type *a, const struct cel_type *b);
