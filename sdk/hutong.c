@@ -95,7 +95,7 @@ static void close_fd(int fd) {
 }
 
 static void destroy(struct hutong *hutong) {
-    outgoing_destroy(hutong);
+    outgoing_release(hutong);
     incoming_destroy(hutong);
     if (hutong->zmq)
         zmq_ctx_term(hutong->zmq); // after this no I/O thread holds a block

@@ -238,7 +238,7 @@ void outgoing_store(struct hutong *hutong); // gathered blocks into the spool, o
 void outgoing_send(struct hutong *hutong);
 void outgoing_accepted(struct hutong *hutong, const Hutong__Bus__V1__Accepted *accepted);
 bool outgoing_idle(struct hutong *hutong); // nothing waits to be stored, sent or decided
-void outgoing_destroy(struct hutong *hutong);
+void outgoing_release(struct hutong *hutong);
 
 // dispatch.c
 struct round *round_new(struct hutong *hutong); // owned, or NULL

@@ -81,7 +81,7 @@ void outgoing_end(struct hutong *hutong) {
     hutong->window.next = 0;
 }
 
-void outgoing_destroy(struct hutong *hutong) {
+void outgoing_release(struct hutong *hutong) {
     window_drop(&hutong->window);
     while (hutong->gather.head) {
         struct block *next = hutong->gather.head->next;
