@@ -139,7 +139,7 @@ static bool read_codes(const struct config_node *node, struct push *push, struct
                 good = false;
             }
         push->codes[i] = list->kind == CONFIG_SEQUENCE ? list : NULL;
-        if (!push->code) {
+        if (!config_get(node, "code")) {
             config_error(list, report, "codes need \"code\", the path to where the answer says it");
             good = false;
         }

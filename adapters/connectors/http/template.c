@@ -231,8 +231,9 @@ static int put_json_value(const struct part *part, const struct cel_value *value
     bool plain = part->form.type == TEXT_STRING;
     if (value->kind == CEL_NULL)
         return buffer_append_string(out, "null");
-    if (plain && (value->kind == CEL_INT || value->kind == CEL_UINT || value->kind == CEL_DOUBLE ||
-                     value->kind == CEL_BOOL))
+    if (value->kind == CEL_BOOL)
+        return buffer_append_string(out, value->boolean ? "true" : "false");
+    if (plain && (value->kind == CEL_INT || value->kind == CEL_UINT || value->kind == CEL_DOUBLE))
         return buffer_append_bytes(out, text);
     int rc = buffer_append_byte(out, '"');
     if (rc == 0)

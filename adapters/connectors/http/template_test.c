@@ -85,7 +85,7 @@ static void test_xml(void **state) {
     check(TEMPLATE_XML, "<a>${text}</a>", "</a><b/>&\"'", "<a>&lt;/a&gt;&lt;b/&gt;&amp;&quot;&#39;</a>");
     check(TEMPLATE_XML, "<a b='${text}'/>", "x' c='\n", "<a b='x&#39; c=&#39;&#10;'/>");
     check(TEMPLATE_XML, "<a>${text}</a>", "a\x01", "! ${text}: byte 2 (0x01) has no form in XML");
-    check(TEMPLATE_XML, "<a>${number} ${number > 1} $${x}</a>", "", "<a>123450 true ${x}</a>");
+    check(TEMPLATE_XML, "<a>${number} ${number > 1} $${x}</a>", "", "<a>123450 1 ${x}</a>");
     check(TEMPLATE_XML, "<a><!-- ${text} --></a>", "", "? 2:11 a placeholder inside a comment");
     check(TEMPLATE_XML, "<${text}/>", "",
         "? 2:4 a placeholder inside a tag; only text and attribute values in quotes may have one");
@@ -97,7 +97,8 @@ static void test_json(void **state) {
     (void)state;
     check(TEMPLATE_JSON, "{\"a\": \"x ${text}\"}", "\"}\\\n\x01", "{\"a\": \"x \\\"}\\\\\\n\\u0001\"}");
     check(TEMPLATE_JSON, "{\"a\": ${text}, \"b\": ${number}}", "\"", "{\"a\": \"\\\"\", \"b\": 123450}");
-    check(TEMPLATE_JSON, "{\"a\": ${number | decimal 2}}", "", "{\"a\": \"1234.50\"}");
+    check(TEMPLATE_JSON, "{\"a\": ${number | decimal 2}, \"b\": ${number > 1}}", "",
+        "{\"a\": \"1234.50\", \"b\": true}");
     check(TEMPLATE_JSON, "{\"a\" ${text}}", "",
         "? 1:4 the text around the placeholders is no JSON: line 1, column 6: ':' expected near '0'");
 }
