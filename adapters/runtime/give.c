@@ -155,7 +155,7 @@ void give_rules_destroy(struct give_rules **self) {
 static int bad_row(int rc, const char *what, struct error *error) {
     if (rc == -ENOMEM)
         return error_no_memory(error);
-    error_prefix(error, "%s", what);
+    error_prefix(error, "%s: ", what);
     if (error)
         error->code = CONNECTOR_BAD_ROW;
     return CONNECTOR_BAD_ROW;

@@ -327,7 +327,7 @@ int row_set_text(struct row *row, size_t index, struct bytes text, struct error 
     buffer_clear(&row->scratch);
     int rc = text_read(&column->form, text, &i64, &f64, &row->scratch, error);
     if (rc == TEXT_BAD) {
-        error_prefix(error, "%s", column->name);
+        error_prefix(error, "%s: ", column->name);
         if (error)
             error->code = CONNECTOR_BAD_ROW;
         return CONNECTOR_BAD_ROW;

@@ -202,7 +202,7 @@ static int reject(int rc, const char *what, struct error *error) {
     if (rc == -ENOMEM)
         return error_no_memory(error);
     if (what)
-        error_prefix(error, "%s", what);
+        error_prefix(error, "%s: ", what);
     if (error)
         error->code = CONNECTOR_REJECT;
     return CONNECTOR_REJECT;

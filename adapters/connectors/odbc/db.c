@@ -3,6 +3,7 @@
 #include "adapters/connectors/odbc/diagnosis.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -118,9 +119,46 @@ void db_statement_close(struct db_statement *statement) {
     statement->handle = NULL;
 }
 
+// SQLite's driver looks at most statements only when they are run; EXPLAIN does nothing but look.
+static SQLRETURN explain(SQLHSTMT handle, const char *text) {
+    static SQLLEN null = SQL_NULL_DATA;
+    SQLSMALLINT count = 0;
+    SQLRETURN done = SQLPrepare(handle, (SQLCHAR *)(uintptr_t)text, SQL_NTS);
+    if (SQL_SUCCEEDED(done))
+        done = SQLNumParams(handle, &count);
+    for (SQLSMALLINT i = 1; i <= count && SQL_SUCCEEDED(done); i++)
+        done = SQLBindParameter(
+            handle, (SQLUSMALLINT)i, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, 1, 0, NULL, 0, &null);
+    return SQL_SUCCEEDED(done) ? SQLExecute(handle) : done;
+}
+
+static int check_sqlite(struct db *db, const char *text, struct error *error) {
+    char *question;
+    SQLHSTMT handle = NULL;
+    int rc = 0;
+    if (asprintf(&question, "EXPLAIN %s", text) < 0)
+        return error_no_memory(error);
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, db->connection, &handle)))
+        rc = diagnosis(db, SQL_HANDLE_DBC, db->connection, "statement", error);
+    else if (!SQL_SUCCEEDED(explain(handle, question)))
+        rc = diagnosis(db, SQL_HANDLE_STMT, handle, "statement", error);
+    if (handle)
+        SQLFreeHandle(SQL_HANDLE_STMT, handle);
+    free(question);
+    return rc;
+}
+
+static int prepare(struct db_statement *statement, const char *text, struct error *error) {
+    SQLSMALLINT columns;
+    // Some drivers prepare when something is asked of the result only.
+    if (SQL_SUCCEEDED(SQLPrepare(statement->handle, (SQLCHAR *)(uintptr_t)text, SQL_NTS)) &&
+        SQL_SUCCEEDED(SQLNumResultCols(statement->handle, &columns)))
+        return statement->db->product == DB_SQLITE ? check_sqlite(statement->db, text, error) : 0;
+    return diagnosis(statement->db, SQL_HANDLE_STMT, statement->handle, "statement", error);
+}
+
 int db_prepare(struct db *db, struct db_statement *statement, const char *text, unsigned timeout_s,
     struct error *error) {
-    SQLSMALLINT columns;
     if (statement->handle && statement->generation == db->generation)
         return 0;
     *statement = (struct db_statement){.db = db, .generation = db->generation};
@@ -130,12 +168,9 @@ int db_prepare(struct db *db, struct db_statement *statement, const char *text, 
     }
     SQLSetStmtAttr(
         statement->handle, SQL_ATTR_QUERY_TIMEOUT, OPTION(timeout_s), SQL_IS_UINTEGER); // where it is known
-    // Some drivers prepare when something is asked of the result only.
-    if (SQL_SUCCEEDED(SQLPrepare(statement->handle, (SQLCHAR *)(uintptr_t)text, SQL_NTS)) &&
-        SQL_SUCCEEDED(SQLNumResultCols(statement->handle, &columns)))
-        return 0;
-    int rc = diagnosis(db, SQL_HANDLE_STMT, statement->handle, "statement", error);
-    db_statement_close(statement);
+    int rc = prepare(statement, text, error);
+    if (rc)
+        db_statement_close(statement);
     return rc;
 }
 

@@ -95,6 +95,8 @@ static int publish(void *runtime, const struct schema_message *type, struct byte
         return CONNECTOR_BAD_ROW;
     assert_int_equal(buffer_append_bytes(&test->gathered, subject), 0);
     assert_int_equal(buffer_append_byte(&test->gathered, ' '), 0);
+    buffer_clear(&test->gathered_position);
+    assert_int_equal(buffer_append_bytes(&test->gathered_position, position), 0);
     if (++count % 3 == 0) // some are written soon, some are lost with the process
         write_spool(test, position);
     return 0;
@@ -188,12 +190,15 @@ void test_host_open(struct test_host *test, const char *folder, const char *yaml
 }
 
 void test_host_close(struct test_host *test) {
+    if (test->gathered.size > 0) // the spool's own end
+        write_spool(test, buffer_bytes(&test->gathered_position));
     odbc_connector.destroy(&test->connector);
     config_destroy(&test->file);
     report_destroy(&test->report);
     codes_destroy(&test->codes);
     catalogue_destroy(&test->catalogue);
     buffer_destroy(&test->gathered);
+    buffer_destroy(&test->gathered_position);
     buffer_destroy(&test->position);
 }
 

@@ -14,6 +14,7 @@ struct test_host {
     struct codes *codes;
     char folder[64];
     struct buffer gathered; // not yet in the spool
+    struct buffer gathered_position;
     struct buffer position;
     size_t refused;
     int publish_code; // what publish() returns

@@ -118,7 +118,7 @@ static int open_statement(struct sink *sink, struct sink_statement *statement, s
     int rc = db_prepare(sink->db, &statement->prepared, statement->sql.text, sink->timeout_s, error);
     if (rc != DB_WRONG && rc != CONNECTOR_REJECT)
         return rc;
-    error_prefix(error, "%s:%u:%u: error", config_path(statement->node->file), statement->node->mark.line,
+    error_prefix(error, "%s:%u:%u: error: ", config_path(statement->node->file), statement->node->mark.line,
         statement->node->mark.column);
     return error ? error->code = -EINVAL : -EINVAL;
 }

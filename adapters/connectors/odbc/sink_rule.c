@@ -211,7 +211,7 @@ static int written(struct sink_parameter *parameter, const struct cel_value *val
     const struct text_form *form = parameter->formed ? &parameter->form : &usual;
     int rc = text_write(form, value, &parameter->text, error);
     if (rc == TEXT_BAD) {
-        error_prefix(error, "the value");
+        error_prefix(error, "the value ");
         return error ? error->code = CONNECTOR_REJECT : CONNECTOR_REJECT;
     }
     if (rc)
@@ -261,7 +261,7 @@ static int set_value(struct take_rule *rule, struct sink_parameter *parameter, s
     int rc = take_rule_eval(rule, parameter->program, &value, error);
     rc = rc ? rc : converted(parameter, &value, error);
     if (rc == CONNECTOR_REJECT)
-        error_prefix(error, ":%.*s", BYTES_ARGS(parameter->name));
+        error_prefix(error, ":%.*s: ", BYTES_ARGS(parameter->name));
     return rc;
 }
 

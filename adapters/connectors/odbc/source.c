@@ -79,7 +79,7 @@ int source_prepare(
     buffer_destroy(&text);
     if (rc != DB_WRONG && rc != CONNECTOR_REJECT)
         return rc;
-    error_prefix(error, "%s:%u:%u: error", config_path(source->node->file), source->node->mark.line,
+    error_prefix(error, "%s:%u:%u: error: ", config_path(source->node->file), source->node->mark.line,
         source->node->mark.column);
     return error ? error->code = -EINVAL : -EINVAL;
 }
@@ -98,7 +98,7 @@ static int read_values(struct source *source, struct db_statement *statement, st
         source->values[i].text = (struct bytes){0};
         int rc = db_text(statement, source->key_count + i, VALUE_LIMIT, &source->raw[i], &present, error);
         if (rc == CONNECTOR_REJECT) {
-            error_prefix(error, "%s", row_type_column(source->type, i)->name);
+            error_prefix(error, "%s: ", row_type_column(source->type, i)->name);
             return error ? error->code = CONNECTOR_BAD_ROW : CONNECTOR_BAD_ROW;
         }
         if (rc)
