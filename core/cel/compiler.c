@@ -51,7 +51,8 @@ static void insert(struct cel_problems *problems, const struct cel_problem *prob
 }
 
 void compiler_problem(struct compiler *compiler, size_t offset, size_t length, const char *format, ...) {
-    struct cel_problem problem = {.offset = offset, .length = length};
+    size_t left = compiler->source.size - offset; // no place is behind the end
+    struct cel_problem problem = {.offset = offset, .length = length < left ? length : left};
     va_list args;
     va_start(args, format);
     vsnprintf(problem.text, sizeof problem.text, format, args);

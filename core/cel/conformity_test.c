@@ -448,7 +448,7 @@ static void test_refused(void **state) {
         {"msg.a_string.length", 13, 6, ""},
         {"1 +", 3, 0, ""},
         {"(1", 2, 0, "\")\""},
-        {"'abc", 0, 4, "quote"},
+        {"'abc", 0, 4, "missing"},
         {"'\\q'", 1, 2, "escape"},
         {"1 2", 2, 1, ""},
         {"n = 1", 2, 1, "=="},
