@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char help[] =
     "Usage: hutong keys generate [-o FOLDER] NAME   make a key pair for NAME, such as housing/tenancy\n"
@@ -14,7 +15,7 @@ static const char help[] =
     "\n"
     "generate writes FOLDER/NAME, the public certificate (a '/' in NAME becomes '-'), and "
     "FOLDER/NAME_secret,\n"
-    "which only its owner may read. It never overwrites. The files are CZMQ's certificates. show takes "
+    "which only its owner may read. It makes FOLDER and never overwrites. The files are CZMQ's certificates. show takes "
     "either\n"
     "file and never prints a secret key.\n"
     "\n"
@@ -58,6 +59,8 @@ static int generate(const char *name, const char *folder) {
         *p = '-';
     if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path)
         return cli_wrong("keys", "the folder's name is too long");
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+        return cli_failed("keys", "can't make the folder %s: %s", folder, strerror(errno));
     int rc = keys_generate(path, name, &error);
     if (rc == -EINVAL)
         return cli_wrong("keys", "%s", error.text);

@@ -35,7 +35,7 @@ def test_a_wrong_configuration_starts_nothing_and_says_everything(tmp_path):
     result = subprocess.run([program("hutong-broker"), "-c", conf / "broker.yaml"], capture_output=True, text=True,
                             check=False, timeout=30)
     assert result.returncode == 2
-    assert 'did you mean "kind"' in result.stderr and "TEST-9" in result.stderr
+    assert "did you mean kind?" in result.stderr and "TEST-9" in result.stderr
     assert not (broker.folder / "journal").exists()
 
 
@@ -60,14 +60,14 @@ def test_a_full_journal_pauses_and_loses_nothing(tmp_path):
     """The limit of the journal's size stands for a full disk."""
     broker = Broker(tmp_path, limits={"credit_bytes": "64MiB"})
     conf = broker.folder / "conf/broker.yaml"
-    small = conf.read_text().replace("segment_size: 8MiB", "segment_size: 8MiB\n  limit: 24MiB").replace(
+    small = conf.read_text().replace("segment_size: 8MiB", "segment_size: 8MiB\n  limit: 32MiB").replace(
         "batch_limit: 4MiB", "batch_limit: 2MiB")
     conf.write_text(small)
     broker.start()
     accepted = publish_until_full(broker)
     assert accepted > 0
     broker.kill()
-    conf.write_text(small.replace("limit: 24MiB", "limit: 400MiB"))
+    conf.write_text(small.replace("limit: 32MiB", "limit: 400MiB"))
     with broker, Client(broker.endpoint) as receiver:
         receiver.hello("housing/tenancy", receive=True)
         assert receiver.wait_deliveries(accepted)
