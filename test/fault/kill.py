@@ -6,7 +6,7 @@ in effect, or changed places with another message of its subject.
   test/fault/kill.py --rounds 5 --broker hutong-broker-lossy      a broker that lies: must end with 1
 
 A round waits for the broker, then for a random number of acknowledgements more, then kills it; every fifth kill falls into
-the broker's start instead. The receiver is killed now and then too. Exit status: 0 all is right; 1 a promise was broken; 2 usage.
+the broker's start instead. Publishers and receiver are killed now and then too. Exit status: 0 all is right; 1 a promise was broken; 2 usage.
 """
 import argparse
 import os
@@ -34,7 +34,7 @@ class Load:
     def __init__(self, folder, endpoint, subjects, rate):
         self.folder, self.endpoint, self.subjects, self.rate = folder, endpoint, subjects, rate
         self.errors = open(folder / "load.log", "a", encoding="utf-8")
-        self.publishers, self.receiver = [], None
+        self.publishers, self.receiver = {}, None
 
     def accepted_log(self, instance):
         return self.folder / f"accepted-{instance}"
@@ -45,9 +45,18 @@ class Load:
 
     def start(self):
         for instance in PUBLISHERS:
-            command = [program("fault-publisher"), self.endpoint, instance, self.accepted_log(instance), self.subjects, self.rate]
-            self.publishers.append(subprocess.Popen([str(part) for part in command], stderr=self.errors))
+            self.start_publisher(instance)
         self.start_receiver()
+
+    def start_publisher(self, instance):
+        command = [program("fault-publisher"), self.endpoint, instance, self.accepted_log(instance), self.folder / f"spool-{instance}",
+                   self.subjects, self.rate]
+        self.publishers[instance] = subprocess.Popen([str(part) for part in command], stderr=self.errors)
+
+    def kill_publisher(self, instance):
+        self.publishers[instance].kill()
+        self.publishers[instance].wait(PATIENCE)
+        self.start_publisher(instance)
 
     def start_receiver(self):
         command = [program("fault-receiver"), self.endpoint, self.effects_log]
@@ -58,12 +67,19 @@ class Load:
         self.receiver.wait(PATIENCE)
         self.start_receiver()
 
+    def kill_one(self, rng):
+        victim = rng.choice([*PUBLISHERS, "receiver"])
+        if victim == "receiver":
+            self.kill_receiver()
+        else:
+            self.kill_publisher(victim)
+
     def acknowledged_bytes(self):
         paths = [self.accepted_log(instance) for instance in PUBLISHERS]
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def check_alive(self):
-        for process in (*self.publishers, self.receiver):
+        for process in (*self.publishers.values(), self.receiver):
             if process.poll() is not None:
                 raise RuntimeError(f"a program of the load ended with {process.returncode}:\n{self.log()}")
 
@@ -72,15 +88,15 @@ class Load:
 
     def stop_publishers(self):
         """They go on until everything is accepted; whether that was so."""
-        for process in self.publishers:
+        for process in self.publishers.values():
             process.send_signal(signal.SIGTERM)
-        return all([process.wait(90) == 0 for process in self.publishers])
+        return all([process.wait(90) == 0 for process in self.publishers.values()])
 
     def accepted(self):
         return [pair for instance in PUBLISHERS for pair in checker.read_accepted(self.accepted_log(instance))]
 
     def end(self):
-        for process in filter(None, (*self.publishers, self.receiver)):
+        for process in filter(None, (*self.publishers.values(), self.receiver)):
             if process.poll() is None:
                 process.terminate()
                 try:
@@ -97,7 +113,7 @@ class Torment:
         self.rounds, self.say = rounds, say
         self.broker = Broker(folder, program_name=broker_program)
         self.load = Load(folder, self.broker.endpoint, subjects, rate)
-        self.kills = self.early_kills = self.receiver_kills = 0
+        self.kills = self.early_kills = self.load_kills = 0
 
     def round(self, number):
         if number % 5 == 4:
@@ -114,9 +130,9 @@ class Torment:
         time.sleep(self.rng.random() * 0.02)  # anywhere between two batches
         self.broker.kill()
         self.kills += 1
-        if self.rng.random() < 0.1:
-            self.load.kill_receiver()
-            self.receiver_kills += 1
+        if self.rng.random() < 0.2:
+            self.load.kill_one(self.rng)
+            self.load_kills += 1
         self.say(f"round {number + 1} of {self.rounds}: {self.load.acknowledged_bytes() // LINE} acknowledged, about", flush=True)
 
     def kill_while_starting(self):
@@ -168,8 +184,8 @@ def run_rounds(folder, rounds, seed, broker_program="hutong-broker", say=print):
     torment = Torment(pathlib.Path(folder), rounds, seed, broker_program, say=say)
     report = torment.run()
     whole, text = verify_journal(torment.broker.folder / "journal")
-    summary = (f"seed {seed}: {torment.kills} kills ({torment.early_kills} while starting, receiver killed {torment.receiver_kills} "
-               f"times): {checker.describe(report)}")
+    summary = (f"seed {seed}: {torment.kills} kills ({torment.early_kills} while starting, publishers or receiver "
+               f"killed {torment.load_kills} times): {checker.describe(report)}")
     if report["undecided"]:
         summary += "; not everything that was published was accepted in the end"
     if not whole:

@@ -1,7 +1,9 @@
 // Publishes numbered messages of many subjects until SIGTERM, and writes down each that the broker has
 // accepted: the promise that the checker holds it to.
-//   fault-publisher ENDPOINT INSTANCE LOG SUBJECTS RATE
-// Subject i of instance a is "a-i"; its messages are numbered from 1. A line of LOG: "a-i NUMBER".
+//   fault-publisher ENDPOINT INSTANCE LOG SPOOL-FOLDER SUBJECTS RATE
+// Subject i of instance a is "a-i"; its messages are numbered from 1. A line of LOG: "a-i NUMBER". Killed and
+// started again, it goes on behind what its spool has: the spool's position is the count of what was
+// published.
 #include "sdk/hutong.h"
 
 #include "core/base/clock.h"
@@ -28,8 +30,8 @@ struct publisher {
     struct hutong *bus;
     const char *instance;
     unsigned long subjects;
-    unsigned long published;
-    unsigned long decided;
+    uint64_t published; // ever
+    uint64_t undecided; // of this process
     unsigned long refused;
     int log;
     struct slot slots[SLOTS];
@@ -47,7 +49,7 @@ static void on_outcome(void *context, const struct hutong_outcome *outcome) {
     const struct slot *slot = context;
     struct publisher *publisher = slot->publisher;
     char line[64];
-    publisher->decided++;
+    publisher->undecided--;
     if (!outcome->accepted) {
         publisher->refused++;
         fprintf(stderr, "refused %s %lu: %s\n", slot->subject, slot->number, outcome->error.text);
@@ -83,33 +85,42 @@ static size_t pack(const struct slot *slot, uint8_t *payload, size_t size) {
 static enum hutong_code publish(struct publisher *publisher) {
     struct slot *slot = &publisher->slots[publisher->published % SLOTS];
     slot->publisher = publisher;
-    slot->number = publisher->published / publisher->subjects + 1;
+    slot->number = (unsigned long)(publisher->published / publisher->subjects + 1);
     snprintf(slot->subject, sizeof slot->subject, "%s-%lu", publisher->instance,
-        publisher->published % publisher->subjects);
+        (unsigned long)(publisher->published % publisher->subjects));
     uint8_t payload[256];
     struct hutong_message message = {.type = "gov.public_security.v1.ResidenceRegistered",
         .subject = slot->subject,
         .payload = payload,
         .payload_size = pack(slot, payload, sizeof payload)};
-    struct hutong_publish_options options = {.callback = on_outcome, .context = slot};
+    uint64_t position = publisher->published + 1;
+    struct hutong_publish_options options = {
+        .callback = on_outcome, .context = slot, .position = &position, .position_size = sizeof position};
     struct hutong_error error = {0};
     enum hutong_code code = hutong_publish(publisher->bus, &message, &options, NULL, &error);
-    if (code == HUTONG_OK)
+    if (code == HUTONG_OK) {
         publisher->published++;
-    else if (code != HUTONG_FULL)
+        publisher->undecided++;
+    } else if (code != HUTONG_FULL) {
         fprintf(stderr, "fault-publisher: %s\n", error.text);
+    }
     return code;
 }
 
-// 0 when the broker has accepted everything.
+static uint64_t left(const struct publisher *publisher) {
+    struct hutong_status status;
+    hutong_status(publisher->bus, &status);
+    return publisher->undecided > status.spooled ? publisher->undecided : status.spooled;
+}
+
+// 0 when the broker has accepted everything, also what an earlier process left in the spool.
 static int wait_for_outcomes(struct publisher *publisher) {
     uint64_t until = clock_monotonic_ns() + LAST_WAIT_S * CLOCK_SECOND_NS;
-    while (publisher->decided < publisher->published && clock_monotonic_ns() < until)
-        hutong_dispatch(publisher->bus, 100);
-    if (publisher->decided < publisher->published)
-        fprintf(stderr, "fault-publisher: %lu of %lu undecided\n", publisher->published - publisher->decided,
-            publisher->published);
-    return publisher->decided == publisher->published && publisher->refused == 0 ? 0 : 1;
+    while (left(publisher) > 0 && clock_monotonic_ns() < until)
+        hutong_dispatch(publisher->bus, 20);
+    if (left(publisher) > 0)
+        fprintf(stderr, "fault-publisher: %llu undecided\n", (unsigned long long)left(publisher));
+    return left(publisher) == 0 && publisher->refused == 0 ? 0 : 1;
 }
 
 // A steady rate, in portions of what a few milliseconds need; while the broker is away the window fills.
@@ -120,7 +131,7 @@ static int run(struct publisher *publisher, unsigned long rate) {
         unsigned long now_due = (unsigned long)((clock_monotonic_ns() - started) / 1000 * rate / 1000000);
         unsigned long count = now_due - due;
         due = now_due;
-        while (count-- > 0 && publisher->published - publisher->decided < WINDOW) {
+        while (count-- > 0 && publisher->undecided < WINDOW) {
             enum hutong_code code = publish(publisher);
             if (code == HUTONG_FULL)
                 break;
@@ -133,18 +144,19 @@ static int run(struct publisher *publisher, unsigned long rate) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6) {
-        fprintf(stderr, "Usage: fault-publisher ENDPOINT INSTANCE LOG SUBJECTS RATE\n");
+    if (argc != 7) {
+        fprintf(stderr, "Usage: fault-publisher ENDPOINT INSTANCE LOG SPOOL-FOLDER SUBJECTS RATE\n");
         return 2;
     }
     static struct publisher publisher;
     publisher.instance = argv[2];
-    publisher.subjects = strtoul(argv[4], NULL, 10);
-    unsigned long rate = strtoul(argv[5], NULL, 10);
+    publisher.subjects = strtoul(argv[5], NULL, 10);
+    unsigned long rate = strtoul(argv[6], NULL, 10);
     publisher.log = open(argv[3], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     struct hutong_options options = {.endpoint = argv[1],
         .system = "public_security/population",
         .instance = argv[2],
+        .spool_folder = argv[4],
         .reconnect_min_ms = 10,
         .reconnect_max_ms = 100};
     struct hutong_error error = {0};
@@ -154,6 +166,8 @@ int main(int argc, char **argv) {
             error.text[0] ? error.text : "a log, subjects and a rate are needed");
         return 2;
     }
+    if (hutong_position(publisher.bus, &publisher.published, sizeof publisher.published) == 0)
+        publisher.published = 0;
     signal(SIGTERM, on_signal);
     int rc = run(&publisher, rate);
     hutong_close(&publisher.bus, 1000);
