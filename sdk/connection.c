@@ -1,4 +1,4 @@
-// The connection's thread: phases of a session (docs/protocol.md), frames in, heartbeats, reconnecting.
+// The connection's thread: its loop, the phases of a session (docs/protocol.md), heartbeats, reconnecting.
 #include "core/base/clock.h"
 #include "sdk/internal.h"
 
@@ -33,7 +33,7 @@ static uint64_t pause_ns(struct hutong *hutong, bool slow) {
     return pause / 2 + pause / 2 * chance / UINT32_MAX;
 }
 
-static void end_session(struct hutong *hutong, enum hutong_state state, const char *text, int linger_ms) {
+void connection_end(struct hutong *hutong, enum hutong_state state, const char *text, int linger_ms) {
     uint64_t now = clock_monotonic_ns();
     if (hutong->phase == PHASE_SESSION) {
         hutong->attempts = now - hutong->session_since > STEADY_NS ? 0 : hutong->attempts;
@@ -54,11 +54,10 @@ static void end_session(struct hutong *hutong, enum hutong_state state, const ch
 
 void connection_fail(struct hutong *hutong, const char *text) {
     if (hutong->phase != PHASE_WAITING)
-        end_session(hutong, HUTONG_CONNECTING, text, 0);
+        connection_end(hutong, HUTONG_CONNECTING, text, 0);
 }
 
-// As connection_fail(), and tells the broker why.
-static void complain(struct hutong *hutong, wire_reason reason, const char *text) {
+void connection_complain(struct hutong *hutong, wire_reason reason, const char *text) {
     char words[256];
     snprintf(words, sizeof words, "%.250s", text);
     Hutong__Bus__V1__Error error = HUTONG__BUS__V1__ERROR__INIT;
@@ -68,7 +67,7 @@ static void complain(struct hutong *hutong, wire_reason reason, const char *text
     frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_ERROR;
     frame.error = &error;
     if (connection_send(hutong, &frame, NULL))
-        end_session(hutong, HUTONG_CONNECTING, text, BYE_LINGER_MS);
+        connection_end(hutong, HUTONG_CONNECTING, text, BYE_LINGER_MS);
 }
 
 // ---- Sending ----
@@ -133,169 +132,12 @@ static void send_heartbeat(struct hutong *hutong) {
     connection_send(hutong, &frame, NULL);
 }
 
-// ---- Frames from the broker ----
-
-static uint64_t or (uint64_t value, uint64_t otherwise) {
-    return value ? value : otherwise;
-}
-
-static void take_limits(struct hutong *hutong, const Hutong__Bus__V1__Welcome *welcome) {
-    const Hutong__Bus__V1__Limits none = HUTONG__BUS__V1__LIMITS__INIT;
-    const Hutong__Bus__V1__Limits *limits = welcome->limits ? welcome->limits : &none;
-    hutong->batch_bytes = or (limits->batch_bytes, UINT64_MAX);
-    hutong->batch_messages = limits->batch_messages ? limits->batch_messages : UINT32_MAX;
-    hutong->heartbeat_ns = or (welcome->heartbeat_ms, 5000) * CLOCK_MILLISECOND_NS;
-    hutong->window.credit_messages = welcome->credit ? welcome->credit->messages : 0;
-    hutong->window.credit_bytes = welcome->credit ? welcome->credit->bytes : 0;
-    if (!limits->message_bytes)
-        return;
-    pthread_mutex_lock(&hutong->lock);
-    hutong->message_limit = limits->message_bytes;
-    pthread_mutex_unlock(&hutong->lock);
-}
-
-static void welcomed(struct hutong *hutong, const Hutong__Bus__V1__Welcome *welcome) {
-    if (welcome->protocol != WIRE_PROTOCOL) {
-        end_session(hutong, HUTONG_DENIED, "the broker speaks another version of the protocol", 0);
-        return;
-    }
-    // Going on would give new messages the numbers of old ones: the broker would drop them as repeats.
-    if (hutong->spool && welcome->last_sequence > spool_last(hutong->spool)) {
-        end_session(hutong, HUTONG_DENIED,
-            "the broker has more of this spool than the spool itself: it was restored from an old copy; "
-            "begin a new one",
-            0);
-        return;
-    }
-    take_limits(hutong, welcome);
-    hutong->phase = PHASE_SESSION;
-    hutong->deadline = UINT64_MAX;
-    hutong->session_since = clock_monotonic_ns();
-    incoming_begin(hutong, welcome->bus.data);
-    outgoing_begin(hutong, welcome->last_sequence);
-    pthread_mutex_lock(&hutong->lock);
-    hutong->reconnects += hutong->was_connected;
-    hutong->was_connected = true;
-    hutong->state = HUTONG_CONNECTED;
-    if (!hutong->full && !hutong->broken)
-        hutong->text[0] = '\0';
-    sdk_changed(hutong);
-    pthread_mutex_unlock(&hutong->lock);
-}
-
-static void denied(struct hutong *hutong, const Hutong__Bus__V1__Error *error) {
-    char text[256];
-    snprintf(text, sizeof text, "%s: %.200s", wire_reason_name(error->reason), error->text);
-    bool slow = error->reason == HUTONG__BUS__V1__REASON__REASON_IDENTITY ||
-                error->reason == HUTONG__BUS__V1__REASON__REASON_VERSION ||
-                error->reason == HUTONG__BUS__V1__REASON__REASON_SUPERSEDED ||
-                error->reason == HUTONG__BUS__V1__REASON__REASON_TOO_MANY;
-    end_session(hutong, slow ? HUTONG_DENIED : HUTONG_CONNECTING, text, 0);
-}
-
-// What is only right within a session. Takes `body`; `*frame` may be taken.
-static void session_frame(struct hutong *hutong, wire_frame **frame, zmq_msg_t *body) {
-    switch ((*frame)->kind_case) {
-    case HUTONG__BUS__V1__FRAME__KIND_ACCEPTED:
-        outgoing_accepted(hutong, (*frame)->accepted);
-        break;
-    case HUTONG__BUS__V1__FRAME__KIND_CREDIT:
-        hutong->window.credit_messages = (*frame)->credit->messages;
-        hutong->window.credit_bytes = (*frame)->credit->bytes;
-        break;
-    case HUTONG__BUS__V1__FRAME__KIND_DELIVER:
-        incoming_deliver(hutong, frame, body);
-        return;
-    case HUTONG__BUS__V1__FRAME__KIND_HEARTBEAT:
-        break;
-    default:
-        complain(
-            hutong, HUTONG__BUS__V1__REASON__REASON_PROTOCOL, "a frame that is out of place in a session");
-        break;
-    }
-    zmq_msg_close(body);
-}
-
-// Takes `body`.
-static void handle_frame(struct hutong *hutong, wire_frame **frame, zmq_msg_t *body) {
-    switch ((*frame)->kind_case) {
-    case HUTONG__BUS__V1__FRAME__KIND_ERROR:
-        denied(hutong, (*frame)->error);
-        break;
-    case HUTONG__BUS__V1__FRAME__KIND_BYE:
-        connection_fail(hutong, "the broker said bye");
-        break;
-    case HUTONG__BUS__V1__FRAME__KIND_WELCOME:
-        if (hutong->phase == PHASE_GREETING)
-            welcomed(hutong, (*frame)->welcome);
-        else
-            complain(hutong, HUTONG__BUS__V1__REASON__REASON_PROTOCOL, "a second welcome");
-        break;
-    default:
-        if (hutong->phase == PHASE_SESSION) {
-            session_frame(hutong, frame, body);
-            return;
-        }
-        complain(hutong, HUTONG__BUS__V1__REASON__REASON_PROTOCOL, "a frame before the welcome");
-        break;
-    }
-    zmq_msg_close(body);
-}
-
-// ZeroMQ gives all parts of a message or none. Returns how many there were; those beyond the second are
-// dropped.
-static size_t receive_parts(void *socket, zmq_msg_t parts[2]) {
-    size_t count = 0;
-    zmq_msg_t *part;
-    do {
-        part = &parts[count < 2 ? count : 1];
-        if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) < 0)
-            break;
-        count++;
-    } while (zmq_msg_more(part));
-    return count;
-}
-
-// Takes `parts`.
-static void take_parts(struct hutong *hutong, zmq_msg_t parts[2], size_t count) {
-    struct error error;
-    wire_frame *frame = NULL;
-    const char *wrong = NULL;
-    if (wire_frame_parse(bytes_of(zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0])), &frame, &error) != 0)
-        wrong = error.text;
-    else if (count != (frame->kind_case == HUTONG__BUS__V1__FRAME__KIND_DELIVER ? 2 : 1))
-        wrong = "a frame with the wrong number of parts";
-    zmq_msg_close(&parts[0]);
-    if (wrong) {
-        zmq_msg_close(&parts[1]);
-        complain(hutong, HUTONG__BUS__V1__REASON__REASON_PROTOCOL, wrong);
-    } else {
-        handle_frame(hutong, &frame, &parts[1]);
-    }
-    wire_frame_free(&frame);
-}
-
-static bool receive_one(struct hutong *hutong) {
-    zmq_msg_t parts[2];
-    zmq_msg_init(&parts[0]);
-    zmq_msg_init(&parts[1]);
-    size_t count = receive_parts(hutong->link.socket, parts);
-    if (count == 0) {
-        zmq_msg_close(&parts[0]);
-        zmq_msg_close(&parts[1]);
-        return false;
-    }
-    hutong->heard = clock_monotonic_ns();
-    take_parts(hutong, parts, count);
-    return true;
-}
-
 // ---- Time ----
 
 static void start_attempt(struct hutong *hutong) {
     struct error error;
     if (link_open(hutong->zmq, &hutong->options, &hutong->link, &error) != 0) {
-        end_session(hutong, HUTONG_CONNECTING, error.text, 0);
+        connection_end(hutong, HUTONG_CONNECTING, error.text, 0);
         return;
     }
     hutong->phase = PHASE_OPENING;
@@ -385,7 +227,7 @@ static void watch(struct hutong *hutong) {
     error.text[0] = '\0';
     enum link_event event = link_watch(&hutong->link, &error);
     if (event == LINK_DENIED)
-        end_session(hutong, HUTONG_DENIED, error.text, 0);
+        connection_end(hutong, HUTONG_DENIED, error.text, 0);
     else if (event == LINK_LOST)
         connection_fail(hutong, error.text);
 }
@@ -406,7 +248,7 @@ static void wait_for_events(struct hutong *hutong) {
     if (linked && items[2].revents & ZMQ_POLLOUT)
         send_hello(hutong);
     if (linked && items[2].revents & ZMQ_POLLIN)
-        for (int i = 0; i < BURST && hutong->link.socket && receive_one(hutong); i++)
+        for (int i = 0; i < BURST && hutong->link.socket && session_receive(hutong); i++)
             ;
     // What the broker said last goes before that it is gone.
     if (linked && hutong->link.monitor && items[1].revents && !(items[2].revents & ZMQ_POLLIN))

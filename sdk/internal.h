@@ -229,7 +229,17 @@ uint64_t sdk_deadline(uint32_t timeout_ms);
 void *connection_run(void *hutong);
 // Sends a frame and takes `body`, which may be NULL. Ends the session when that fails: false.
 bool connection_send(struct hutong *hutong, const wire_frame *frame, zmq_msg_t *body);
-void connection_fail(struct hutong *hutong, const char *text); // ends the session; it is tried again soon
+// Ends the session, whatever its phase; the next attempt comes after a pause, a long one in HUTONG_DENIED.
+void connection_end(struct hutong *hutong, enum hutong_state state, const char *text, int linger_ms);
+void connection_fail(
+    struct hutong *hutong, const char *text); // the same, if there is one, with HUTONG_CONNECTING
+void connection_complain(struct hutong *hutong, wire_reason reason, const char *text); // and tells the broker
+
+// session.c: takes in one message of the broker; false: there is none. The session may have ended after it.
+bool session_receive(struct hutong *hutong);
+
+// message.c: what is wrong with a message, before anything is taken.
+enum hutong_code message_check(const struct hutong_message *message, struct hutong_error *error);
 
 // outgoing.c: the connection's thread.
 void outgoing_begin(struct hutong *hutong, uint64_t last_sequence); // a session begins

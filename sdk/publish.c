@@ -9,52 +9,6 @@
 
 #define SPOOL_GATHER_LIMIT (16u << 20) // bytes that wait for the disk
 
-// ---- Checks, before the lock ----
-
-static enum hutong_code check_text(
-    const char *name, const char *text, size_t limit, struct hutong_error *error) {
-    struct bytes bytes = bytes_of_string(text);
-    if (bytes.size > limit)
-        return sdk_fail(
-            error, HUTONG_INVALID, false, "%s has %zu bytes; at most %zu", name, bytes.size, limit);
-    if (!wire_text_valid(bytes))
-        return sdk_fail(error, HUTONG_INVALID, false, "%s is not UTF-8", name);
-    return HUTONG_OK;
-}
-
-static enum hutong_code check_attributes(const char *const *attributes, struct hutong_error *error) {
-    size_t count = 0;
-    for (const char *const *at = attributes; at && at[0]; at += 2) {
-        if (!at[1])
-            return sdk_fail(error, HUTONG_INVALID, false, "attribute '%.50s' has no value", at[0]);
-        if (!wire_attribute_valid(bytes_of_string(at[0]), bytes_of_string(at[1])))
-            return sdk_fail(error, HUTONG_INVALID, false,
-                "attribute '%.50s' must have a name of 1 to 20 lower-case letters and digits and a UTF-8 "
-                "value of at most "
-                "1024 bytes",
-                at[0]);
-        for (const char *const *other = attributes; other != at; other += 2)
-            if (strcmp(other[0], at[0]) == 0)
-                return sdk_fail(error, HUTONG_INVALID, false, "attribute '%.50s' is there twice", at[0]);
-        if (++count > WIRE_ATTRIBUTE_LIMIT)
-            return sdk_fail(error, HUTONG_INVALID, false, "more than %u attributes", WIRE_ATTRIBUTE_LIMIT);
-    }
-    return HUTONG_OK;
-}
-
-static enum hutong_code check_message(const struct hutong_message *message, struct hutong_error *error) {
-    if (!message->type || !*message->type)
-        return sdk_fail(error, HUTONG_INVALID, false, "no type; it must be the payload's full protobuf name");
-    enum hutong_code code = check_text("type", message->type, WIRE_TYPE_LIMIT, error);
-    if (code == HUTONG_OK && message->id)
-        code = check_text("id", message->id, WIRE_ID_LIMIT, error);
-    if (code == HUTONG_OK && message->subject)
-        code = check_text("subject", message->subject, WIRE_SUBJECT_LIMIT, error);
-    if (code == HUTONG_OK && message->attributes)
-        code = check_attributes(message->attributes, error);
-    return code;
-}
-
 static enum hutong_code check_position(struct hutong *hutong, size_t size, struct hutong_error *error) {
     if (size > SPOOL_POSITION_LIMIT)
         return sdk_fail(
@@ -294,13 +248,13 @@ static const struct hutong_publish_options no_options = {0};
 
 static enum hutong_code publish_locked(struct hutong *hutong, const struct hutong_message *message,
     const struct hutong_publish_options *options, uint64_t *sequence, struct hutong_error *error) {
-    struct place place;
+    struct place place = {0};
     if (!options->wait || !hutong->spool)
         return take(hutong, message, options, &place, sequence, error);
     struct before before;
     remember(hutong, &before);
     enum hutong_code code = take(hutong, message, options, &place, sequence, error);
-    if (code != HUTONG_OK)
+    if (code != HUTONG_OK || !place.block)
         return code;
     return wait_for_disk(hutong, &place, place.block->ticket, *sequence, &before, error);
 }
@@ -308,12 +262,12 @@ static enum hutong_code publish_locked(struct hutong *hutong, const struct huton
 enum hutong_code hutong_publish(struct hutong *hutong, const struct hutong_message *message,
     const struct hutong_publish_options *options, uint64_t *sequence, struct hutong_error *error) {
     options = options ? options : &no_options;
-    enum hutong_code code = check_message(message, error);
+    enum hutong_code code = message_check(message, error);
     if (code == HUTONG_OK && options->position)
         code = check_position(hutong, options->position_size, error);
     if (code != HUTONG_OK)
         return code;
-    uint64_t taken;
+    uint64_t taken = 0;
     pthread_mutex_lock(&hutong->lock);
     code = publish_locked(hutong, message, options, &taken, error);
     pthread_mutex_unlock(&hutong->lock);
@@ -345,10 +299,10 @@ static void forget_waiter(struct hutong *hutong, const struct waiter *waiter) {
 
 enum hutong_code hutong_publish_wait(struct hutong *hutong, const struct hutong_message *message,
     uint32_t timeout_ms, struct hutong_error *error) {
-    enum hutong_code code = check_message(message, error);
+    enum hutong_code code = message_check(message, error);
     if (code != HUTONG_OK)
         return code;
-    struct place place;
+    struct place place = {0};
     struct waiter waiter = {0};
     uint64_t deadline = sdk_deadline(timeout_ms);
     pthread_mutex_lock(&hutong->lock);
