@@ -259,32 +259,36 @@ def w1(options):
     }
 
 
+def copy_project_conf(folder, endpoint):
+    """The project's own conf/ and routes/, with new keys, on `endpoint`."""
+    shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("keys"))
+    shutil.copytree(ROOT / "routes", folder / "routes")
+    path = folder / "conf/broker.yaml"
+    text = re.sub(r"(?m)^listen: .*$", f"listen: {endpoint}", path.read_text(encoding="utf-8"))
+    text = re.sub(r"(?m)^catalogue: .*$", f"catalogue: {CATALOGUE}", text)
+    path.write_text(text.replace("../run/", f"{folder}/run/"), encoding="utf-8")
+    (folder / "run").mkdir()
+    for name in ("broker", "public_security/population", "civil_affairs/registration", "housing/tenancy"):
+        subprocess.run([BIN / "hutong", "keys", "generate", "-o", folder / "conf/keys", name], check=True,
+                       stdout=subprocess.DEVNULL)
+
+
 def idle(options):
-    """An idle broker with its three departments' configuration, and an idle sidecar connected to it."""
+    """Memory of the broker with the project's own configuration, and of the civil affairs sidecar connected to it."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hutong-bench-", dir=options.folder))
-    conf = make_conf(folder, True)
-    endpoint = re.search(r"listen: (\S+)", (conf / "broker.yaml").read_text()).group(1)
-    write(folder / "adapter.yaml", f"""bus:
-  endpoint: {endpoint}
-  system: housing/tenancy
-  key: {conf}/keys/housing-tenancy_secret
-  broker_key: {conf}/keys/broker
-catalogue: {CATALOGUE}
-codes: {conf}/codes
-state: {folder}/state
-file:
-  take:
-    - on: {TYPE}
-      folder: {folder}/out
-      name: "out-{{first}}.csv"
-      columns:
-        - {{ name: number, value: msg.resident.citizen_number }}
-""")
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    copy_project_conf(folder, endpoint)
+    for name in ("civil/in", "civil/out"):
+        (folder / name).mkdir(parents=True)
+    os.environ.update(CIVIL_HOME=str(folder / "civil"), HUTONG_ENDPOINT=endpoint, HUTONG_STATE=str(folder / "state"),
+                      HUTONG_KEY=str(folder / "conf/keys/civil_affairs-registration_secret"),
+                      HUTONG_BROKER_KEY=str(folder / "conf/keys/broker"), HUTONG_CATALOGUE=str(CATALOGUE))
     processes = []
     try:
-        broker = Process("broker", BIN / "hutong-broker", "-c", conf / "broker.yaml", ready="broker.ready", folder=folder)
+        broker = Process("broker", BIN / "hutong-broker", "-c", folder / "conf/broker.yaml", ready="broker.ready", folder=folder)
         processes.append(broker)
-        adapter = Process("adapter", BIN / "hutong-adapter", "-c", folder / "adapter.yaml", ready="adapter.connected", folder=folder)
+        adapter = Process("adapter", BIN / "hutong-adapter", "-c", ROOT / "adapters/civil_affairs/adapter.yaml",
+                          ready="adapter.connected", folder=folder)
         processes.append(adapter)
         time.sleep(2)
         return {"benchmark": "idle", "broker_rss_kib": broker.rss_kib(), "sidecar_rss_kib": adapter.rss_kib(),

@@ -2,6 +2,7 @@
 
 #include "broker/admin/admin.h"
 #include "core/base/log.h"
+#include "core/base/memory.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -102,6 +103,7 @@ static int serve(struct daemon *daemon, const struct policy *policy, const struc
         log_event(LOG_INFO, "broker.ready", "listen=%s curve=%s systems=%zu routes=%zu pid=%d",
             router_endpoint(daemon_router(daemon)), settings->curve ? "on" : "off",
             policy_system_count(policy), routes_count(routes), (int)getpid());
+        memory_settle();
         rc = daemon_run(daemon, stop_fd, error);
     }
     admin_stop(&admin);

@@ -4,6 +4,7 @@
 #include "core/base/list.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
+#include "core/base/memory.h"
 #include "test/support/alloc_fail.h"
 
 #include <errno.h>
@@ -155,6 +156,18 @@ static void chunk_releases_once(void **state) {
     assert_int_equal(released, 1);
 }
 
+// Everything must still be there afterwards: code, constants, relocations, heap.
+static void settled_memory_still_works(void **state) {
+    (void)state;
+    struct map *map = map_new();
+    int value = 7;
+    assert_int_equal(map_put(map, bytes_of_string("kept"), &value), 0);
+    assert_true(memory_settle() > 0);
+    assert_ptr_equal(map_get(map, bytes_of_string("kept")), &value);
+    map_destroy(&map);
+    map_keeps_what_is_put(state);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffer_holds_its_limit),
@@ -166,6 +179,7 @@ int main(void) {
         cmocka_unit_test(error_prefix_cuts),
         cmocka_unit_test(quoting_makes_one_line),
         cmocka_unit_test(chunk_releases_once),
+        cmocka_unit_test(settled_memory_still_works),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
