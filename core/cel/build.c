@@ -1,4 +1,5 @@
 // From the checked tree to the program.
+#include "core/cel/collections.h"
 #include "core/cel/functions.h"
 #include "core/cel/program.h"
 #include "core/cel/types.h"
@@ -180,6 +181,23 @@ static bool is_plain(enum cel_kind kind) {
            kind == CEL_TIMESTAMP || kind == CEL_DURATION;
 }
 
+// A list of literals is made once.
+static const struct node *build_list(struct compiler *compiler, const struct ast *ast) {
+    const struct node *node = build_over(compiler, ast, eval_list);
+    if (!node || node->count == 0 || !all_literal(node))
+        return node;
+    struct cel_list *list = compiler_keep(compiler, sizeof *list);
+    struct list_items *items = list ? compiler_keep(compiler, sizeof *items) : NULL;
+    struct cel_value *values = items ? compiler_keep(compiler, node->count * sizeof *values) : NULL;
+    if (!values)
+        return NULL;
+    for (size_t i = 0; i < node->count; i++)
+        values[i] = node->args[i]->value;
+    items->values = values;
+    *list = (struct cel_list){.size = node->count, .items = items};
+    return build_literal(compiler, &(struct cel_value){.kind = CEL_LIST, .list = list});
+}
+
 // What can be worked out now is. A time that is wrong is told now; other errors wait, as && and || may absorb
 // them.
 static const struct node *fold(struct compiler *compiler, const struct ast *ast, const struct node *node) {
@@ -218,6 +236,8 @@ static const struct node *build_function(struct compiler *compiler, const struct
     node->call.bound = ast->bound;
     if (bytes_equal_string(ast->name, "matches") && !bind_pattern(compiler, ast, node))
         return NULL;
+    if (ast->overload)
+        fast_choose(ast, node);
     return fold(compiler, ast, node);
 }
 
@@ -253,7 +273,7 @@ static const struct node *build_node(struct compiler *compiler, const struct ast
     case AST_CALL:
         return build_call(compiler, ast);
     case AST_LIST:
-        return build_over(compiler, ast, eval_list);
+        return build_list(compiler, ast);
     case AST_MAP:
         return build_over(compiler, ast, eval_map);
     case AST_MACRO:

@@ -1,14 +1,7 @@
 // What is fixed by a call's literals: code maps and lists, time zones.
 #include "core/cel/check.h"
+#include "core/cel/suggest.h"
 #include "core/cel/time.h"
-#include "core/schema/nearest.h"
-
-static const char *nearest_of(const char *const *names, size_t count, struct bytes name) {
-    struct nearest nearest = nearest_start(name);
-    for (size_t i = 0; i < count; i++)
-        nearest_offer(&nearest, names[i]);
-    return nearest.best;
-}
 
 static bool literal_string(const struct ast *node) {
     return node->kind == AST_LITERAL && node->value.kind == CEL_STRING;
@@ -36,9 +29,12 @@ static void bind_codes(struct compiler *compiler, struct ast *node, bool map) {
         return;
     size_t count;
     const char *const *names = map ? codes_map_names(codes, &count) : codes_list_names(codes, &count);
-    const char *best = nearest_of(names, count, name);
-    compiler_problem(compiler, arg->offset, arg->length, "there is no code %s \"%.*s\"%s%s%s", what,
-        BYTES_ARGS(name), best ? "; did you mean \"" : "", best ? best : "", best ? "\"?" : "");
+    struct nearest nearest = nearest_start(name);
+    char suggestion[SUGGEST_SIZE];
+    for (size_t i = 0; i < count; i++)
+        suggest_offer(&nearest, names[i]);
+    compiler_problem(compiler, arg->offset, arg->length, "there is no code %s \"%.*s\"%s", what,
+        BYTES_ARGS(name), suggest_text(&nearest, "\"", "\"", suggestion));
 }
 
 static bool takes_zone(const struct ast *node) {

@@ -95,6 +95,7 @@ static void put(struct text *text, const char *part) {
 static void describe_call(const struct ast *node, const struct arguments *arguments, char *out, size_t size) {
     struct text text = {.out = out, .size = size};
     char name[TYPE_NAME];
+    put(&text, "");
     size_t first = arguments->member ? 1 : 0;
     if (arguments->member) {
         put(&text, check_type_name(arguments->items[0], name));
@@ -114,6 +115,7 @@ static void describe_usages(
     const struct overload *overload, const struct arguments *arguments, bool all, char *out, size_t size) {
     struct text text = {.out = out, .size = size};
     char usage[80];
+    put(&text, "");
     for (const struct overload *o = overload; o; o = overload_next(o)) {
         bool near = overload_is_member(o) == arguments->member && overload_arity(o) == arguments->count;
         if (!near && !all)
@@ -138,22 +140,56 @@ static void wrong_call(struct compiler *compiler, struct ast *node, const struct
         compiler, node->name_offset, node->name_length, "no function %s; there is %s", call, usages);
 }
 
+// The value that a text most likely means, or the first that is not "unspecified".
+static const char *value_for(const struct schema_enum *enumeration, const struct ast *text) {
+    struct nearest nearest = nearest_start(text->kind == AST_LITERAL ? text->value.bytes : (struct bytes){0});
+    for (size_t i = 0; i < enumeration->value_count; i++)
+        suggest_offer(&nearest, enumeration->values[i].name);
+    return nearest.best ? nearest.best : enumeration->values[enumeration->value_count > 1 ? 1 : 0].name;
+}
+
+static const char *enum_hint(const struct ast *value, const struct ast *other, char *out, size_t size) {
+    const struct schema_enum *enumeration = value->type->enumeration;
+    const char *dot = strrchr(enumeration->full_name, '.');
+    if (other->type->kind != CEL_STRING || enumeration->value_count == 0)
+        return "";
+    snprintf(out, size, "; name its value, such as %s.%s", dot ? dot + 1 : enumeration->full_name,
+        value_for(enumeration, other));
+    return out;
+}
+
+static const char *compare_hint(const struct ast *left, const struct ast *right, char *out, size_t size) {
+    const struct cel_type *a = left->type;
+    const struct cel_type *b = right->type;
+    if (a->kind == CEL_ENUM || b->kind == CEL_ENUM)
+        return a->kind == CEL_ENUM ? enum_hint(left, right, out, size) : enum_hint(right, left, out, size);
+    if (a->kind == CEL_NULL || b->kind == CEL_NULL)
+        return "; a plain field is never null: ask has(), or compare with its default";
+    if ((type_number(a) && b->kind == CEL_STRING) || (type_number(b) && a->kind == CEL_STRING))
+        return "; convert with string() or int()";
+    if ((a->kind == CEL_TIMESTAMP && b->kind == CEL_STRING) ||
+        (b->kind == CEL_TIMESTAMP && a->kind == CEL_STRING))
+        return "; write the time as timestamp(\"2026-01-01T00:00:00Z\")";
+    return "";
+}
+
 static const char *operator_hint(
-    const char *sign, const struct cel_type *left, const struct cel_type *right) {
-    bool string = left->kind == CEL_STRING || right->kind == CEL_STRING;
+    const char *sign, const struct ast *left, const struct ast *right, char *out, size_t size) {
+    bool string = left->type->kind == CEL_STRING || right->type->kind == CEL_STRING;
     if (strcmp(sign, "+") == 0 && string)
         return "; turn the other into a string with string()";
-    if (type_number(left) && type_number(right))
+    if (type_number(left->type) && type_number(right->type))
         return "; convert one of them with int(), uint() or double()";
     if (strcmp(sign, "in") == 0)
         return "; on the right stands a list or a map";
-    return "";
+    return sign[0] == '<' || sign[0] == '>' ? compare_hint(left, right, out, size) : "";
 }
 
 static void wrong_operator(
     struct compiler *compiler, struct ast *node, const char *sign, const struct arguments *arguments) {
     char left[TYPE_NAME];
     char right[TYPE_NAME];
+    char hint[100];
     check_type_name(arguments->items[0], left);
     if (arguments->count == 1) {
         compiler_problem(compiler, node->name_offset, node->name_length, "\"%s\" has no meaning for %s%s",
@@ -167,7 +203,7 @@ static void wrong_operator(
     else
         compiler_problem(compiler, node->name_offset, node->name_length,
             "\"%s\" has no meaning for %s and %s%s", sign, left, right,
-            operator_hint(sign, arguments->items[0]->type, arguments->items[1]->type));
+            operator_hint(sign, arguments->items[0], arguments->items[1], hint, sizeof hint));
 }
 
 // ---- Choice of the overload ----
@@ -196,25 +232,6 @@ static void check_overloads(struct compiler *compiler, struct ast *node, const s
     check_set(node, result);
 }
 
-static const char *compare_hint(const struct cel_type *a, const struct cel_type *b, char *out, size_t size) {
-    const struct cel_type *type = a->kind == CEL_ENUM ? a : b;
-    const struct cel_type *other = a->kind == CEL_ENUM ? b : a;
-    if (type->kind == CEL_ENUM && other->kind == CEL_STRING && type->enumeration->value_count > 1) {
-        const char *dot = strrchr(type->enumeration->full_name, '.');
-        snprintf(out, size, "; name its value, such as %s.%s", dot ? dot + 1 : type->enumeration->full_name,
-            type->enumeration->values[1].name);
-        return out;
-    }
-    if (a->kind == CEL_NULL || b->kind == CEL_NULL)
-        return "; a plain field is never null: ask has(), or compare with its default";
-    if ((type_number(a) && b->kind == CEL_STRING) || (type_number(b) && a->kind == CEL_STRING))
-        return "; convert with string() or int()";
-    if ((a->kind == CEL_TIMESTAMP && b->kind == CEL_STRING) ||
-        (b->kind == CEL_TIMESTAMP && a->kind == CEL_STRING))
-        return "; write the time as timestamp(\"2026-01-01T00:00:00Z\")";
-    return "";
-}
-
 static void check_equality(struct compiler *compiler, struct ast *node, const struct arguments *arguments) {
     const struct cel_type *a = arguments->items[0]->type;
     const struct cel_type *b = arguments->items[1]->type;
@@ -224,7 +241,7 @@ static void check_equality(struct compiler *compiler, struct ast *node, const st
     if (!arguments->wrong && !type_comparable(a, b))
         compiler_problem(compiler, node->name_offset, node->name_length, "%s can't be compared with %s%s",
             check_type_name(arguments->items[0], left), check_type_name(arguments->items[1], right),
-            compare_hint(a, b, hint, sizeof hint));
+            compare_hint(arguments->items[0], arguments->items[1], hint, sizeof hint));
     node->overload = overload_find(node->name);
     check_set(node, type_basic(CEL_BOOL));
 }
@@ -280,9 +297,11 @@ static void check_choice(struct compiler *compiler, struct ast *node) {
 }
 
 static void unknown_function(struct compiler *compiler, struct ast *node) {
-    const char *best = overload_nearest(node->name);
-    compiler_problem(compiler, node->name_offset, node->name_length, "unknown function \"%.*s\"%s%s%s",
-        BYTES_ARGS(node->name), best ? "; did you mean " : "", best ? best : "", best ? "()?" : "");
+    struct nearest nearest = nearest_start(node->name);
+    char suggestion[SUGGEST_SIZE];
+    overload_offer(&nearest);
+    compiler_problem(compiler, node->name_offset, node->name_length, "unknown function \"%.*s\"%s",
+        BYTES_ARGS(node->name), suggest_text(&nearest, "", "()", suggestion));
     check_set(node, NULL);
 }
 

@@ -1,9 +1,10 @@
 // What names mean: variables, locals of macros, enum values and types, in the scopes where they may be found.
 #include "core/cel/check.h"
 
-#include "core/schema/nearest.h"
+#include "core/cel/suggest.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static const char *const type_names[] = {
     "bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"};
@@ -160,12 +161,11 @@ static bool wrong_value(struct compiler *compiler, struct bytes full, struct ast
     if (!enumeration)
         return false;
     struct nearest nearest = nearest_start(name);
+    char suggestion[SUGGEST_SIZE];
     for (size_t i = 0; i < enumeration->value_count; i++)
-        nearest_offer(&nearest, enumeration->values[i].name);
-    const char *best = nearest.best;
-    compiler_problem(compiler, node->name_offset, node->name_length, "%s has no value %.*s%s%s%s",
-        enumeration->full_name, BYTES_ARGS(name), best ? "; did you mean " : "", best ? best : "",
-        best ? "?" : "");
+        suggest_offer(&nearest, enumeration->values[i].name);
+    compiler_problem(compiler, node->name_offset, node->name_length, "%s has no value %.*s%s",
+        enumeration->full_name, BYTES_ARGS(name), suggest_text(&nearest, "", "", suggestion));
     return true;
 }
 
@@ -174,34 +174,17 @@ static const char *short_name(const char *full) {
     return dot ? dot + 1 : full;
 }
 
-// "mgs" for "msg": as often typed as two letters that are wrong, but as one mistake.
-static bool same_letters(struct bytes a, struct bytes b) {
-    size_t counts[256] = {0};
-    if (a.size != b.size || a.size < 2)
-        return false;
-    for (size_t i = 0; i < a.size; i++)
-        counts[a.data[i]]++;
-    for (size_t i = 0; i < b.size; i++)
-        if (counts[b.data[i]]-- == 0)
-            return false;
-    return true;
-}
-
-static const char *nearest_name(const struct compiler *compiler, struct bytes name) {
+static void offer_names(const struct compiler *compiler, struct nearest *nearest) {
     const struct cel_env *env = compiler->env;
-    struct nearest nearest = nearest_start(name);
     for (size_t i = 0; i < env->count; i++) {
-        if (same_letters(name, bytes_of_string(env->variables[i].name)))
-            return env->variables[i].name;
-        nearest_offer(&nearest, env->variables[i].name);
+        suggest_offer(nearest, env->variables[i].name);
         const struct schema_message *message = env->variables[i].type.message;
         for (size_t j = 0; message && j < message->field_count; j++)
             if (message->fields[j].enumeration)
-                nearest_offer(&nearest, short_name(message->fields[j].enumeration->full_name));
+                suggest_offer(nearest, short_name(message->fields[j].enumeration->full_name));
     }
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++)
-        nearest_offer(&nearest, type_names[i]);
-    return nearest.best;
+        suggest_offer(nearest, type_names[i]);
 }
 
 // A field's name without the variable before it.
@@ -213,26 +196,51 @@ static const char *variable_with_field(const struct compiler *compiler, struct b
     return NULL;
 }
 
+// An enum of this short name that some message of the catalogue uses.
+static const char *enum_elsewhere(const struct compiler *compiler, struct bytes name) {
+    const struct catalogue *catalogue = compiler->env->catalogue;
+    for (size_t i = 0; catalogue && i < catalogue_message_count(catalogue); i++) {
+        const struct schema_message *message = catalogue_message_at(catalogue, i);
+        for (size_t j = 0; j < message->field_count; j++) {
+            const struct schema_enum *enumeration = message->fields[j].enumeration;
+            if (enumeration && bytes_equal_string(name, short_name(enumeration->full_name)))
+                return enumeration->full_name;
+        }
+    }
+    return NULL;
+}
+
+// "; there is msg, id, n", as far as there is room.
+static const char *list_variables(const struct compiler *compiler, char out[SUGGEST_SIZE]) {
+    const struct cel_env *env = compiler->env;
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < env->count && n + strlen(env->variables[i].name) + 16 < SUGGEST_SIZE; i++)
+        n += (size_t)snprintf(
+            out + n, SUGGEST_SIZE - n, "%s%s", i ? ", " : "; there is ", env->variables[i].name);
+    return out;
+}
+
 static void report_unknown(struct compiler *compiler, struct ast *node, const struct ast *base) {
     struct bytes text = chain_text(compiler, node);
+    char suggestion[SUGGEST_SIZE];
     check_set(node, NULL);
     if (!text.data || walk_scopes(compiler, text, base->rooted, wrong_value, node))
         return;
+    struct nearest nearest = nearest_start(base->name);
     const char *variable = variable_with_field(compiler, base->name);
-    const char *best = nearest_name(compiler, base->name);
+    const char *elsewhere = enum_elsewhere(compiler, base->name);
+    offer_names(compiler, &nearest);
     if (variable)
-        compiler_problem(compiler, base->offset, base->length, "unknown name \"%.*s\"; did you mean %s.%.*s?",
-            BYTES_ARGS(base->name), variable, BYTES_ARGS(base->name));
-    else if (best)
-        compiler_problem(compiler, base->offset, base->length, "unknown name \"%.*s\"; did you mean %s?",
-            BYTES_ARGS(base->name), best);
-    else if (compiler->env->count > 0)
-        compiler_problem(compiler, base->offset, base->length,
-            "unknown name \"%.*s\"; the variables here start with %s", BYTES_ARGS(base->name),
-            compiler->env->variables[0].name);
+        snprintf(suggestion, sizeof suggestion, "; did you mean %s.%.*s?", variable, BYTES_ARGS(base->name));
+    else if (elsewhere)
+        snprintf(suggestion, sizeof suggestion, "; did you mean %s?", elsewhere);
+    else if (nearest.best)
+        suggest_text(&nearest, "", "", suggestion);
     else
-        compiler_problem(
-            compiler, base->offset, base->length, "unknown name \"%.*s\"", BYTES_ARGS(base->name));
+        list_variables(compiler, suggestion);
+    compiler_problem(
+        compiler, base->offset, base->length, "unknown name \"%.*s\"%s", BYTES_ARGS(base->name), suggestion);
 }
 
 void check_name(struct compiler *compiler, struct ast *node) {
@@ -250,10 +258,12 @@ void check_name(struct compiler *compiler, struct ast *node) {
 
 static void wrong_field(struct compiler *compiler, struct ast *node) {
     const struct schema_message *message = node->target->type->message;
-    const char *best = schema_nearest_field(message, node->name);
-    compiler_problem(compiler, node->name_offset, node->name_length, "%s has no field %.*s%s%s%s",
-        message->full_name, BYTES_ARGS(node->name), best ? "; did you mean " : "", best ? best : "",
-        best ? "?" : "");
+    struct nearest nearest = nearest_start(node->name);
+    char suggestion[SUGGEST_SIZE];
+    for (size_t i = 0; i < message->field_count; i++)
+        suggest_offer(&nearest, message->fields[i].name);
+    compiler_problem(compiler, node->name_offset, node->name_length, "%s has no field %.*s%s",
+        message->full_name, BYTES_ARGS(node->name), suggest_text(&nearest, "", "", suggestion));
     check_set(node, NULL);
 }
 
@@ -288,11 +298,11 @@ static void select_field(struct compiler *compiler, struct ast *node) {
         check_set(node, type_basic(CEL_BOOL));
 }
 
-// Whether some beginning of the chain means something.
+// Whether some beginning of the chain means something that may have fields.
 static bool starts_known(struct compiler *compiler, struct ast *node, const struct ast *base) {
     for (struct ast *part = node;; part = part->target) {
         if (resolve(compiler, part, base))
-            return true;
+            return part->type->kind != CEL_TYPE;
         if (part == base)
             return false;
     }

@@ -1,6 +1,7 @@
 // Fields of a variable, as the scan found them.
 #include "core/cel/collections.h"
 #include "core/cel/compiler.h"
+#include "core/cel/time.h"
 #include "core/cel/types.h"
 
 static const struct scan *scan_of(
@@ -61,12 +62,26 @@ PATH(path_message) {
     message_join(activation, &message, out);
 }
 
-PATH(path_time) {
-    PATH_START;
-    (void)view;
-    out->kind = known_of(node->path.field->message) == KNOWN_TIMESTAMP ? CEL_TIMESTAMP : CEL_DURATION;
+static inline void read_time(const struct node *node, const struct scan *scan, struct cel_value *out) {
     out->time.seconds = scan_value(scan, node->path.inner[0])->i64;
     out->time.nanos = (int32_t)scan_value(scan, node->path.inner[1])->i64;
+    time_check(out);
+}
+
+PATH(path_timestamp) {
+    const struct scan *scan = scan_of(node, activation, out);
+    if (!scan)
+        return;
+    out->kind = CEL_TIMESTAMP;
+    read_time(node, scan, out);
+}
+
+PATH(path_duration) {
+    const struct scan *scan = scan_of(node, activation, out);
+    if (!scan)
+        return;
+    out->kind = CEL_DURATION;
+    read_time(node, scan, out);
 }
 
 PATH(path_wrapper) {
@@ -108,8 +123,16 @@ node_eval path_eval(const struct schema_field *field) {
     default:
         return path_int;
     }
-    enum known known = known_of(field->message);
-    return known == KNOWN_NOT ? path_message : known == KNOWN_WRAPPER ? path_wrapper : path_time;
+    switch (known_of(field->message)) {
+    case KNOWN_TIMESTAMP:
+        return path_timestamp;
+    case KNOWN_DURATION:
+        return path_duration;
+    case KNOWN_WRAPPER:
+        return path_wrapper;
+    default:
+        return path_message;
+    }
 }
 
 void eval_path_has(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
@@ -125,7 +148,7 @@ void eval_path_has(const struct node *node, struct cel_activation *activation, s
 bool cel_program_absent(const struct cel_program *program, const struct cel_activation *activation) {
     const struct node *node = program->root;
     static const node_eval paths[] = {path_bool, path_int, path_uint, path_double, path_string, path_bytes,
-        path_message, path_time, path_wrapper};
+        path_message, path_timestamp, path_duration, path_wrapper};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (node->eval != paths[i] || !node->path.field->presence || node->path.variable >= activation->count)
             continue;

@@ -1,7 +1,6 @@
 #include "core/cel/functions.h"
 
 #include "core/cel/types.h"
-#include "core/schema/nearest.h"
 
 #include <stdio.h>
 
@@ -156,15 +155,14 @@ const struct overload *overload_next(const struct overload *overload) {
     return next->name && strcmp(next->name, overload->name) == 0 ? next : NULL;
 }
 
-const char *overload_nearest(struct bytes name) {
-    struct nearest nearest = nearest_start(name);
-    for (const struct overload *o = overloads; o->name; o++)
-        if (!strchr(o->name, '_') || (o->name[0] != '_' && o->name[1] != '_'))
-            nearest_offer(&nearest, o->name);
+void overload_offer(struct nearest *nearest) {
     static const char *const macros[] = {"has", "all", "exists", "exists_one", "map", "filter"};
+    char sign[8];
+    for (const struct overload *o = overloads; o->name; o++)
+        if (!operator_sign(bytes_of_string(o->name), sign))
+            suggest_offer(nearest, o->name);
     for (size_t i = 0; i < sizeof macros / sizeof *macros; i++)
-        nearest_offer(&nearest, macros[i]);
-    return nearest.best;
+        suggest_offer(nearest, macros[i]);
 }
 
 bool overload_is_member(const struct overload *overload) {

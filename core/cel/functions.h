@@ -3,6 +3,7 @@
 
 #include "core/cel/compiler.h"
 #include "core/cel/program.h"
+#include "core/cel/suggest.h"
 
 // `shape`: the receiver and ".", if it has one; a letter for each argument; ":" and the result:
 //   b bool  i int  u uint  d double  s string  y bytes  t timestamp  r duration  T type
@@ -19,7 +20,7 @@ const struct overload *overload_find(struct bytes name);
 bool overload_same_name(
     const struct overload *a, const struct overload *b);               // `b` may be behind the table's end
 const struct overload *overload_next(const struct overload *overload); // NULL: the last of its name
-const char *overload_nearest(struct bytes name);                       // or NULL
+void overload_offer(struct nearest *nearest); // the names of all functions and macros
 
 bool overload_is_member(const struct overload *overload);
 size_t overload_arity(const struct overload *overload); // the receiver counts

@@ -1,4 +1,5 @@
 #include "core/cel/compiler.h"
+#include "core/schema/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -156,6 +157,40 @@ static size_t read_quoted_name(struct compiler *compiler, size_t position, struc
     return p + 1;
 }
 
+// Signs as Chinese input methods make them, and what should stand there.
+static const char *ascii_of(uint32_t character, char out[2]) {
+    out[0] = out[1] = '\0';
+    if (character >= 0xff01 && character <= 0xff5e) // the full-width forms of ASCII
+        out[0] = (char)(character - 0xff01 + '!');
+    else if (character == 0x201c || character == 0x201d)
+        out[0] = '"';
+    else if (character == 0x2018 || character == 0x2019)
+        out[0] = '\'';
+    else if (character == 0x3001)
+        out[0] = ',';
+    else if (character == 0x3002)
+        out[0] = '.';
+    else if (character == 0x3000)
+        out[0] = ' ';
+    return out;
+}
+
+static void foreign(struct compiler *compiler, struct token *token) {
+    const uint8_t *p = compiler->source.data + token->offset;
+    uint32_t character = utf8_next(&p);
+    char ascii[2];
+    ascii_of(character, ascii);
+    token->kind = TOKEN_BAD;
+    if (ascii[0])
+        compiler_problem(compiler, token->offset, token->length, "this is no ASCII sign; write %s",
+            ascii[0] == ' ' ? "a plain blank" : ascii);
+    else if (character >= 0x80)
+        compiler_problem(compiler, token->offset, token->length,
+            "a name is written in ASCII; a field of another name is selected in backticks: row.`...`");
+    else
+        bad(compiler, token, "a character that can't stand here");
+}
+
 static size_t read_sign(struct compiler *compiler, size_t position, struct token *token) {
     static const struct {
         const char *sign;
@@ -188,7 +223,7 @@ static size_t read_sign(struct compiler *compiler, size_t position, struct token
         bad(compiler, token, "\"|\" is no operator; \"or\" is ||");
         break;
     default:
-        bad(compiler, token, "a character that can't stand here");
+        foreign(compiler, token);
     }
     return position + token->length;
 }

@@ -146,6 +146,9 @@ void eval_macro(const struct node *node, struct cel_activation *activation, stru
 node_eval path_eval(const struct schema_field *field);
 void eval_path_has(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 
+// fast.c: puts a shorter evaluation into a call's node where there is one.
+void fast_choose(const struct ast *ast, struct node *node);
+
 // match.c
 pcre2_code *match_compile(
     struct bytes pattern, size_t *offset, char *why, size_t size);       // NULL: why; "": no memory

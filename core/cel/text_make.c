@@ -43,9 +43,9 @@ FUNCTION(fn_reverse) {
 
 // Unicode's White_Space, as UTF-8.
 static size_t blank_at(struct bytes text, size_t at) {
-    static const char *const blanks[] = {"\xc2\x85", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003",
-        "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029", "\u202f",
-        "\u205f", "\u3000"};
+    static const char *const blanks[] = {"\xc2\x85", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002",
+        "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029",
+        "\u202f", "\u205f", "\u3000"};
     if (text.data[at] == ' ' || (text.data[at] >= '\t' && text.data[at] <= '\r'))
         return 1;
     for (size_t i = 0; i < sizeof blanks / sizeof *blanks; i++) {

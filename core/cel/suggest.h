@@ -1,0 +1,10 @@
+// What someone may have meant: core/schema/nearest.h, and letters in another order.
+#pragma once
+
+#include "core/schema/nearest.h"
+
+void suggest_offer(struct nearest *nearest, const char *candidate);
+// "; did you mean WORD?", or "" without one. Into `out`, which it returns.
+#define SUGGEST_SIZE 160
+const char *suggest_text(
+    const struct nearest *nearest, const char *before, const char *after, char out[SUGGEST_SIZE]);
