@@ -1,6 +1,7 @@
 #include "core/cel/program.h"
 
 #include "core/cel/compiler.h"
+#include "core/cel/time.h"
 
 #include <errno.h>
 #include <stdalign.h>
@@ -74,6 +75,8 @@ void cel_activation_set(struct cel_activation *activation, size_t index, const s
     if (index >= activation->count)
         return;
     activation->variables[index].value = *value;
+    if (value->kind == CEL_TIMESTAMP || value->kind == CEL_DURATION)
+        time_check(&activation->variables[index].value);
     activation->variables[index].set = true;
 }
 

@@ -52,12 +52,16 @@ static struct world build(void) {
     return world;
 }
 
-static void activate(struct world *world) {
-    const struct bytes messages[] = {
-        bytes_of(message_all, sizeof message_all), bytes_of(message_known, sizeof message_known)};
+static void activate(struct world *world, struct bytes second) {
+    const struct bytes messages[] = {bytes_of(message_all, sizeof message_all), second};
     const struct cel_value id = {.kind = CEL_STRING, .bytes = bytes_of_string("330106")};
     const struct cel_value n = {.kind = CEL_INT, .i64 = 42};
     struct error error;
+    if (world->activation) {
+        cel_activation_destroy(&world->activation);
+        for (size_t i = 0; i < 2; i++)
+            scan_destroy(&world->scans[i]);
+    }
     MUST(world->activation = cel_activation_new(world->env));
     for (size_t i = 0; i < 2; i++) {
         MUST(world->scans[i] = scan_new(world->paths[i]));
@@ -134,7 +138,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MUST(
             problems.items[i].offset + problems.items[i].length <= size && problems.items[i].text[0] != '\0');
     if (program) {
-        activate(&world);
+        activate(&world, bytes_of(message_known, sizeof message_known));
+        evaluate(program, &world);
+        activate(&world, bytes_of(message_extreme, sizeof message_extreme));
         evaluate(program, &world);
     }
     cel_program_destroy(&program);

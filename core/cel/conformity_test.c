@@ -420,6 +420,23 @@ static void test_fields(void **state) {
     EXPECT(table);
 }
 
+// Times of a message that are none by protobuf's definition are errors, and harm nothing.
+static void test_extreme_times(void **state) {
+    (void)state;
+    static const struct expectation table[] = {
+        {"known.timestamp", "error"},
+        {"known.duration", "error"},
+        {"known.timestamp + known.duration == known.timestamp", "error"},
+        {"string(known.timestamp) + string(known.duration)", "error"},
+        {"known.timestamp.getFullYear()", "error"},
+        {"has(known.timestamp)", "true"},
+        {"known.timestamp == timestamp(0) || true", "true"},
+    };
+    world.known = bytes_of(message_extreme, sizeof message_extreme);
+    EXPECT(table);
+    world.known = bytes_of(message_known, sizeof message_known);
+}
+
 // ---- What is refused, and where ----
 
 struct refusal {
@@ -519,6 +536,7 @@ int main(void) {
         cmocka_unit_test(test_conversion),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_extreme_times),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_documentation),
     };

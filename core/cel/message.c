@@ -1,5 +1,6 @@
 // Fields of message values that no slot of the scan holds: those inside lists and maps. Read off the wire.
 #include "core/cel/collections.h"
+#include "core/cel/time.h"
 #include "core/cel/types.h"
 #include "core/schema/value.h"
 
@@ -184,6 +185,7 @@ void message_value(const struct schema_message *type, struct bytes bytes, struct
         out->kind = known == KNOWN_TIMESTAMP ? CEL_TIMESTAMP : CEL_DURATION;
         out->time.seconds = read_number(type, 1, bytes);
         out->time.nanos = (int32_t)read_number(type, 2, bytes);
+        time_check(out);
     } else if (known == KNOWN_WRAPPER) {
         wrapped_value(type, bytes, out);
     } else {

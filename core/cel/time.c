@@ -200,6 +200,25 @@ static bool take_part(struct bytes *rest, __int128 *total) {
     return unit != 0 && *total <= (__int128)DURATION_MAX * SECOND_NS;
 }
 
+// Seconds and nanos of a duration have the same sign.
+static bool valid(const struct cel_value *value) {
+    int64_t seconds = value->time.seconds;
+    int32_t nanos = value->time.nanos;
+    if (value->kind == CEL_TIMESTAMP)
+        return seconds >= TIME_MIN && seconds <= TIME_MAX && nanos >= 0 && nanos < SECOND_NS;
+    return seconds >= -DURATION_MAX && seconds <= DURATION_MAX && nanos > -SECOND_NS && nanos < SECOND_NS &&
+           (seconds <= 0 || nanos >= 0) && (seconds >= 0 || nanos <= 0);
+}
+
+void time_check(struct cel_value *value) {
+    static const struct cel_error no_timestamp = {
+        CEL_FAULT_ARGUMENT, "the timestamp is outside of the years 1 to 9999, or its nanos are wrong"};
+    static const struct cel_error no_duration = {
+        CEL_FAULT_ARGUMENT, "the duration is longer than 10,000 years, or its nanos are wrong"};
+    if (!valid(value))
+        value_fail_static(value, value->kind == CEL_TIMESTAMP ? &no_timestamp : &no_duration);
+}
+
 bool duration_parse(struct bytes text, struct cel_value *out) {
     __int128 total = 0;
     bool negative = take(&text, '-');

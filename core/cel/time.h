@@ -24,6 +24,8 @@ int64_t civil_days(int64_t year, unsigned month, unsigned day); // since 1970-01
 // The sum, or difference where `sign` is -1, as a value of `kind`; an error out of its range.
 void time_add(struct cel_activation *activation, const struct cel_value *a, const struct cel_value *b,
     int sign, enum cel_kind kind, struct cel_value *out);
+// A timestamp or duration from outside: becomes an error where it is none by protobuf's definition.
+void time_check(struct cel_value *value);
 bool time_parse(struct bytes text, struct cel_value *out);     // RFC 3339, within the years 1 to 9999
 bool duration_parse(struct bytes text, struct cel_value *out); // "1h30m", "-1.5s", "10ms", "1us", "1ns"
 // Seconds east of UTC of "UTC", "Z", "+08:00", "-02:30", "08:00".
