@@ -389,6 +389,27 @@ static void mapped_envelopes_carry_the_proved_source(void **state) {
     wire_frame_free(&frame);
 }
 
+static void an_original_without_a_source_gets_the_proved_one(void **state) {
+    struct bench *bench = *state;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_publish(bench, 1, PS, 1, 1, "plain");
+    bench_turn(bench);
+    struct buffer body;
+    wire_frame *frame = bench_take(bench, 2, DELIVER, &body);
+    assert_non_null(frame);
+    struct bytes rest = buffer_bytes(&body);
+    struct bytes raw;
+    struct wire_envelope envelope;
+    assert_int_equal(wire_body_next(&rest, &raw, NULL), 0);
+    assert_int_equal(wire_envelope_parse(raw, &envelope, NULL), 0);
+    assert_true(bytes_equal_string(envelope.source, PS));
+    assert_true(bytes_equal_string(envelope.type, "gov.public_security.v1.ResidenceRegistered"));
+    assert_int_equal(queue_of(bench, H)->sent_bytes, body.size); // as the receiver counts its credit
+    buffer_destroy(&body);
+    wire_frame_free(&frame);
+}
+
 static void a_full_queue_lets_its_oldest_die(void **state) {
     struct bench *bench = *state;
     bench_hello(bench, 1, PS, STREAM, false);
@@ -446,6 +467,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(failures_are_retried_then_dead, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_can_not_be_mapped_is_dead_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mapped_envelopes_carry_the_proved_source, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_original_without_a_source_gets_the_proved_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_lets_its_oldest_die, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_receiver_stands_by, set_up, tear_down),
     };

@@ -82,17 +82,23 @@ static int reserve_deliveries(struct broker *broker, size_t count) {
     return 0;
 }
 
-// The envelope of a mapped payload: the original's attributes with the type and subject that the route says.
-// Appended to `out`; the caller turns the offsets into pointers when all are there.
-static int append_mapped(const struct broker *broker, const struct arrival *arrival,
-    const struct match *match, struct buffer *out) {
+// The original goes out as it came, unless it is mapped or leaves out who says it.
+static bool needs_own_envelope(const struct arrival *arrival, const struct match *match) {
+    return match->payload.data || arrival->envelope.source.size == 0;
+}
+
+// The envelope that a delivery has of its own: the original's attributes with the proved source, and for a
+// mapped payload with the type and subject that the route says. Appended to `out`; the caller turns offsets
+// into pointers when all are there.
+static int append_own(const struct arrival *arrival, const struct match *match, struct buffer *out) {
     struct wire_envelope envelope = arrival->envelope;
-    (void)broker;
     envelope.source = bytes_of_string(arrival->session->system->address);
-    envelope.type = bytes_of_string(match->type->full_name);
-    envelope.subject = match->subject;
-    envelope.payload = match->payload;
-    envelope.dataschema = bytes_of(NULL, 0);
+    if (match->payload.data) {
+        envelope.type = bytes_of_string(match->type->full_name);
+        envelope.subject = match->subject;
+        envelope.payload = match->payload;
+        envelope.dataschema = bytes_of(NULL, 0);
+    }
     return wire_envelope_append(&envelope, out);
 }
 
@@ -132,8 +138,8 @@ static int lay_out(
         struct queue *queue = broker->of_system[match->to->index];
         struct record_delivery *delivery = &broker->deliveries[n];
         size_t start = mapped->size;
-        if (match->payload.data)
-            rc = append_mapped(broker, arrival, match, mapped);
+        if (needs_own_envelope(arrival, match))
+            rc = append_own(arrival, match, mapped);
         *delivery = (struct record_delivery){.queue = queue->id,
             .position = position_for(broker, queue, n),
             .subject_hash = match->subject.size ? hash_bytes_with(match->subject, broker->subject_seed) : 0,

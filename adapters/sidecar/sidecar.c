@@ -1,6 +1,7 @@
 #include "adapters/sidecar/sidecar.h"
 
 #include "core/base/clock.h"
+#include "core/base/memory.h"
 #include "core/codes/load.h"
 
 #include <errno.h>
@@ -153,6 +154,7 @@ static void open_system(struct sidecar *sidecar, uint64_t now_ns) {
         sidecar->trouble[0] = '\0';
         back_off_reset(&sidecar->opening);
         log_event(LOG_INFO, "adapter.connected", "connector=%s", sidecar->config->class->name);
+        memory_settle();
     } else if (rc > 0 || rc == -ENOMEM) {
         back_off_grow(&sidecar->opening, clock_monotonic_ns());
         sidecar_trouble(sidecar, LOG_WARNING, "adapter.unreachable", &error);

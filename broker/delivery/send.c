@@ -1,4 +1,5 @@
 #include "broker/delivery/queue_internal.h"
+#include "core/base/varint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,7 +55,8 @@ static bool expire(struct queue *queue, struct delivery *delivery, int64_t now_u
 
 static void mark_sent(struct queue *queue, struct delivery *delivery) {
     queue->sent_messages++;
-    queue->sent_bytes += delivery->envelope.size;
+    // As both sides count: bytes of the body, with the length that stands before each envelope.
+    queue->sent_bytes += varint_size(delivery->envelope.size) + delivery->envelope.size;
     queue->counters.sent++;
     delivery_drop_bytes(queue, delivery);
     delivery_move(queue, delivery, DELIVERY_SENT, false);

@@ -495,8 +495,10 @@ static void test_refused(void **state) {
 // "expression // value": blanks at the ends of both are no part of them.
 static void check_example(char *line) {
     char *comment = strstr(line, " // ");
-    if (!comment)
+    if (!comment) {
         fail_msg("docs/cel.md: no value: %s", line);
+        return;
+    }
     char *value = comment + 4 + strspn(comment + 4, " ");
     value[strcspn(value, "\n")] = '\0';
     while (comment > line && comment[-1] == ' ')
