@@ -5,7 +5,6 @@
 #include "core/codes/load.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,8 @@
 #include <unistd.h>
 
 #define WAIT_MS 1000u // at most, for the status
-#define BATCHES 8     // of the source before the bus is looked at again
+#define SETTLE_NS (2 * CLOCK_SECOND_NS)
+#define BATCHES 8 // of the source before the bus is looked at again
 
 // ---- Making ----
 
@@ -154,7 +154,7 @@ static void open_system(struct sidecar *sidecar, uint64_t now_ns) {
         sidecar->trouble[0] = '\0';
         back_off_reset(&sidecar->opening);
         log_event(LOG_INFO, "adapter.connected", "connector=%s", sidecar->config->class->name);
-        memory_settle();
+        sidecar->settle_ns = clock_monotonic_ns() + SETTLE_NS;
     } else if (rc > 0 || rc == -ENOMEM) {
         back_off_grow(&sidecar->opening, clock_monotonic_ns());
         sidecar_trouble(sidecar, LOG_WARNING, "adapter.unreachable", &error);
@@ -244,6 +244,14 @@ static void wait_for_work(struct sidecar *sidecar, int signals) {
         sidecar->poll_due_ns = 0;
 }
 
+// Once what a start takes is over: the login, the first batch.
+static void settle_memory(struct sidecar *sidecar, uint64_t now_ns) {
+    if (sidecar->settle_ns == 0 || now_ns < sidecar->settle_ns)
+        return;
+    sidecar->settle_ns = 0;
+    memory_settle();
+}
+
 static void turn(struct sidecar *sidecar) {
     uint64_t now_ns = clock_monotonic_ns();
     watch_bus(sidecar);
@@ -254,7 +262,9 @@ static void turn(struct sidecar *sidecar) {
         take_round(sidecar, clock_monotonic_ns());
         poll_source(sidecar, clock_monotonic_ns());
     }
-    status_write(sidecar, clock_monotonic_ns(), sidecar->opened ? "running" : "waiting");
+    now_ns = clock_monotonic_ns();
+    settle_memory(sidecar, now_ns);
+    status_write(sidecar, now_ns, sidecar->opened ? "running" : "waiting");
 }
 
 // ---- The end ----
@@ -289,7 +299,6 @@ int sidecar_run(struct sidecar *sidecar) {
             close(signals);
         return 1;
     }
-    malloc_trim(0); // what loading took and no longer needs
     log_event(LOG_INFO, "adapter.ready", "system=%s connector=%s endpoint=%s encrypted=%s",
         sidecar->config->system, sidecar->config->class->name, sidecar->config->endpoint,
         sidecar->config->key ? "yes" : "no");

@@ -62,7 +62,8 @@ struct sidecar {
     struct back_off giving;
     struct back_off taking;
     uint64_t poll_due_ns;
-    int connector_fd; // -1: none
+    uint64_t settle_ns; // when memory of the start is given back; 0: it was
+    int connector_fd;   // -1: none
     bool opened;
     bool failed;
     bool stopping;
