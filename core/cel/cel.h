@@ -30,11 +30,11 @@ enum cel_kind {
 // that kind.
 struct cel_type {
     enum cel_kind kind;
+    bool nullable; // null, or a value of the kind: google.protobuf.Int64Value and its like
     const struct cel_type *element;
     const struct cel_type *key;
     const struct schema_message *message;
     const struct schema_enum *enumeration;
-    bool nullable; // null, or a value of the kind: google.protobuf.Int64Value and its like
 };
 
 // What is wrong with an expression: `offset` and `length` in bytes of the source. At most CEL_PROBLEMS are

@@ -65,7 +65,7 @@ static const struct cel_type *element_of(struct compiler *compiler, const struct
 
 static void check_condition(struct compiler *compiler, const struct ast *condition) {
     char name[TYPE_NAME];
-    if (!type_unknown(condition->type) && condition->type->kind != CEL_BOOL)
+    if (condition && !type_unknown(condition->type) && condition->type->kind != CEL_BOOL)
         compiler_problem(compiler, condition->offset, condition->length,
             "the macro's condition is a bool, not %s", check_type_name(condition, name));
 }

@@ -7,19 +7,25 @@
 
 #define ARGUMENTS 4 // more are told apart as "too many"
 
+// Stands where there is no argument.
+static const struct cel_type untyped = {.kind = CEL_ERROR};
+static const struct ast nothing = {.type = &untyped};
+
 struct arguments {
-    struct ast *items[ARGUMENTS];
+    const struct ast *items[ARGUMENTS];
     size_t count; // may be more than there is room for
     bool member;
     bool wrong;   // one of them has a problem of its own
     bool certain; // all types are known, none may be null
 };
 
-static struct arguments arguments_of(struct ast *node) {
+static struct arguments arguments_of(const struct ast *node) {
     struct arguments out = {.member = node->target != NULL, .certain = true};
+    for (size_t i = 0; i < ARGUMENTS; i++)
+        out.items[i] = &nothing;
     if (node->target)
         out.items[out.count++] = node->target;
-    for (struct ast *arg = node->args; arg; arg = arg->next, out.count++)
+    for (const struct ast *arg = node->args; arg; arg = arg->next, out.count++)
         if (out.count < ARGUMENTS)
             out.items[out.count] = arg;
     for (size_t i = 0; i < out.count && i < ARGUMENTS; i++) {

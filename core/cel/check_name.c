@@ -215,7 +215,8 @@ static const char *list_variables(const struct compiler *compiler, char out[SUGG
     const struct cel_env *env = compiler->env;
     size_t n = 0;
     out[0] = '\0';
-    for (size_t i = 0; i < env->count && n + strlen(env->variables[i].name) + 16 < SUGGEST_SIZE; i++)
+    for (size_t i = 0; i < env->count && n + bytes_of_string(env->variables[i].name).size + 16 < SUGGEST_SIZE;
+        i++)
         n += (size_t)snprintf(
             out + n, SUGGEST_SIZE - n, "%s%s", i ? ", " : "; there is ", env->variables[i].name);
     return out;

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 
 struct cel_variable {
-    char *name; // owned
+    const char *name;
     struct cel_type type;
     struct paths *paths; // of a message; borrowed
 };
@@ -15,7 +15,8 @@ struct cel_variable {
 struct cel_env {
     const struct catalogue *catalogue;
     const struct codes *codes; // or NULL
-    char *container;           // owned, "" for none
+    const char *container;     // "" for none
+    struct arena names;
     struct cel_variable *variables;
     size_t count;
 };

@@ -10,7 +10,7 @@ struct cel_env *cel_env_new(
         return NULL;
     env->catalogue = catalogue;
     env->codes = codes;
-    env->container = strdup(container ? container : "");
+    env->container = arena_string(&env->names, bytes_of_string(container));
     if (!env->container)
         cel_env_destroy(&env);
     return env;
@@ -20,10 +20,8 @@ void cel_env_destroy(struct cel_env **self) {
     struct cel_env *env = *self;
     if (!env)
         return;
-    for (size_t i = 0; i < env->count; i++)
-        free(env->variables[i].name);
     free(env->variables);
-    free(env->container);
+    arena_destroy(&env->names);
     free(env);
     *self = NULL;
 }
@@ -36,10 +34,10 @@ static int declare(struct cel_env *env, const char *name, struct cel_variable va
     if (!grown)
         return -ENOMEM;
     env->variables = grown;
-    variable.name = strdup(name);
+    variable.name = arena_string(&env->names, bytes_of_string(name));
     if (!variable.name)
         return -ENOMEM;
-    env->variables[env->count] = variable;
+    grown[env->count] = variable;
     *index = env->count++;
     return 0;
 }

@@ -179,7 +179,7 @@ char overload_letter(const struct overload *overload, size_t i) {
 }
 
 char overload_result(const struct overload *overload) {
-    return strchr(overload->shape, ':')[1];
+    return overload->shape[strcspn(overload->shape, ":") + 1];
 }
 
 static const struct {

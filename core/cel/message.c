@@ -180,7 +180,7 @@ static void wrapped_value(const struct schema_message *type, struct bytes bytes,
 }
 
 void message_value(const struct schema_message *type, struct bytes bytes, struct cel_value *out) {
-    enum known known = known_of(type);
+    enum known known = type ? known_of(type) : KNOWN_NOT;
     if (known == KNOWN_TIMESTAMP || known == KNOWN_DURATION) {
         out->kind = known == KNOWN_TIMESTAMP ? CEL_TIMESTAMP : CEL_DURATION;
         out->time.seconds = read_number(type, 1, bytes);
