@@ -1,6 +1,6 @@
 #include "adapters/connectors/file/rowlog.h"
 
-#include "core/crypto/crc32c.h"
+#include "adapters/connectors/file/frame.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,17 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FRAME_HEAD 8u // size and check
-#define FRAME_BODY 9u // kind and position
-#define ROW_LIMIT ((size_t)16 << 20)
 #define PENDING_LIMIT ((size_t)64 << 20)
-
-enum frame_kind {
-    FRAME_ROW = 1,
-    FRAME_COMMIT = 2, // its bytes: the bus
-    FRAME_FINISH = 3, // its bytes: the file's name
-    FRAME_KNOWN = 4,  // its bytes: positions of rows that are in files already
-};
 
 struct rowlog {
     char *path; // owned
@@ -45,64 +35,6 @@ struct scan_state {
     uint64_t first;
     uint64_t last;
 };
-
-static int put_frame(struct buffer *out, enum frame_kind kind, uint64_t position, struct bytes bytes) {
-    uint8_t *at = buffer_extend(out, FRAME_HEAD + FRAME_BODY + bytes.size);
-    if (!at)
-        return -ENOMEM;
-    store_u32(at, (uint32_t)(FRAME_BODY + bytes.size));
-    at[FRAME_HEAD] = (uint8_t)kind;
-    store_u64(at + FRAME_HEAD + 1, position);
-    if (bytes.size)
-        memcpy(at + FRAME_HEAD + FRAME_BODY, bytes.data, bytes.size);
-    store_u32(at + 4, crc32c(0, at + FRAME_HEAD, FRAME_BODY + bytes.size));
-    return 0;
-}
-
-static int read_whole(int fd, uint64_t offset, uint8_t *to, size_t size) {
-    for (size_t done = 0; done < size;) {
-        ssize_t n = pread(fd, to + done, size - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
-static int write_whole(int fd, uint64_t offset, struct bytes bytes) {
-    for (size_t done = 0; done < bytes.size;) {
-        ssize_t n = pwrite(fd, bytes.data + done, bytes.size - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
-// The frame at `offset` into `frame`. 0, -ENODATA when there is no whole and right one, other negatives.
-static int read_frame(int fd, uint64_t offset, uint64_t end, struct buffer *frame) {
-    uint8_t head[FRAME_HEAD];
-    if (end - offset < FRAME_HEAD)
-        return -ENODATA;
-    int rc = read_whole(fd, offset, head, sizeof head);
-    if (rc != 0)
-        return rc;
-    uint32_t size = load_u32(head);
-    if (size < FRAME_BODY || size > FRAME_BODY + ROW_LIMIT || size > end - offset - FRAME_HEAD)
-        return -ENODATA;
-    buffer_clear(frame);
-    uint8_t *body = buffer_extend(frame, size);
-    if (!body)
-        return -ENOMEM;
-    rc = read_whole(fd, offset + FRAME_HEAD, body, size);
-    if (rc != 0)
-        return rc;
-    return crc32c(0, frame->data, frame->size) == load_u32(head + 4) ? 0 : -ENODATA;
-}
 
 // Positions count within a bus: those of another one before are of no use any more. Before log->size moves
 // on.
@@ -149,7 +81,7 @@ static int recover(struct rowlog *log) {
     off_t end = lseek(log->fd, 0, SEEK_END);
     int rc = end < 0 ? -errno : 0;
     for (uint64_t at = 0; rc == 0;) {
-        rc = read_frame(log->fd, at, (uint64_t)end, &frame);
+        rc = frame_read(log->fd, at, (uint64_t)end, &frame);
         if (rc != 0)
             break;
         at += FRAME_HEAD + frame.size;
@@ -229,7 +161,7 @@ int rowlog_add(struct rowlog *log, uint64_t position, struct bytes row) {
         log->positions = positions;
         log->position_capacity = capacity;
     }
-    int rc = put_frame(&log->pending, FRAME_ROW, position, row);
+    int rc = frame_put(&log->pending, FRAME_ROW, position, row);
     if (rc == 0)
         log->positions[log->position_count++] = position;
     return rc;
@@ -242,7 +174,7 @@ void rowlog_rollback(struct rowlog *log) {
 
 // Writes the frames that are pending and makes them durable, or leaves the log as it was.
 static int append(struct rowlog *log, struct error *error) {
-    int rc = write_whole(log->fd, log->size, buffer_bytes(&log->pending));
+    int rc = frame_write(log->fd, log->size, buffer_bytes(&log->pending));
     if (rc == 0 && fdatasync(log->fd) != 0)
         rc = -errno;
     if (rc == 0) {
@@ -261,7 +193,7 @@ int rowlog_commit(struct rowlog *log, const uint8_t bus[ROWLOG_BUS_SIZE], struct
     if (count == 0)
         return 0;
     size_t before = log->pending.size;
-    if (put_frame(&log->pending, FRAME_COMMIT, 0, bytes_of(bus, ROWLOG_BUS_SIZE)) != 0)
+    if (frame_put(&log->pending, FRAME_COMMIT, 0, bytes_of(bus, ROWLOG_BUS_SIZE)) != 0)
         return error_no_memory(error);
     take_bus(log, bus);
     int rc = append(log, error);
@@ -278,7 +210,7 @@ int rowlog_commit(struct rowlog *log, const uint8_t bus[ROWLOG_BUS_SIZE], struct
 
 int rowlog_finish(struct rowlog *log, const char *name, struct error *error) {
     char *copy = strdup(name);
-    if (!copy || put_frame(&log->pending, FRAME_FINISH, 0, bytes_of_string(name)) != 0) {
+    if (!copy || frame_put(&log->pending, FRAME_FINISH, 0, bytes_of_string(name)) != 0) {
         free(copy);
         return error_no_memory(error);
     }
@@ -298,7 +230,7 @@ static int each_from(struct rowlog *log, uint64_t at,
     struct buffer frame = {0};
     int rc = 0;
     for (; rc == 0 && at < log->size; at += FRAME_HEAD + frame.size) {
-        rc = read_frame(log->fd, at, log->size, &frame);
+        rc = frame_read(log->fd, at, log->size, &frame);
         if (rc != 0)
             error_set(error, rc, "reading gathered rows: %s", strerror(-rc));
         else if (frame.data[0] == FRAME_ROW)
@@ -372,8 +304,8 @@ static int sync_folder(const char *path) {
 static int make_known(struct rowlog *log, struct buffer *known, struct buffer *out, struct error *error) {
     int rc = collect(log, known, error);
     if (rc == 0)
-        rc = put_frame(out, FRAME_KNOWN, 0, buffer_bytes(known));
-    return rc ? rc : put_frame(out, FRAME_COMMIT, 0, bytes_of(log->bus, ROWLOG_BUS_SIZE));
+        rc = frame_put(out, FRAME_KNOWN, 0, buffer_bytes(known));
+    return rc ? rc : frame_put(out, FRAME_COMMIT, 0, bytes_of(log->bus, ROWLOG_BUS_SIZE));
 }
 
 // A new file beside the log takes its place in one step.
@@ -382,7 +314,7 @@ static int replace(struct rowlog *log, struct bytes with, int *fd) {
     if (asprintf(&path, "%s.new", log->path) < 0)
         return -ENOMEM;
     *fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int rc = *fd < 0 ? -errno : write_whole(*fd, 0, with);
+    int rc = *fd < 0 ? -errno : frame_write(*fd, 0, with);
     if (rc == 0 && (fdatasync(*fd) != 0 || rename(path, log->path) != 0))
         rc = -errno;
     if (rc == 0)
