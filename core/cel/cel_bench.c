@@ -166,7 +166,7 @@ static void report_many(struct bench *bench, size_t count) {
 
 static void set_up(struct bench *bench, const char *path) {
     struct error error = {0};
-    size_t index;
+    size_t index = 0;
     must(catalogue_load_file(path, &bench->catalogue, &error) == 0, error.text);
     bench->type =
         catalogue_message(bench->catalogue, bytes_of_string("gov.public_security.v1.ResidenceRegistered"));

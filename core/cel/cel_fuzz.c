@@ -127,7 +127,8 @@ static void evaluate(const struct cel_program *program, struct world *world) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const struct cel_limits limits = {.source = 1u << 14, .nodes = 2000, .depth = 60, .matches = 1000};
+    static const struct cel_limits limits = {
+        .source = 1u << 14, .nodes = 2000, .depth = 60, .matches = 1000, .steps = 20000, .memory = 8u << 20};
     struct cel_problems problems = {0};
     struct cel_program *program = NULL;
     struct world world = build();

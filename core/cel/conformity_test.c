@@ -513,7 +513,10 @@ static void test_documentation(void **state) {
     bool inside = false;
     unsigned count = 0;
     FILE *file = fopen(HUTONG_SOURCE_DIR "/docs/cel.md", "r");
-    assert_non_null(file);
+    if (!file) {
+        fail_msg("docs/cel.md can't be read");
+        return;
+    }
     while (fgets(line, sizeof line, file)) {
         if (strncmp(line, "```", 3) == 0) {
             inside = !inside && strcmp(line, "```cel\n") == 0;
