@@ -191,6 +191,24 @@ static void a_lost_receiver_gets_it_again(void **state) {
     queue_destroy(&queue);
 }
 
+static void what_comes_again_comes_before_what_is_newer(void **state) {
+    (void)state;
+    struct queue *queue = queue_new(1, "a/b", &limits);
+    char out[256];
+    queue_attach(queue, 1, 100, 10000);
+    push(queue, 0, "m1");
+    push(queue, 0, "m2");
+    assert_int_equal(send_all(queue, out, sizeof out), 2);
+    queue_detach(queue);
+    queue_attach(queue, 2, 100, 10000);
+    push(queue, 0, "m3");
+    assert_int_equal(send_all(queue, out, sizeof out), 0);
+    assert_int_equal(load(queue, NULL), 3);
+    assert_int_equal(send_all(queue, out, sizeof out), 3);
+    assert_string_equal(out, "m1,m2,m3,");
+    queue_destroy(&queue);
+}
+
 static void failures_end_as_dead_letters(void **state) {
     (void)state;
     struct queue *queue = queue_new(1, "a/b", &limits);
@@ -341,6 +359,7 @@ int main(void) {
         cmocka_unit_test(not_before_it_is_durable),
         cmocka_unit_test(a_subject_waits_for_its_own_only),
         cmocka_unit_test(a_lost_receiver_gets_it_again),
+        cmocka_unit_test(what_comes_again_comes_before_what_is_newer),
         cmocka_unit_test(failures_end_as_dead_letters),
         cmocka_unit_test(expired_and_overfull_ones_die),
         cmocka_unit_test(recovery_knows_what_is_left),

@@ -72,8 +72,12 @@ static int fill_body(struct queue *queue, uint64_t durable, int64_t now_us,
     for (struct list *node = queue->ready.next; node != &queue->ready && credit_left(queue); node = next) {
         next = node->next;
         struct delivery *delivery = LIST_ITEM(node, struct delivery, link);
-        if (delivery->record > durable || expire(queue, delivery, now_us) || !delivery->chunk)
+        if (delivery->record > durable || expire(queue, delivery, now_us))
             continue;
+        if (!delivery->chunk && delivery->attempt)
+            break; // what comes again after a lost session goes out before what is newer
+        if (!delivery->chunk)
+            continue; // a follower that just became ready must not hold up the others
         if (out->count == limits->messages ||
             (out->count && out->body.size + delivery->envelope.size > limits->bytes))
             break;

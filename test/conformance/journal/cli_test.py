@@ -73,8 +73,8 @@ def test_keys(tmp_path):
     assert hutong('keys', 'show', secret) == f"{shown['public_key']} housing/tenancy\n"
     secret_key = [line.split('"')[1] for line in open(secret, encoding='ascii') if 'secret-key' in line][0]
     assert secret_key not in hutong('keys', 'show', secret)
-    assert 'No such file' in hutong('keys', 'generate', 'x', '-o', tmp_path / 'none', code=1)
-    assert hutong('keys', 'show', tmp_path / 'none', code=1)
+    assert 'No such file' in hutong('keys', 'generate', 'x', '-o', tmp_path / 'none' / 'deeper', code=1)
+    assert hutong('keys', 'show', tmp_path / 'none' / 'deeper', code=1)
     (tmp_path / 'bad').write_text('curve\n  public-key = "x"\n', encoding='ascii')
     assert ':2:' in hutong('keys', 'show', tmp_path / 'bad', code=2)
     assert 'control' in hutong('keys', 'generate', 'a\nb', '-o', tmp_path, code=2)
