@@ -13,6 +13,8 @@ struct connector {
     size_t outfile_count;
     uint64_t poll_ns;
     int notify; // inotify; -1: not open
+    int alarm;  // a timer, for rows that wait to become a file; -1: not open
+    int events; // epoll over both; -1: not open
 };
 
 struct connector *file_configure(

@@ -199,9 +199,13 @@ int outfile_add(struct outfile *outfile, const struct connector_delivery *delive
     return rc == -ENOMEM ? error_no_memory(error) : rc;
 }
 
+uint64_t outfile_due_in(const struct outfile *outfile) {
+    return outgoing_due_in(outfile->outgoing, clock_monotonic_ns());
+}
+
 int outfile_run(struct outfile *outfile, uint64_t *wait_ns, struct error *error) {
     int rc = publish_due(outfile, error);
-    uint64_t due = outgoing_due_in(outfile->outgoing, clock_monotonic_ns());
+    uint64_t due = outfile_due_in(outfile);
     if (due < *wait_ns)
         *wait_ns = due;
     return rc;

@@ -48,6 +48,9 @@ int outfile_open(struct outfile *outfile, struct error *error);
 int outfile_add(struct outfile *outfile, const struct connector_delivery *delivery, struct error *error);
 // Makes what was added durable. 0, CONNECTOR_RETRY, -ENOMEM.
 int outfile_commit(struct outfile *outfile, struct error *error);
+// Nanoseconds until the rows that are committed become a file: their time runs from the first look behind
+// their commit, which may be this. UINT64_MAX: there are none.
+uint64_t outfile_due_in(const struct outfile *outfile);
 // Publishes what is due; `*wait_ns` shrinks to the time until something will be. 0, CONNECTOR_RETRY,
 // negative.
 int outfile_run(struct outfile *outfile, uint64_t *wait_ns, struct error *error);

@@ -254,9 +254,11 @@ int outgoing_publish_due(struct outgoing *outgoing, uint64_t now_ns, struct erro
     return due ? publish(outgoing, error) : 0;
 }
 
-uint64_t outgoing_due_in(const struct outgoing *outgoing, uint64_t now_ns) {
+uint64_t outgoing_due_in(struct outgoing *outgoing, uint64_t now_ns) {
     if (rowlog_rows(outgoing->log) == 0 && !rowlog_name(outgoing->log))
         return UINT64_MAX;
-    uint64_t age = outgoing->since_ns ? now_ns - outgoing->since_ns : 0;
+    if (outgoing->since_ns == 0)
+        outgoing->since_ns = now_ns;
+    uint64_t age = now_ns - outgoing->since_ns;
     return age >= outgoing->options.wait_ns ? 0 : outgoing->options.wait_ns - age;
 }

@@ -35,8 +35,9 @@ void outgoing_keep_positions(struct outgoing *outgoing, bool keep);
 // Publishes a file when it is full or `now_ns` (monotonic) is late enough. 0 (nothing due, too),
 // OUTGOING_LATER, negative.
 int outgoing_publish_due(struct outgoing *outgoing, uint64_t now_ns, struct error *error);
-// Nanoseconds until something is due; UINT64_MAX: nothing is gathered.
-uint64_t outgoing_due_in(const struct outgoing *outgoing, uint64_t now_ns);
+// Nanoseconds until something is due; UINT64_MAX: nothing is gathered. The wait of new rows runs from the
+// first look at them, here or in outgoing_publish_due().
+uint64_t outgoing_due_in(struct outgoing *outgoing, uint64_t now_ns);
 // No more rows fit until the file could be published.
 bool outgoing_full(const struct outgoing *outgoing);
 

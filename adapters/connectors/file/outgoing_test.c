@@ -116,6 +116,19 @@ static void test_late_file(void **state) {
     outgoing_destroy(&outgoing);
 }
 
+static void test_the_wait_runs_from_the_first_look(void **state) {
+    (void)state;
+    struct outgoing *outgoing = open_outgoing(1);
+    struct error error = {0};
+    assert_true(outgoing_due_in(outgoing, 1) == UINT64_MAX);
+    add(outgoing, 5);
+    assert_true(outgoing_due_in(outgoing, 5) == 10 * CLOCK_SECOND_NS);
+    assert_true(outgoing_due_in(outgoing, 5 + CLOCK_SECOND_NS) == 9 * CLOCK_SECOND_NS);
+    assert_int_equal(outgoing_publish_due(outgoing, 5 + 10 * CLOCK_SECOND_NS, &error), 0);
+    check_folder("d_5-5_1.csv=h\nrow 5\n;");
+    outgoing_destroy(&outgoing);
+}
+
 static void test_uncommitted_rows_are_cut_off(void **state) {
     (void)state;
     struct outgoing *outgoing = open_outgoing(0);
@@ -239,6 +252,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_full_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_late_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_wait_runs_from_the_first_look, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_uncommitted_rows_are_cut_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_name_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_away, set_up, tear_down),
