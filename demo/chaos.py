@@ -7,6 +7,7 @@ class Chaos:
     def __init__(self, bus, seed, least_s=0.4, most_s=2.0):
         self.bus, self.rng = bus, random.Random(f"chaos {seed}")
         self.least_s, self.most_s = least_s, most_s
+        self.bag = []
         self.next = time.monotonic() + self.pause()
 
     def pause(self):
@@ -15,10 +16,22 @@ class Chaos:
     def tick(self):
         if time.monotonic() < self.next:
             return
-        process = self.rng.choice([self.bus.broker, *self.bus.adapters.values()])
-        process.kill()
-        process.start()
+        # Now and then two at once: what one of them knew, the other must not have needed.
+        victims = [self.victim()]
+        if self.bag and self.rng.random() < 0.25:
+            victims.append(self.victim())
+        for process in victims:
+            process.kill()
+        for process in victims:
+            process.start()
         self.next = time.monotonic() + self.pause()
+
+    def victim(self):
+        """Each has its turn before one has a second."""
+        if not self.bag:
+            self.bag = [self.bus.broker, *self.bus.adapters.values()]
+            self.rng.shuffle(self.bag)
+        return self.bag.pop()
 
     def kills(self):
         return {process.name: process.kills for process in (self.bus.broker, *self.bus.adapters.values())}

@@ -35,8 +35,9 @@ def parse():
     parser.add_argument("--residents", type=int, default=10000, help="of the town (default: 10000)")
     parser.add_argument("--changes", type=int, default=3000, help="of the day, about (default: 3000)")
     parser.add_argument("--seconds", type=float, default=45, help="that the day takes (default: 45)")
-    parser.add_argument("--seed", type=int, default=None, help="of town, day and kills (default: 1; with --kill a random one)")
+    parser.add_argument("--seed", type=int, default=1, help="of town and day (default: 1)")
     parser.add_argument("--kill", action="store_true", help="kill broker and adapters with SIGKILL at random; it must come out the same")
+    parser.add_argument("--kill-seed", type=int, default=None, metavar="SEED", help="of the kills (default: a random one, printed)")
     parser.add_argument("--keep", action="store_true", help="leave it running at the end, and say how to look around")
     parser.add_argument("--routes", type=pathlib.Path, default=town.ROOT / "routes", metavar="FOLDER", help="other routes than routes/")
     args = parser.parse_args()
@@ -44,8 +45,8 @@ def parse():
         parser.error("at least 200 residents, 20 changes and 0 seconds")
     if not args.routes.is_dir():
         parser.error(f"{args.routes} is no folder")
-    if args.seed is None:
-        args.seed = random.randrange(10**6) if args.kill else 1
+    if args.kill_seed is None:
+        args.kill_seed = random.randrange(10**6)
     return args
 
 
@@ -92,7 +93,7 @@ class Demo:
         self.living.outlives = False
         self.living.start()
         if self.args.kill:
-            self.chaos = Chaos(self.bus, self.args.seed)
+            self.chaos = Chaos(self.bus, self.args.kill_seed)
         bar = Bar()
         try:
             while self.living.alive():
@@ -169,7 +170,7 @@ class Demo:
         say(f"journal: {text}")
         right = not mistakes and whole
         say(f"{found['found']:,} of {found['expected']:,} expected effects found"
-            + (", each exactly once and in order" if right else "") + (f" (seed {self.args.seed})" if self.args.kill else ""))
+            + (", each exactly once and in order" if right else "") + (f" (kill seed {self.args.kill_seed})" if self.args.kill else ""))
         return right
 
     def finish(self):
@@ -212,7 +213,7 @@ def run(args, folder):
         demo.prepare()
         say("== the bus")
         demo.start()
-        say("== the day" + (f", with kills (seed {args.seed})" if args.kill else ""))
+        say("== the day" + (f", with kills (kill seed {args.kill_seed})" if args.kill else ""))
         demo.live()
         right = demo.judge(demo.report())
         kept = args.keep

@@ -1,4 +1,5 @@
 """What the demo prints: a bar, tables and blocks that stand straight with Chinese text in them."""
+import shutil
 import sys
 import time
 import unicodedata
@@ -12,17 +13,17 @@ def width(text):
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def pad(text, columns, right=False):
-    blanks = " " * max(0, columns - width(text))
+def pad(text, wanted, right=False):
+    blanks = " " * max(0, wanted - width(text))
     return blanks + text if right else text + blanks
 
 
-def cut(text, columns):
-    if width(text) <= columns:
+def cut(text, most):
+    if width(text) <= most:
         return text
     out = ""
     for c in text:
-        if width(out + c) > columns - 1:
+        if width(out + c) > most - 1:
             break
         out += c
     return out + "…"
@@ -31,17 +32,22 @@ def cut(text, columns):
 def table(headings, rows, right=()):
     """Lines of a table; `right`: the columns that are numbers."""
     rows = [[str(cell) for cell in row] for row in rows]
-    columns = [max(width(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
+    widths = [max(width(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
     for number, row in enumerate([headings, *rows]):
-        yield "  " + "  ".join(pad(cell, columns[i], i in right) for i, cell in enumerate(row)).rstrip()
+        yield "  " + "  ".join(pad(cell, widths[i], i in right) for i, cell in enumerate(row)).rstrip()
         if number == 0:
-            yield "  " + "  ".join("─" * c for c in columns)
+            yield "  " + "  ".join("─" * c for c in widths)
+
+
+def columns():
+    """Of the terminal; of a file, enough for what is long."""
+    return max(100, shutil.get_terminal_size((160, 40)).columns)
 
 
 def block(rows):
     """Lines of label and text under each other."""
     labels = max(width(label) for label, _ in rows)
-    return [f"    {pad(label, labels)}  {text}" for label, text in rows]
+    return [f"    {pad(label, labels)}  {cut(text, columns() - labels - 6)}" for label, text in rows]
 
 
 def seconds(value):

@@ -2,7 +2,7 @@
 import pathlib
 import sqlite3
 
-from show import block, cut, seconds
+from show import block, seconds
 
 
 def one(path, query, *values):
@@ -19,7 +19,7 @@ def plain(value):
 
 
 def row_text(row):
-    return cut(", ".join(f"{key}={plain(row[key])}" for key in row.keys() if row[key] is not None), 150)
+    return ", ".join(f"{key}={plain(row[key])}" for key in row.keys() if row[key] is not None)
 
 
 class Story:
@@ -51,7 +51,7 @@ class Story:
             return "(not found)"
         path = pathlib.Path(self.bus.town / "civil/archive" / row["file"])
         text = path.read_bytes().split(b"\r\n")[row["line"] - 1].decode("gb18030")
-        return f"{row['file']}, line {row['line']}: {cut(text, 120)}"
+        return f"{row['file']}, line {row['line']}: {text}"
 
     def after(self, action, target):
         taken = self.took.get((action["change"], target))

@@ -4,7 +4,7 @@ import re
 import sqlite3
 
 from bus import SYSTEMS, TITLES
-from show import cut, table
+from show import columns, cut, table
 
 SOURCES = {"move": "public_security", "death": "public_security", "marriage": "civil_affairs", "lease": "housing"}
 REFUSED = re.compile(r' source\.refused place=("(?:[^"\\]|\\.)*"|\S+) reason=("(?:[^"\\]|\\.)*"|\S+)')
@@ -63,7 +63,7 @@ class Tally:
             for place, reason in self.refused[agency]:
                 groups.setdefault(same(reason), []).append((place, reason))
             for group in groups.values():
-                rows.append((TITLES[agency], len(group), cut(group[0][0], 34), cut(group[0][1], 96)))
+                rows.append((TITLES[agency], len(group), cut(group[0][0], 34), cut(group[0][1], columns() - 68)))
         for place, reason in self.refused_by_civil[:3]:
             rows.append(("civil affairs' program", len(self.refused_by_civil), cut(place, 34), reason))
         return table(("at", "rows", "first at", "reason of the first"), rows, right=(1,)) if rows else ["  none"]
@@ -84,4 +84,4 @@ class Tally:
 
 def same(reason):
     """A reason without what differs from row to row."""
-    return re.sub(r'"[^"]*"|\d[\dX]*|0x[0-9A-Fa-f]+', "…", reason)
+    return re.sub(r'"[^"]*"|0x[0-9A-Fa-f]+|\d[\dX]*', "…", reason)
