@@ -142,14 +142,13 @@ static const struct local *find_local(const struct compiler *compiler, const str
     return NULL;
 }
 
+// True too when memory ran out: then there is no more to be said.
 static bool resolve(struct compiler *compiler, struct ast *node, const struct ast *base) {
     struct bytes text = chain_text(compiler, node);
-    if (!text.data) {
+    check_set(node, NULL);
+    if (!text.data)
         compiler->failure = -ENOMEM;
-        check_set(node, NULL);
-        return true;
-    }
-    return walk_scopes(compiler, text, base->rooted, find_any, node);
+    return !text.data || walk_scopes(compiler, text, base->rooted, find_any, node);
 }
 
 // ---- What is said of a name that means nothing ----

@@ -1,6 +1,8 @@
 // matches(): PCRE2 patterns, used in the way that CEL's RE2 syntax means them.
 #include "core/cel/functions.h"
+#include "core/cel/match_syntax.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 // PCRE2 calls these instead of malloc and free, so that tests can make it run out of memory.
@@ -20,14 +22,17 @@ static void give(void *memory, void *context) {
 pcre2_code *match_compile(struct bytes pattern, size_t *offset, char *why, size_t size) {
     int code = 0;
     PCRE2_SIZE at = 0;
+    pcre2_code *compiled = NULL;
+    const char *foreign = match_syntax(pattern, offset);
+    snprintf(why, size, "%s", foreign ? foreign : "");
+    if (foreign)
+        return NULL;
     pcre2_general_context *general = pcre2_general_context_create(take, give, NULL);
     pcre2_compile_context *context = general ? pcre2_compile_context_create(general) : NULL;
-    pcre2_code *compiled = NULL;
-    why[0] = '\0';
     if (context)
         compiled = pcre2_compile(
             pattern.data ? pattern.data : (PCRE2_SPTR) "", pattern.size, OPTIONS, &code, &at, context);
-    if (context && !compiled && code != PCRE2_ERROR_NOMEMORY && code != 121) // 121: its own "no memory"
+    if (context && !compiled && code != PCRE2_ERROR_NOMEMORY && code != PCRE2_ERROR_HEAP_FAILED)
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, size);
     *offset = at;
     pcre2_compile_context_free(context);

@@ -207,6 +207,31 @@ struct ast *parse_expression(struct parser *parser) {
     return node;
 }
 
+// Words of other languages, where an operator is missing.
+static const char *operator_for(struct bytes word) {
+    static const char *const words[][2] = {{"and", "&&"}, {"or", "||"}, {"AND", "&&"}, {"OR", "||"},
+        {"is", "=="}, {"eq", "=="}, {"ne", "!="}, {"then", "?"}, {"else", ":"}, {"LIKE", "matches()"},
+        {"like", "matches()"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (bytes_equal_string(word, words[i][0]))
+            return words[i][1];
+    return NULL;
+}
+
+static void report_rest(struct compiler *compiler, const struct token *token, const struct ast *root) {
+    struct bytes word = bytes_of(compiler->source.data + token->offset, token->length);
+    const char *instead = operator_for(word);
+    if (root->kind == AST_NAME &&
+        (bytes_equal_string(root->name, "not") || bytes_equal_string(root->name, "NOT")))
+        compiler_problem(compiler, root->offset, root->length, "\"not\" is written !");
+    else if (instead)
+        compiler_problem(compiler, token->offset, token->length, "\"%.*s\" is no operator; write %s",
+            BYTES_ARGS(word), instead);
+    else
+        compiler_problem(compiler, token->offset, token->length,
+            "the expression ends before \"%.*s\"; an operator is missing", BYTES_ARGS(word));
+}
+
 struct ast *parse(struct compiler *compiler) {
     struct parser parser = {.compiler = compiler};
     parser.token = lex_next(compiler, &parser.position);
@@ -218,9 +243,7 @@ struct ast *parse(struct compiler *compiler) {
     if (!root || parser.token.kind == TOKEN_BAD)
         return NULL;
     if (parser.token.kind != TOKEN_END) {
-        compiler_problem(compiler, parser.token.offset, parser.token.length,
-            "the expression ends before \"%.*s\"; an operator is missing", (int)parser.token.length,
-            (const char *)compiler->source.data + parser.token.offset);
+        report_rest(compiler, &parser.token, root);
         return NULL;
     }
     return root;
