@@ -171,7 +171,8 @@ class Torment:
             return report
         finally:
             self.load.end()
-            self.broker.stop()
+            if self.broker.process:
+                self.broker.stop()
 
 
 def verify_journal(folder):

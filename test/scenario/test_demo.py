@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from hutong_bus import SOURCE, wait_until
+from hutong_bus import BUILD, SOURCE, wait_until
 
 SMALL = ["--residents", "1000", "--changes", "200"]
 
@@ -30,7 +30,7 @@ def command(*arguments):
 
 
 def environment(folder):
-    return {**os.environ, "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "HUTONG_BUILD": str(BUILD), "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def demo(folder, *arguments):
