@@ -43,7 +43,7 @@ static int print_text(const struct check *check) {
     size_t errors = report_errors(check->report);
     size_t warnings = report_warnings(check->report);
     int rc = report_print(check->report, &out);
-    if (rc == 0)
+    if (rc == 0 && out.size > 0)
         fwrite(out.data, 1, out.size, stderr);
     buffer_destroy(&out);
     printf("%s: ", check->broker_yaml);
