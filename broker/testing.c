@@ -12,9 +12,8 @@ static void write_file(const struct bench *bench, const char *name, const char *
     char path[256];
     snprintf(path, sizeof path, "%s/%s", bench->folder, name);
     FILE *file = fopen(path, "w");
-    if (!file)
-        fail_msg("can't write %s", path);
-    else if (fputs(text, file) < 0 || fclose(file) != 0)
+    bool written = file && fputs(text, file) >= 0;
+    if (!file || fclose(file) != 0 || !written)
         fail_msg("can't write %s", path);
 }
 

@@ -111,8 +111,10 @@ static void list_links_and_unlinks(void **state) {
     } items[3] = {{.n = 1}, {.n = 2}, {.n = 3}};
     struct list head;
     list_init(&head);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
+        list_init(&items[i].link);
         list_append(&head, &items[i].link);
+    }
     list_remove(&items[1].link);
     int sum = 0;
     LIST_EACH(node, &head) sum = sum * 10 + LIST_ITEM(node, struct item, link)->n;

@@ -29,7 +29,8 @@ static bool parse_head(const char *line, struct mapping *out) {
     return true;
 }
 
-// Pages that were written once, such as relocations, are "Anonymous": a mapping with any of them is left alone.
+// Pages that were written once, such as relocations, are "Anonymous": a mapping with any of them is left
+// alone.
 static size_t drop(const struct mapping *mapping, const char *line) {
     static const char key[] = "Anonymous:";
     if (!mapping->droppable || strncmp(line, key, sizeof key - 1) != 0 ||

@@ -69,7 +69,8 @@ static const char *value_for(const struct schema_enum *enumeration, const struct
     struct nearest nearest = nearest_start(word);
     for (size_t i = 0; i < enumeration->value_count; i++) {
         const char *name = enumeration->values[i].name;
-        if (strlen(name) == word.size && strncasecmp(name, (const char *)word.data, word.size) == 0)
+        if (word.size && strlen(name) == word.size &&
+            strncasecmp(name, (const char *)word.data, word.size) == 0)
             return name;
         suggest_offer(&nearest, name);
     }
