@@ -476,6 +476,9 @@ static void test_refused(void **state) {
         {"'汉字' + mgs.a", 11, 3, "msg"},
         {"'a'.matches('(')", 12, 3, ""},
         {"'aa'.matches('(a)\\\\1')", 13, 8, ""},
+        {"'a'.matches('(?=a)')", 12, 7, ""},
+        {"'a'.matches('(?<!a)b')", 12, 9, ""},
+        {"'a'.matches('(*UCP)a')", 12, 9, ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const struct cel_problem *problem = refused(table[i].source);
