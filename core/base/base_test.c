@@ -103,22 +103,26 @@ static void number_map_keeps_what_is_put(void **state) {
     number_map_destroy(&map);
 }
 
+struct item {
+    int n;
+    struct list link;
+};
+
 static void list_links_and_unlinks(void **state) {
     (void)state;
-    struct item {
-        int n;
-        struct list link;
-    } items[3] = {{.n = 1}, {.n = 2}, {.n = 3}};
+    struct item first = {.n = 1};
+    struct item second = {.n = 2};
+    struct item third = {.n = 3};
     struct list head;
     list_init(&head);
-    for (int i = 0; i < 3; i++) {
-        list_init(&items[i].link);
-        list_append(&head, &items[i].link);
-    }
-    list_remove(&items[1].link);
+    list_append(&head, &first.link);
+    list_append(&head, &second.link);
+    list_append(&head, &third.link);
+    list_remove(&second.link);
     int sum = 0;
     LIST_EACH(node, &head) sum = sum * 10 + LIST_ITEM(node, struct item, link)->n;
     assert_int_equal(sum, 13);
+    assert_true(list_empty(&second.link));
 }
 
 static void error_prefix_cuts(void **state) {
