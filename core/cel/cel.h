@@ -125,8 +125,8 @@ struct cel_activation;
 struct cel_activation *cel_activation_new(const struct cel_env *env); // returns owned, or NULL
 void cel_activation_destroy(struct cel_activation **self);
 void cel_activation_reset(struct cel_activation *activation);
-void cel_activation_set_scan(
-    struct cel_activation *activation, size_t index, const struct scan *scan); // borrows
+// Borrows `scan`. It must have run after the last expression on its paths was compiled.
+void cel_activation_set_scan(struct cel_activation *activation, size_t index, const struct scan *scan);
 void cel_activation_set(struct cel_activation *activation, size_t index, const struct cel_value *value);
 // The date by which codes() maps: seconds since 1970. Set it before evaluating (default: 0 maps by the newest
 // entries).

@@ -209,7 +209,7 @@ FUNCTION(op_index_list) {
     struct cel_value size = {.kind = CEL_INT, .i64 = (int64_t)list->size};
     const struct cel_value *index = &args[1];
     if (index->kind == CEL_DOUBLE && index->f64 != floor(index->f64)) {
-        value_fail(activation, out, CEL_FAULT_INDEX, "an index must be whole, not %g", index->f64);
+        value_fail(activation, out, CEL_FAULT_INDEX, "an index must be a whole number");
         return;
     }
     int low = value_compare(index, &zero);
