@@ -108,7 +108,7 @@ class Load:
 
 
 class Torment:
-    def __init__(self, folder, rounds, seed, broker_program, rate=3000, subjects=50, say=print):
+    def __init__(self, folder, rounds, seed, broker_program, rate=10000, subjects=50, say=print):
         self.rng = random.Random(f"kill {seed}")
         self.rounds, self.say = rounds, say
         self.broker = Broker(folder, program_name=broker_program)
@@ -120,7 +120,7 @@ class Torment:
             self.kill_while_starting()
         self.broker.start()
         before = self.load.acknowledged_bytes()
-        more = self.rng.randrange(1, 1500) * LINE
+        more = self.rng.randrange(1, 4000) * LINE
 
         def progressed():
             self.load.check_alive()
@@ -146,7 +146,7 @@ class Torment:
         """Until all that was accepted has its effect, or nothing moves any more."""
         wanted = set(accepted)
         size, since = -1, time.monotonic()
-        while time.monotonic() - since < 15:
+        while time.monotonic() - since < 8:
             now = self.load.effects_log.stat().st_size if self.load.effects_log.exists() else 0
             if now == size:
                 time.sleep(0.05)

@@ -13,17 +13,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SEEN_MAX (1u << 27) // bytes; no run of the test comes near
+
 struct receiver {
     FILE *log;
     unsigned char *seen; // a bit a position
     size_t seen_size;    // bytes
 };
 
-static struct hutong *running;
+static volatile sig_atomic_t stopping;
 
 static void on_signal(int number) {
     (void)number;
-    hutong_stop(running);
+    stopping = 1;
 }
 
 // Whether the position is new; from now on it is known.
@@ -32,7 +34,7 @@ static bool remember(struct receiver *receiver, uint64_t position) {
     unsigned bit = 1u << position % 8;
     if (place >= receiver->seen_size) {
         size_t size = 2 * place + 4096;
-        unsigned char *seen = realloc(receiver->seen, size);
+        unsigned char *seen = size <= SEEN_MAX ? realloc(receiver->seen, size) : NULL;
         if (!seen)
             abort();
         memset(seen + receiver->seen_size, 0, size - receiver->seen_size);
@@ -87,28 +89,42 @@ static int recover(struct receiver *receiver, const char *path) {
     return rc;
 }
 
+static int run(struct receiver *receiver, const char *endpoint) {
+    struct hutong *bus = NULL;
+    struct hutong_options options = {.endpoint = endpoint,
+        .system = "housing/tenancy",
+        .receive = true,
+        .reconnect_min_ms = 10,
+        .reconnect_max_ms = 100};
+    struct hutong_error error = {0};
+    if (hutong_open(&options, &bus, &error) != HUTONG_OK) {
+        fprintf(stderr, "fault-receiver: %s\n", error.text);
+        return 1;
+    }
+    hutong_handle(bus, "gov.housing.v1.OccupancyNotice", on_notice, receiver, NULL);
+    hutong_on_round_end(bus, commit, receiver);
+    while (!stopping)
+        hutong_dispatch(bus, 50);
+    hutong_close(&bus, 2000);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         fprintf(stderr, "Usage: fault-receiver ENDPOINT LOG\n");
         return 2;
     }
     struct receiver receiver = {0};
-    struct hutong_options options = {.endpoint = argv[1],
-        .system = "housing/tenancy",
-        .receive = true,
-        .reconnect_min_ms = 10,
-        .reconnect_max_ms = 100};
-    struct hutong_error error = {0};
-    if (recover(&receiver, argv[2]) || !(receiver.log = fopen(argv[2], "ae")) ||
-        hutong_open(&options, &running, &error) != HUTONG_OK) {
-        fprintf(stderr, "fault-receiver: %s\n", error.text[0] ? error.text : argv[2]);
-        return 1;
-    }
-    hutong_handle(running, "gov.housing.v1.OccupancyNotice", on_notice, &receiver, NULL);
-    hutong_on_round_end(running, commit, &receiver);
     signal(SIGTERM, on_signal);
-    hutong_run(running);
-    hutong_close(&running, 2000);
+    int rc = recover(&receiver, argv[2]);
+    receiver.log = rc ? NULL : fopen(argv[2], "ae");
+    if (receiver.log) {
+        rc = run(&receiver, argv[1]);
+        rc = fclose(receiver.log) == 0 ? rc : 1;
+    } else {
+        perror(argv[2]);
+        rc = 1;
+    }
     free(receiver.seen);
-    return fclose(receiver.log) == 0 ? 0 : 1;
+    return rc;
 }
