@@ -3,9 +3,13 @@ import re
 import subprocess
 import time
 
+import pytest
+
 from client.bus_client import Client, bus
 from hutong_bus import Broker, program
 from messages import module
+
+pytestmark = pytest.mark.sanitize
 
 residence = module("gov.public_security.v1.residence")
 PS = "public_security/population"

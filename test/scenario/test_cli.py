@@ -6,6 +6,8 @@ import pytest
 
 from hutong_bus import SOURCE, Broker, program, wait_until
 
+pytestmark = pytest.mark.sanitize
+
 COMMANDS = ["check", "journal", "keys", "send", "status", "tail"]
 PERSON = "11010519491231002X"
 RESIDENCE = {"resident": {"citizenNumber": PERSON}, "kind": "MOVE_IN", "address": {"unitCode": "U-1"}}

@@ -9,6 +9,8 @@ from client.bus_client import Client, HandshakeRefused, SessionError, bus, pack_
 from hutong_bus import Broker, wait_until
 from messages import module
 
+pytestmark = pytest.mark.sanitize
+
 residence = module("gov.public_security.v1.residence")
 tenancy = module("gov.housing.v1.tenancy")
 REGISTERED = "gov.public_security.v1.ResidenceRegistered"
