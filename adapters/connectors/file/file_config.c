@@ -367,7 +367,8 @@ struct connector *file_configure(
         config_error(node, report, "out of memory");
         return NULL;
     }
-    *connector = (struct connector){.host = host, .poll_ns = 10 * CLOCK_SECOND_NS, .notify = -1, .alarm = -1, .events = -1};
+    *connector = (struct connector){
+        .host = host, .poll_ns = 10 * CLOCK_SECOND_NS, .notify = -1, .alarm = -1, .events = -1};
     const struct config_node *in = config_get(node, "in");
     const struct config_node *take = config_get(node, "take");
     bool good = config_read_duration(
