@@ -41,13 +41,30 @@ def table(headings, rows, right=()):
 
 def columns():
     """Of the terminal; of a file, enough for what is long."""
-    return max(100, shutil.get_terminal_size((160, 40)).columns)
+    return max(60, shutil.get_terminal_size((160, 40)).columns)
+
+
+def wrap(text, most):
+    """Lines of at most so many columns, broken behind a blank where there is one."""
+    lines, line = [], ""
+    for word in text.replace(" ", " \0").split("\0"):
+        while line and width(line + word.rstrip()) > most:
+            lines.append(line.rstrip())
+            line = ""
+        while width(word.rstrip()) > most:  # Chinese text has no blanks
+            head = cut(word, most + 1)[:-1]
+            lines.append(head)
+            word = word[len(head):]
+        line += word
+    return [*lines, line.rstrip()]
 
 
 def block(rows):
     """Lines of label and text under each other."""
     labels = max(width(label) for label, _ in rows)
-    return [f"    {pad(label, labels)}  {cut(text, columns() - labels - 6)}" for label, text in rows]
+    for label, text in rows:
+        for number, line in enumerate(wrap(text, columns() - labels - 6)):
+            yield f"    {pad('' if number else label, labels)}  {line}"
 
 
 def seconds(value):
@@ -78,6 +95,8 @@ class Bar:
         if text == self.shown:
             return
         self.shown = text
+        if self.live:  # a line that doesn't fit would break
+            text = cut(text, shutil.get_terminal_size().columns - 1)
         self.out.write(("\r\033[K" if self.live else "") + text + ("" if self.live else "\n"))
         self.out.flush()
 

@@ -4,7 +4,7 @@ import re
 import sqlite3
 
 from bus import SYSTEMS, TITLES
-from show import columns, cut, table
+from show import block, table
 
 SOURCES = {"move": "public_security", "death": "public_security", "marriage": "civil_affairs", "lease": "housing"}
 REFUSED = re.compile(r' source\.refused place=("(?:[^"\\]|\\.)*"|\S+) reason=("(?:[^"\\]|\\.)*"|\S+)')
@@ -63,10 +63,11 @@ class Tally:
             for place, reason in self.refused[agency]:
                 groups.setdefault(same(reason), []).append((place, reason))
             for group in groups.values():
-                rows.append((TITLES[agency], len(group), cut(group[0][0], 34), cut(group[0][1], columns() - 68)))
-        for place, reason in self.refused_by_civil[:3]:
-            rows.append(("civil affairs' program", len(self.refused_by_civil), cut(place, 34), reason))
-        return table(("at", "rows", "first at", "reason of the first"), rows, right=(1,)) if rows else ["  none"]
+                rows.append((f"{TITLES[agency]}, {len(group)} rows", f"{group[0][1]} (such as {group[0][0]})"))
+        if self.refused_by_civil:
+            place, reason = self.refused_by_civil[0]
+            rows.append((f"civil affairs' own program, {len(self.refused_by_civil)} rows", f"{reason} (such as {place})"))
+        return block(rows) if rows else ["  none"]
 
     def trouble(self):
         """What must not happen on this day: refusals by the broker, dead letters."""

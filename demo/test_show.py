@@ -33,6 +33,14 @@ def test_a_long_text_is_cut_between_characters():
     assert show.width(show.cut("文三路12号", 6)) <= 6
 
 
+def test_a_text_is_wrapped_at_blanks_or_where_it_must():
+    assert show.wrap("one two three", 8) == ["one two", "three"]
+    assert show.wrap("文三路十二号", 5) == ["文三", "路十", "二号"]
+    assert show.wrap("a 文三路十二号 b", 6) == ["a", "文三路", "十二号", "b"]
+    assert "".join(show.wrap("浙江省杭州市西湖区 12号3幢", 7)).replace(" ", "") == "浙江省杭州市西湖区12号3幢"
+    assert show.wrap("", 7) == [""]
+
+
 def test_percentiles():
     values = list(range(100))
     assert show.percentile(values, 0.5) == 50 and show.percentile(values, 0.99) == 99
