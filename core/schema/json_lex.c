@@ -1,6 +1,6 @@
 #include "core/schema/json_lex.h"
 
-#include "core/schema/utf8.h"
+#include "core/base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>

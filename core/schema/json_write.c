@@ -4,7 +4,7 @@
 #include "core/schema/internal.h"
 #include "core/schema/json_known.h"
 #include "core/schema/json_text.h"
-#include "core/schema/utf8.h"
+#include "core/base/utf8.h"
 #include "core/schema/value.h"
 
 #include <errno.h>

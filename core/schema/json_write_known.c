@@ -3,7 +3,7 @@
 #include "core/schema/json_known.h"
 #include "core/schema/json_text.h"
 #include "core/schema/json_write.h"
-#include "core/schema/utf8.h"
+#include "core/base/utf8.h"
 
 #include <errno.h>
 #include <math.h>

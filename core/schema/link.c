@@ -1,6 +1,6 @@
 #include "core/schema/encoding.h"
 #include "core/schema/internal.h"
-#include "core/schema/utf8.h"
+#include "core/base/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>

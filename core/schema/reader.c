@@ -3,7 +3,7 @@
 #include "core/schema/internal.h"
 #include "core/schema/required.h"
 #include "core/schema/trail.h"
-#include "core/schema/utf8.h"
+#include "core/base/utf8.h"
 #include "core/schema/value.h"
 
 #include <errno.h>

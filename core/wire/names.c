@@ -1,3 +1,4 @@
+#include "core/base/utf8.h"
 #include "core/wire/wire.h"
 
 #define ADDRESS_LIMIT 128u
@@ -61,4 +62,8 @@ bool wire_instance_valid(struct bytes instance) {
             return false;
     }
     return true;
+}
+
+bool wire_text_valid(struct bytes text) {
+    return utf8_bytes(text) && (text.size == 0 || !memchr(text.data, '\0', text.size));
 }

@@ -1,4 +1,4 @@
-#include "core/schema/utf8.h"
+#include "core/base/utf8.h"
 
 static bool continues(uint8_t byte) {
     return (byte & 0xC0) == 0x80;
