@@ -2,7 +2,7 @@
 #include "core/cel/functions.h"
 #include "core/cel/text.h"
 #include "core/cel/time.h"
-#include "core/schema/utf8.h"
+#include "core/base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
