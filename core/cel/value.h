@@ -28,7 +28,8 @@ struct cel_error {
 };
 
 size_t cel_list_size(const struct cel_list *list);
-// The i-th element, from 0. 0, -ERANGE behind the end, -ENOMEM.
+// The i-th element, from 0; of kind CEL_ERROR where a message holds a time that is none. 0, -ERANGE behind
+// the end, -ENOMEM.
 int cel_list_get(
     const struct cel_list *list, struct cel_activation *activation, size_t i, struct cel_value *out);
 
