@@ -452,6 +452,44 @@ static void a_second_receiver_stands_by(void **state) {
     assert_string_equal(out, "m1,");
 }
 
+// One of everything: messages, mapped and dead ones, settlements, a retry, a lost session.
+static void live_a_little(struct bench *bench) {
+    static const char *const subjects[] = {"s", "mapped", "dead", "invalid", "s"};
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    for (uint64_t i = 0; i < 5; i++)
+        bench_publish(bench, 1, PS, 1 + i, 1, subjects[i]);
+    bench_turn(bench);
+    bench_settle(bench, 2, H, 1, 1);
+    bench_fail(bench, 2, H, 2, 0, true);
+    bench_turn(bench);
+    bench_hello(bench, 3, H, NULL, true); // the same instance: the older session ends
+    bench_turn(bench);
+}
+
+static void every_allocation_may_fail(void **state) {
+    struct bench *bench = *state;
+    for (size_t n = 0;; n++) {
+        bench_stop(bench);
+        journal_store_destroy(&bench->store);
+        bench->store = journal_store_new();
+        bench_start(bench);
+        bench->may_fail = true;
+        bench->allocations = n;
+        live_a_little(bench);
+        bool lived = !bench->failed;
+        bench->may_fail = bench->failed = false;
+        bench_stop(bench); // as the process would end; what it left behind recovers
+        bench_start(bench);
+        assert_true(queue_of(bench, H)->unsettled <= 3);
+        if (lived) {
+            assert_true(n > 20); // it did fail before
+            return;
+        }
+        assert_true(n < 10000);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_goes_its_way, set_up, tear_down),
@@ -469,6 +507,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(mapped_envelopes_carry_the_proved_source, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_original_without_a_source_gets_the_proved_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_lets_its_oldest_die, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_receiver_stands_by, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

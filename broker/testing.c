@@ -1,5 +1,8 @@
 #include "broker/testing.h"
 
+#include "test/support/alloc_fail.h"
+
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -84,7 +87,19 @@ void bench_close(struct bench *bench) {
 static void step(struct bench *bench, struct event event) {
     event.now_ms = bench->now_ms;
     event.now_us = (int64_t)bench->now_ms * 1000;
-    assert_int_equal(broker_step(bench->broker, &event, &bench->update), 0);
+    if (bench->failed)
+        return; // a process that ran out of memory has ended
+    if (!bench->may_fail) {
+        assert_int_equal(broker_step(bench->broker, &event, &bench->update), 0);
+        return;
+    }
+    alloc_fail_after(bench->allocations);
+    int rc = broker_step(bench->broker, &event, &bench->update);
+    size_t used = alloc_count();
+    alloc_fail_never();
+    bench->allocations -= used < bench->allocations ? used : bench->allocations;
+    bench->failed = rc != 0;
+    assert_true(rc == 0 || rc == -ENOMEM);
 }
 
 void bench_bytes(struct bench *bench, uint64_t connection, const char *system, struct bytes head,
@@ -215,6 +230,8 @@ static bool load(struct bench *bench) {
 void bench_turn(struct bench *bench) {
     struct error error;
     for (int i = 0; i < 1000; i++) {
+        if (bench->failed)
+            return;
         bench->update.more = false;
         step(bench, (struct event){.kind = EVENT_TURN});
         bool appended = !bench->no_append && journal_batch_count(bench->batch) > 0;
@@ -222,7 +239,7 @@ void bench_turn(struct bench *bench) {
             assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
             step(bench, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(bench->journal)});
         }
-        bool loaded = load(bench);
+        bool loaded = !bench->failed && load(bench);
         if (!appended && !loaded && !bench->update.more)
             return;
     }

@@ -14,6 +14,9 @@ struct bench {
     struct update update;
     uint64_t now_ms;
     bool no_append; // what is gathered stays in memory: nothing is durable
+    bool may_fail;  // steps run out of memory after `allocations` more; `failed` says so
+    size_t allocations;
+    bool failed;
 };
 
 void bench_open(struct bench *bench);  // folder, policy, a new store; then bench_start()
