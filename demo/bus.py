@@ -34,6 +34,8 @@ class Bus:
         self.routes, self.flaky = routes, flaky
         self.housing_url = None
         self.broker, self.adapters, self.legacy = None, {}, {}
+        if len(str(self.admin)) > 100:  # a UNIX socket's path has 107 bytes at most
+            raise Failure(f"{folder} is too long a path for a socket: choose a shorter TMPDIR")
         for name in ("hutong-broker", "hutong-adapter", "hutong"):
             if not self.program(name).exists():
                 raise Failure(f"{self.program(name)} is not there: build it first (scripts/build), or start scripts/demo")
