@@ -241,6 +241,7 @@ def run(args, folder):
 def main():
     args = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
     folder = tempfile.mkdtemp(prefix="hutong-demo-")
     try:
         return run(args, folder)
