@@ -49,6 +49,18 @@ struct load_wish {
     struct queue_load load;
 };
 
+// News of a peer, for the log.
+struct notice {
+    enum {
+        NOTICE_UP,
+        NOTICE_DOWN,  // it left, or can't be reached
+        NOTICE_ENDED, // the broker ended the session, or refused it
+    } kind;
+    char system[129]; // "" before hello
+    char instance[65];
+    char text[256];
+};
+
 struct update {
     struct journal_batch
         *batch; // given by the caller: where records go; to be appended before frames are sent
@@ -56,6 +68,8 @@ struct update {
     size_t frame_count, frame_capacity;
     struct load_wish *loads;
     size_t load_count, load_capacity;
+    struct notice *notices;
+    size_t notice_count, notice_capacity;
     uint64_t deadline_ms; // of the next turn at the latest
     bool more;            // a turn at once: the batch was full, or more waits
     bool drained;         // after DRAIN: nothing is in flight any more

@@ -22,13 +22,22 @@ struct daemon {
     struct update update;
     uint64_t retire_at_ms;
     uint64_t drain_until_ms;
+    uint64_t denied_log_ms;
     bool draining;
     bool paused;
     bool done;
 };
 
+#define DENIED_EVERY_MS 1000 // how often a denied key is logged; each is counted
+
 static const char *owner_of(void *context, const char *public_key) {
-    const struct policy_system *system = policy_system_by_key(context, public_key);
+    struct daemon *daemon = context;
+    const struct policy_system *system = policy_system_by_key(daemon->policy, public_key);
+    uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
+    if (!system && now_ms >= daemon->denied_log_ms) {
+        daemon->denied_log_ms = now_ms + DENIED_EVERY_MS;
+        log_event(LOG_WARNING, "peer.denied", "public_key=\"%s\" reason=\"no system owns it\"", public_key);
+    }
     return system ? system->address : NULL;
 }
 
@@ -45,7 +54,7 @@ static int open_router(struct daemon *daemon, struct error *error) {
         .message_bytes = settings->message_bytes + settings->batch_bytes + 4096,
         .heartbeat_ms = settings->heartbeat_ms,
         .owner_of = owner_of,
-        .context = (void *)(uintptr_t)daemon->policy};
+        .context = daemon};
     rc = router_new(&options, &daemon->router, error);
     explicit_bzero(secret_key, sizeof secret_key);
     return rc;
@@ -224,6 +233,19 @@ static int transmit(struct daemon *daemon) {
     return rc;
 }
 
+static void log_notices(struct daemon *daemon) {
+    static const char *const ids[] = {
+        [NOTICE_UP] = "peer.up", [NOTICE_DOWN] = "peer.down", [NOTICE_ENDED] = "peer.ended"};
+    for (size_t i = 0; i < daemon->update.notice_count; i++) {
+        const struct notice *notice = &daemon->update.notices[i];
+        char quoted[600];
+        log_event(notice->kind == NOTICE_ENDED ? LOG_WARNING : LOG_INFO, ids[notice->kind],
+            "system=%s instance=%s text=%s", notice->system[0] ? notice->system : "-",
+            notice->instance[0] ? notice->instance : "-", log_quote(notice->text, quoted, sizeof quoted));
+    }
+    daemon->update.notice_count = 0;
+}
+
 static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error);
 
 static int turn(struct daemon *daemon, struct error *error) {
@@ -231,6 +253,7 @@ static int turn(struct daemon *daemon, struct error *error) {
     rc = rc ? rc : commit(daemon, error);
     rc = rc || daemon->paused ? rc : load(daemon, error);
     rc = rc ? rc : transmit(daemon);
+    log_notices(daemon);
     return rc ? rc : retire(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);
 }
 

@@ -56,6 +56,8 @@ struct broker {
 // update.c
 int update_frame(struct update *update, uint64_t connection, const wire_frame *frame, bool last);
 struct outgoing *update_outgoing(struct update *update, uint64_t connection); // NULL without memory
+// Without memory the news is lost, and nothing else.
+void update_notice(struct update *update, int kind, const struct session *session, const char *text);
 int update_load(struct update *update, uint32_t queue, const struct queue_load *load);
 
 // peers.c: sessions begin and end

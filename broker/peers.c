@@ -40,8 +40,10 @@ static bool is_receiver(const struct session *session) {
     return session->queue && session->queue->receiving && session->queue->receiver == session->connection;
 }
 
-static int forget(struct broker *broker, struct session *session, const char *text, struct update *update) {
+static int forget(
+    struct broker *broker, struct session *session, int kind, const char *text, struct update *update) {
     int rc = 0;
+    update_notice(update, kind, session, text);
     if (session->open)
         rc = record_peer(broker, session, false, text, update);
     struct queue *queue = is_receiver(session) ? session->queue : NULL;
@@ -57,12 +59,12 @@ int peers_end(struct broker *broker, struct session *session, struct update *upd
     const char *text) {
     broker->counters.errors++;
     int rc = send_error(session->connection, reason, text, update);
-    return rc ? rc : forget(broker, session, text, update);
+    return rc ? rc : forget(broker, session, NOTICE_ENDED, text, update);
 }
 
 int peers_gone(struct broker *broker, uint64_t connection, const char *why, struct update *update) {
     struct session *session = number_map_get(&broker->by_connection, connection);
-    return session ? forget(broker, session, why, update) : 0;
+    return session ? forget(broker, session, NOTICE_DOWN, why, update) : 0;
 }
 
 static int find_publisher(
@@ -152,6 +154,7 @@ static int on_hello(struct broker *broker, struct session *session, const Hutong
         start_receiving(broker, session);
     session->since_us = (uint64_t)broker->now_us;
     broker->counters.sessions++;
+    update_notice(update, NOTICE_UP, session, session->software);
     rc = rc ? rc : record_peer(broker, session, true, session->software, update);
     return rc ? rc : welcome(broker, session, update);
 }
@@ -180,9 +183,9 @@ static int on_frame(struct broker *broker, struct session *session, const wire_f
     case HUTONG__BUS__V1__FRAME__KIND_HEARTBEAT:
         return 0;
     case HUTONG__BUS__V1__FRAME__KIND_BYE:
-        return forget(broker, session, "bye", update);
+        return forget(broker, session, NOTICE_DOWN, "bye", update);
     case HUTONG__BUS__V1__FRAME__KIND_ERROR:
-        return forget(broker, session, frame->error->text, update);
+        return forget(broker, session, NOTICE_DOWN, frame->error->text, update);
     default:
         return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_PROTOCOL,
             "this frame is the broker's to send");

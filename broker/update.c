@@ -1,6 +1,7 @@
 #include "broker/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // Grows an array by one; false without memory.
@@ -43,6 +44,18 @@ int update_load(struct update *update, uint32_t queue, const struct queue_load *
     return 0;
 }
 
+void update_notice(struct update *update, int kind, const struct session *session, const char *text) {
+    void *items = update->notices;
+    if (!make_room(&items, update->notice_count, &update->notice_capacity, sizeof *update->notices))
+        return;
+    update->notices = items;
+    struct notice *notice = &update->notices[update->notice_count++];
+    *notice = (struct notice){.kind = (unsigned)kind};
+    snprintf(notice->system, sizeof notice->system, "%s", session->open ? session->system->address : "");
+    snprintf(notice->instance, sizeof notice->instance, "%s", session->open ? session->instance : "");
+    snprintf(notice->text, sizeof notice->text, "%s", text);
+}
+
 void update_clear(struct update *update) {
     for (size_t i = 0; i < update->frame_count; i++) {
         buffer_destroy(&update->frames[i].head);
@@ -50,6 +63,7 @@ void update_clear(struct update *update) {
     }
     update->frame_count = 0;
     update->load_count = 0;
+    update->notice_count = 0;
     update->more = update->drained = false;
     update->deadline_ms = UINT64_MAX;
 }
@@ -58,6 +72,9 @@ void update_destroy(struct update *update) {
     update_clear(update);
     free(update->frames);
     free(update->loads);
+    free(update->notices);
+    update->notices = NULL;
+    update->notice_capacity = 0;
     update->frames = NULL;
     update->loads = NULL;
     update->frame_capacity = update->load_capacity = 0;

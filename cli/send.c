@@ -65,8 +65,10 @@ static int send_payload(
     struct error error = {0};
     int rc = text ? json_to_message(type, bytes_of_string(text), &wire, &error) : -ENOMEM;
     free(text);
-    if (rc)
+    if (rc) {
+        buffer_destroy(&wire);
         return cli_wrong("send", "%s: %s", where, error.text);
+    }
     message->payload = wire.data;
     message->payload_size = wire.size;
     struct hutong_error outcome = {0};
