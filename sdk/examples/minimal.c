@@ -1,5 +1,5 @@
 // A complete adapter: it takes occupancy notices into a file, and reports a mark for each on the tenancy.
-// About 60 lines.
+// About 70 lines.
 //   minimal ENDPOINT SYSTEM FILE SPOOL-FOLDER [KEY-FILE BROKER-KEY-FILE]
 #include "sdk/hutong.h"
 

@@ -67,7 +67,7 @@ def problems(root):
         if not here:
             yield f"{name}: the folder has no rule in test/layers"
             continue
-        test = name.endswith(("_test.c", "_fuzz.c", "_bench.c", "_tool.c", "testing.h"))
+        test = name.endswith(("_test.c", "_fuzz.c", "_bench.c", "_tool.c", "testing.h", "testing.c"))
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
             if not found:
