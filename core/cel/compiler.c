@@ -1,7 +1,7 @@
 #include "core/cel/compiler.h"
 
-#include "core/cel/program.h"
 #include "core/base/utf8.h"
+#include "core/cel/program.h"
 
 #include <errno.h>
 #include <stdio.h>

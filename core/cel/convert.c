@@ -1,8 +1,8 @@
 // Conversions between kinds, and type().
+#include "core/base/utf8.h"
 #include "core/cel/functions.h"
 #include "core/cel/text.h"
 #include "core/cel/time.h"
-#include "core/base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>

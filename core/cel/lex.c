@@ -1,5 +1,5 @@
-#include "core/cel/compiler.h"
 #include "core/base/utf8.h"
+#include "core/cel/compiler.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-#include "core/cel/compiler.h"
 #include "core/base/utf8.h"
+#include "core/cel/compiler.h"
 
 // One string or bytes literal while it is read.
 struct text {

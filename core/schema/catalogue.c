@@ -1,7 +1,7 @@
 #include "core/schema/catalogue.h"
 
-#include "core/schema/internal.h"
 #include "core/base/utf8.h"
+#include "core/schema/internal.h"
 
 #include <errno.h>
 #include <stdio.h>

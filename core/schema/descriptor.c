@@ -1,6 +1,6 @@
+#include "core/base/utf8.h"
 #include "core/schema/encoding.h"
 #include "core/schema/internal.h"
-#include "core/base/utf8.h"
 
 #include <errno.h>
 

@@ -1,10 +1,10 @@
 #include "core/schema/json_write.h"
 
 #include "core/base/map.h"
+#include "core/base/utf8.h"
 #include "core/schema/internal.h"
 #include "core/schema/json_known.h"
 #include "core/schema/json_text.h"
-#include "core/base/utf8.h"
 #include "core/schema/value.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 // Well-known types and maps, to JSON.
 #include "core/base/map.h"
+#include "core/base/utf8.h"
 #include "core/schema/json_known.h"
 #include "core/schema/json_text.h"
 #include "core/schema/json_write.h"
-#include "core/base/utf8.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 #include "core/schema/reader.h"
 
+#include "core/base/utf8.h"
 #include "core/schema/internal.h"
 #include "core/schema/required.h"
 #include "core/schema/trail.h"
-#include "core/base/utf8.h"
 #include "core/schema/value.h"
 
 #include <errno.h>
