@@ -140,5 +140,7 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
 
 bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_position) {
     const struct queue *found = registry_queue(broker, queue);
-    return found && found->settled_durable >= last_position;
+    // Dead letters are kept as long as the retention says, and hold up nothing behind them.
+    bool dead = found && strncmp(found->name, "dead:", 5) == 0;
+    return dead || (found && found->settled_durable >= last_position);
 }

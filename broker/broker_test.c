@@ -67,6 +67,15 @@ int matcher_match(struct matcher *matcher, const struct policy_system *from,
         match->dead_reason = HUTONG__BUS__V1__REASON__REASON_UNMAPPED;
         match->dead_text = "unmapped code";
     }
+    if (bytes_equal_string(subject, "hard")) {
+        match[0].dead_reason = 0;
+        match[1] = match[0];
+        match[1].dead_reason = HUTONG__BUS__V1__REASON__REASON_UNMAPPED;
+        match[1].dead_text = "unmapped code";
+        *count = 2;
+        *out = match;
+        return 0;
+    }
     *count = bytes_equal_string(subject, "nowhere") ? 0 : 1;
     *out = match;
     return 0;
@@ -467,6 +476,43 @@ static void live_a_little(struct bench *bench) {
     bench_turn(bench);
 }
 
+static void a_message_that_no_batch_takes_is_refused_whole(void **state) {
+    struct bench *bench = *state;
+    bench->broker->batch_hard = 2500; // one record fits, a second does not
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_publish(bench, 1, PS, 1, 1, "hard");
+    bench_publish(bench, 1, PS, 2, 1, "fine");
+    bench_turn(bench);
+    assert_int_equal(accepted_to(bench, 1), 2);
+    assert_int_equal(bench->broker->counters.refused, 1);
+    assert_int_equal(queue_of(bench, H)->unsettled, 1);
+    assert_int_equal(queue_of(bench, "dead:" H)->unsettled, 0);
+}
+
+static void who_says_bye_is_forgotten(void **state) {
+    struct bench *bench = *state;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_turn(bench);
+    Hutong__Bus__V1__Bye bye = HUTONG__BUS__V1__BYE__INIT;
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_BYE;
+    frame.bye = &bye;
+    update_clear(&bench->update);
+    bench_frame(bench, 1, PS, &frame, NULL);
+    assert_int_equal(bench->update.frame_count, 1);
+    assert_true(bench->update.frames[0].last && bench->update.frames[0].head.size == 0);
+    assert_int_equal(bench->broker->publishers.items[0]->users, 0);
+}
+
+static void dead_letters_hold_up_no_retirement(void **state) {
+    struct bench *bench = *state;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_publish(bench, 1, PS, 1, 1, "dead");
+    bench_turn(bench);
+    assert_true(broker_settled(bench->broker, queue_of(bench, "dead:" H)->id, 1));
+    assert_false(broker_settled(bench->broker, queue_of(bench, H)->id, 1));
+}
+
 static void every_allocation_may_fail(void **state) {
     struct bench *bench = *state;
     for (size_t n = 0;; n++) {
@@ -507,6 +553,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(mapped_envelopes_carry_the_proved_source, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_original_without_a_source_gets_the_proved_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_lets_its_oldest_die, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_message_that_no_batch_takes_is_refused_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_says_bye_is_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(dead_letters_hold_up_no_retirement, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_receiver_stands_by, set_up, tear_down),
     };

@@ -221,10 +221,12 @@ static int transmit(struct daemon *daemon) {
         struct outgoing *frame = &daemon->update.frames[i];
         uint64_t connection = frame->connection;
         bool last = frame->last;
-        rc = router_send(daemon->router, connection, &frame->head, frame->has_body ? &frame->body : NULL);
+        // An empty one only says that the connection is to be forgotten.
+        if (frame->head.size)
+            rc = router_send(daemon->router, connection, &frame->head, frame->has_body ? &frame->body : NULL);
         if (rc == ROUTER_GONE) {
             rc = step(daemon, (struct event){.kind = EVENT_GONE, .connection = connection});
-            last = true;
+            last = daemon->update.more = true; // a stand-by may have taken over
         }
         if (last)
             router_forget(daemon->router, connection);
@@ -334,10 +336,11 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd) {
     update_clear(update);
     bool readable = false;
     bool control = false;
-    int rc = router_wait(daemon->router, wait, daemon->draining ? -1 : stop_fd, &readable, &control);
+    int rc = router_wait(
+        daemon->router, wait, daemon->draining ? -1 : stop_fd, !daemon->paused, &readable, &control);
     if (rc == 0 && control)
         rc = answer_control(daemon);
-    if (rc == 0 && readable && !daemon->paused)
+    if (rc == 0 && readable)
         rc = receive_frames(daemon);
     return rc;
 }

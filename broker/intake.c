@@ -217,12 +217,20 @@ static int push_deliveries(
     return 0;
 }
 
-// Whether the batch surely takes the message with its dead letters, so that it goes in whole or not at all.
-static bool has_room(
-    const struct arrival *arrival, const struct buffer *mapped, const struct update *update, size_t soft) {
-    size_t used = journal_batch_size(update->batch);
-    size_t need = (arrival->match_count + 1) * (arrival->envelope.raw.size + 1024) + mapped->size;
-    return used == 0 || used + need <= soft;
+// Bytes that the message takes in the batch with its dead letters, since it goes in whole or not at all.
+static size_t room_needed(const struct arrival *arrival, const struct buffer *mapped) {
+    enum { RECORD = 1536, DELIVERY = 512 }; // more than a record and a delivery have besides the envelopes
+    size_t need = RECORD + arrival->envelope.raw.size + mapped->size;
+    for (size_t i = 0; i < arrival->match_count; i++)
+        need += arrival->matches[i].dead_reason ? RECORD + arrival->envelope.raw.size : DELIVERY;
+    return need;
+}
+
+// 0, JOURNAL_BATCH_FULL: append first; -EMSGSIZE: no batch could take it.
+static int check_room(const struct broker *broker, size_t need, const struct update *update) {
+    if (need > broker->batch_hard)
+        return -EMSGSIZE;
+    return journal_batch_size(update->batch) + need > broker->batch_hard ? JOURNAL_BATCH_FULL : 0;
 }
 
 static void free_mapped(void *context) {
@@ -234,8 +242,7 @@ static int accept_message(struct broker *broker, struct arrival *arrival, struct
     struct buffer mapped = {0};
     size_t count = 0;
     int rc = lay_out(broker, arrival, &mapped, &count);
-    if (rc == 0 && !has_room(arrival, &mapped, update, broker->batch_hard))
-        rc = JOURNAL_BATCH_FULL;
+    rc = rc ? rc : check_room(broker, room_needed(arrival, &mapped), update);
     rc = rc ? rc : record_message(broker, arrival, count, update);
     struct chunk *chunk = NULL;
     if (rc == 0 && mapped.size && !(chunk = chunk_new(buffer_bytes(&mapped), free_mapped, mapped.data)))

@@ -23,6 +23,7 @@ struct broker {
     uint64_t next_record;
     uint64_t durable;
     uint64_t now_ms;
+    uint64_t ticked_ms; // when sessions were last looked at
     int64_t now_us;
     int64_t started_us;
     bool draining;

@@ -32,6 +32,12 @@ static int record_settled(struct broker *broker, const struct queue *queue, cons
     return rc;
 }
 
+// Look-ups that settling a range may take.
+static uint64_t settle_work(const struct queue *queue, const Hutong__Bus__V1__PositionRange *range) {
+    uint64_t width = range->last >= range->first ? range->last - range->first : 0;
+    return width < queue->known.size ? width + 1 : queue->known.size + 1;
+}
+
 int outflow_settle(struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle,
     struct update *update) {
     struct queue *queue = session->queue;
@@ -41,8 +47,14 @@ int outflow_settle(struct broker *broker, struct session *session, const Hutong_
     uint64_t bytes = 0;
     uint64_t before = queue->counters.settled;
     int rc = 0;
-    for (size_t i = 0; i < settle->n_done && rc == 0; i++)
+    uint64_t work = 0;
+    for (size_t i = 0; i < settle->n_done && rc == 0; i++) {
+        // One frame can do no more than settle the whole window a few times over.
+        work += settle_work(queue, settle->done[i]);
+        if (work > 4 * (queue->limits.window + settle->n_done))
+            break;
         rc = queue_settle(queue, settle->done[i]->first, settle->done[i]->last, &spans, &bytes);
+    }
     rc = rc ? rc : record_settled(broker, queue, &spans, bytes, update);
     spans_destroy(&spans);
     for (size_t i = 0; i < settle->n_failures && rc == 0; i++) {
@@ -83,7 +95,7 @@ static int bury(
     broker->counters.dead++;
     struct spans spans = {0};
     uint64_t bytes = 0;
-    rc = queue_settle(queue, delivery->position, delivery->position, &spans, &bytes);
+    rc = queue_bury(queue, delivery, &spans, &bytes);
     rc = rc ? rc : record_settled(broker, queue, &spans, bytes, update);
     spans_destroy(&spans);
     return rc;
@@ -153,7 +165,6 @@ static int run_queue(struct broker *broker, struct queue *queue, struct update *
     struct queue_load load;
     if (rc == 0 && queue_wants_load(queue, &load))
         rc = update_load(update, queue->id, &load);
-    queue->probe = false;
     return rc;
 }
 

@@ -44,6 +44,8 @@ static int forget(
     struct broker *broker, struct session *session, int kind, const char *text, struct update *update) {
     int rc = 0;
     update_notice(update, kind, session, text);
+    if (session->publisher)
+        session->publisher->users--;
     if (session->open)
         rc = record_peer(broker, session, false, text, update);
     struct queue *queue = is_receiver(session) ? session->queue : NULL;
@@ -62,6 +64,15 @@ int peers_end(struct broker *broker, struct session *session, struct update *upd
     return rc ? rc : forget(broker, session, NOTICE_ENDED, text, update);
 }
 
+// The peer said so itself: nothing is answered, the connection is only forgotten.
+static int leave(struct broker *broker, struct session *session, const char *text, struct update *update) {
+    struct outgoing *outgoing = update_outgoing(update, session->connection);
+    if (!outgoing)
+        return -ENOMEM;
+    outgoing->last = true;
+    return forget(broker, session, NOTICE_DOWN, text, update);
+}
+
 int peers_gone(struct broker *broker, uint64_t connection, const char *why, struct update *update) {
     struct session *session = number_map_get(&broker->by_connection, connection);
     return session ? forget(broker, session, NOTICE_DOWN, why, update) : 0;
@@ -71,6 +82,8 @@ static int find_publisher(
     struct broker *broker, struct session *session, struct bytes stream, struct update *update) {
     const char *system = session->system->address;
     session->publisher = publishers_find(&broker->publishers, system, stream);
+    if (session->publisher)
+        session->publisher->last_us = broker->now_us;
     if (session->publisher || stream.size == 0)
         return 0;
     int rc = publishers_add(&broker->publishers, 0, system, stream, broker->now_us, &session->publisher);
@@ -149,6 +162,8 @@ static int on_hello(struct broker *broker, struct session *session, const Hutong
     if (rc == JOURNAL_BATCH_FULL)
         return peers_end(
             broker, session, update, HUTONG__BUS__V1__REASON__REASON_INTERNAL, "the broker is busy");
+    if (session->publisher)
+        session->publisher->users++;
     rc = rc ? rc : supersede(broker, session, update);
     if (rc == 0 && hello->receive)
         start_receiving(broker, session);
@@ -183,9 +198,9 @@ static int on_frame(struct broker *broker, struct session *session, const wire_f
     case HUTONG__BUS__V1__FRAME__KIND_HEARTBEAT:
         return 0;
     case HUTONG__BUS__V1__FRAME__KIND_BYE:
-        return forget(broker, session, NOTICE_DOWN, "bye", update);
+        return leave(broker, session, "bye", update);
     case HUTONG__BUS__V1__FRAME__KIND_ERROR:
-        return forget(broker, session, NOTICE_DOWN, frame->error->text, update);
+        return leave(broker, session, frame->error->text, update);
     default:
         return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_PROTOCOL,
             "this frame is the broker's to send");
@@ -241,8 +256,19 @@ static int heartbeat(struct session *session, uint64_t now_ms, struct update *up
     return update_frame(update, session->connection, &frame, false);
 }
 
+// After a stall of our own (a slow disk) what peers sent meanwhile is not read yet: nobody is silent.
+static void forgive_stall(struct broker *broker, uint64_t interval) {
+    bool stalled = broker->ticked_ms && broker->now_ms - broker->ticked_ms > 2 * interval;
+    broker->ticked_ms = broker->now_ms;
+    LIST_EACH(node, &broker->sessions) {
+        if (stalled)
+            LIST_ITEM(node, struct session, link)->heard_ms = broker->now_ms;
+    }
+}
+
 int peers_tick(struct broker *broker, struct update *update) {
     uint64_t interval = broker->session_limits.heartbeat_ms;
+    forgive_stall(broker, interval);
     struct list *next;
     for (struct list *node = broker->sessions.next; node != &broker->sessions; node = next) {
         next = node->next;

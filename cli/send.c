@@ -16,7 +16,8 @@ static const char usage[] = "Usage: hutong send --bus ENDPOINT --system SYSTEM [
                             "\"id\": …, \"data\": {…}}.\n\n" CLI_BUS_HELP
                             "  -t, --type TYPE        of payloads without an envelope: a full protobuf name\n"
                             "      --subject SUBJECT  of those: what they are about\n"
-                            "      --timeout SECONDS  to wait for the broker's answer to each (default: 10)\n"
+                            "      --timeout SECONDS  to wait for the broker's answer to each (default: 10;\n"
+                            "                         10 for the session itself)\n"
                             "      --json             print what became of each as a JSON object\n"
                             "  -h, --help             this text\n\n"
                             "Exit status: 0 all are accepted, each on the broker's disk; 1 one was refused "

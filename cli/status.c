@@ -28,7 +28,7 @@ static json_t *fetch(const char *admin, char *problem) {
     CURL *curl = curl_easy_init();
     if (!curl)
         return NULL;
-    if (admin[0] == '/' || admin[0] == '.')
+    if (strchr(admin, '/') || !strchr(admin, ':'))
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, admin);
     else
         snprintf(url, sizeof url, "http://%s/status", admin);
@@ -41,7 +41,11 @@ static json_t *fetch(const char *admin, char *problem) {
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     json_t *status = NULL;
-    if (curl_easy_perform(curl) == CURLE_OK) {
+    CURLcode code = curl_easy_perform(curl);
+    if (code == CURLE_COULDNT_CONNECT)
+        snprintf(problem, CURL_ERROR_SIZE,
+            "nobody listens there; is the broker running, and is this what broker.yaml names as admin?");
+    if (code == CURLE_OK) {
         json_error_t error;
         status = json_loadb((const char *)body.data, body.size, 0, &error);
         if (!status)

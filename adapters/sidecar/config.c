@@ -2,10 +2,13 @@
 
 #include "adapters/runtime/settings.h"
 #include "core/base/clock.h"
+#include "core/wire/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static const struct connector_class *const classes[] = {&odbc_connector, &file_connector, &http_connector};
 #define CLASSES (sizeof classes / sizeof *classes)
@@ -25,6 +28,33 @@ static void need(
         config_error(node, report, "%s is empty", key);
 }
 
+// A file that is not there yet may come before the start, so that is a warning only, as for the broker.
+static void check_key(
+    const struct config_node *node, const char *key, const char *path, struct report *report) {
+    if (path && access(path, R_OK) != 0)
+        config_warning(config_get(node, key), report, "%s: %s; the adapter can't start without it", path,
+            strerror(errno));
+}
+
+static bool is_this_machine(const char *endpoint) {
+    return strncmp(endpoint, "tcp://127.", 10) == 0 || strncmp(endpoint, "tcp://localhost:", 16) == 0 ||
+           strncmp(endpoint, "tcp://[::1]:", 12) == 0 || strncmp(endpoint, "ipc://", 6) == 0;
+}
+
+static void check_bus(
+    const struct config_node *node, const struct sidecar_config *out, struct report *report) {
+    if (out->system && !wire_address_valid(bytes_of_string(out->system)))
+        config_error(config_get(node, "system"), report,
+            "\"%s\" is no system; write \"agency/system\", in lower-case letters, digits and \"_\"",
+            out->system);
+    if (out->endpoint && !out->key && !out->broker_key && !is_this_machine(out->endpoint))
+        config_error(config_get(node, "endpoint"), report,
+            "without key and broker_key only a broker on this machine can be reached, such as "
+            "tcp://127.0.0.1:7400");
+    check_key(node, "key", out->key, report);
+    check_key(node, "broker_key", out->broker_key, report);
+}
+
 static void read_bus(const struct config_node *node, struct sidecar_config *out, struct report *report) {
     static const struct config_key keys[] = {{"endpoint", CONFIG_REQUIRED}, {"system", CONFIG_REQUIRED},
         {"instance", CONFIG_OPTIONAL}, {"key", CONFIG_OPTIONAL}, {"broker_key", CONFIG_OPTIONAL},
@@ -41,8 +71,9 @@ static void read_bus(const struct config_node *node, struct sidecar_config *out,
     need(out->endpoint, node, "endpoint", report);
     need(out->system, node, "system", report);
     if (fine && !out->key != !out->broker_key)
-        config_error(
-            node, report, "key and broker_key go together: both, or neither for a bus without encryption");
+        config_error(config_get(node, out->key ? "key" : "broker_key"), report,
+            "key and broker_key go together: both, or neither for a bus without encryption");
+    check_bus(node, out, report);
 }
 
 static bool two_digits(const char *text, int most, int *out) {

@@ -203,9 +203,14 @@ static void watch_bus(struct sidecar *sidecar) {
     struct hutong_status status;
     char quoted[320];
     hutong_status(sidecar->hutong, &status);
-    if (!sidecar->state_seen || status.state != sidecar->seen_state)
-        log_event(
-            status.state == HUTONG_CONNECTED || status.state == HUTONG_CONNECTING ? LOG_INFO : LOG_WARNING,
+    // The same trouble is said once, however often it comes again.
+    bool trouble =
+        status.state != HUTONG_CONNECTED && status.text[0] && strcmp(status.text, sidecar->seen_text) != 0;
+    snprintf(sidecar->seen_text, sizeof sidecar->seen_text, "%s", status.text);
+    if (!sidecar->state_seen || status.state != sidecar->seen_state || trouble)
+        log_event(!trouble && (status.state == HUTONG_CONNECTED || status.state == HUTONG_CONNECTING)
+                      ? LOG_INFO
+                      : LOG_WARNING,
             ids[status.state], "endpoint=%s spooled=%llu reason=%s", sidecar->config->endpoint,
             (unsigned long long)status.spooled, log_quote(status.text, quoted, sizeof quoted));
     if (status.refused != sidecar->seen_refused)

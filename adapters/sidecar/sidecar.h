@@ -74,6 +74,7 @@ struct sidecar {
     char *status_temporary;
     uint32_t status_digest;
     enum hutong_state seen_state;
+    char seen_text[256];
     bool state_seen;
     uint64_t seen_refused;
     char trouble[ERROR_TEXT_SIZE]; // the last of the system's, "" when all is well

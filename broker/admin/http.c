@@ -124,15 +124,11 @@ static bool parse_loopback(const char *text, struct sockaddr_in *out) {
     return (ntohl(out->sin_addr.s_addr) >> 24) == 127;
 }
 
-static int listen_loopback(const char *text, struct error *error) {
-    struct sockaddr_in address = {0};
-    if (!parse_loopback(text, &address))
-        return error_set(
-            error, -EINVAL, "admin: \"%s\" is neither an absolute path nor 127.0.0.1:PORT", text);
+static int listen_loopback(const struct sockaddr_in *address, const char *text, struct error *error) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 16) != 0) {
+        bind(fd, (const struct sockaddr *)address, sizeof *address) != 0 || listen(fd, 16) != 0) {
         int rc = error_set(error, -errno, "admin: can't listen on %s: %s", text, strerror(errno));
         if (fd >= 0)
             close(fd);
@@ -146,8 +142,9 @@ int admin_start(const struct admin_options *options, struct admin **out, struct 
     if (!admin)
         return error_no_memory(error);
     admin->options = *options;
-    int fd = options->address[0] == '/' ? listen_unix(admin, options->address, error)
-                                        : listen_loopback(options->address, error);
+    struct sockaddr_in loopback = {0};
+    int fd = parse_loopback(options->address, &loopback) ? listen_loopback(&loopback, options->address, error)
+                                                         : listen_unix(admin, options->address, error);
     if (fd < 0) {
         admin_stop(&admin);
         return fd;

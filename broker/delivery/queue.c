@@ -66,15 +66,22 @@ static bool counts_as_lacking(const struct delivery *delivery) {
     return !delivery->chunk && (delivery->state == DELIVERY_READY || delivery->state == DELIVERY_DYING);
 }
 
+static void count_in_flight(struct queue *queue, const struct delivery *delivery, bool more) {
+    if (delivery->state != DELIVERY_SENT)
+        return;
+    queue->in_flight += more ? 1 : (size_t)-1;
+    queue->in_flight_bytes += more ? delivery->size : 0 - delivery->size;
+}
+
 void delivery_move(struct queue *queue, struct delivery *delivery, enum delivery_state state, bool front) {
     queue->lacking -= counts_as_lacking(delivery);
-    queue->in_flight -= delivery->state == DELIVERY_SENT;
+    count_in_flight(queue, delivery, false);
     delivery->state = state;
     list_remove(&delivery->link);
     struct list *list = list_of(queue, state);
     list_insert_before(front ? list->next : list, &delivery->link);
     queue->lacking += counts_as_lacking(delivery);
-    queue->in_flight += state == DELIVERY_SENT;
+    count_in_flight(queue, delivery, true);
 }
 
 void delivery_drop_bytes(struct queue *queue, struct delivery *delivery) {
@@ -144,9 +151,9 @@ static void give_bytes(
     delivery->envelope = envelope;
 }
 
-static bool has_credit(const struct queue *queue) {
+bool queue_has_credit(const struct queue *queue) {
     return queue->receiving && queue->sent_messages < queue->granted_messages &&
-           queue->sent_bytes < queue->granted_bytes;
+           queue->sent_bytes < queue->granted_bytes && queue->in_flight_bytes < QUEUE_IN_FLIGHT_BYTES;
 }
 
 // How many more may be sent by count; what the window may hold beyond what it holds.
@@ -163,7 +170,7 @@ int queue_push(struct queue *queue, const struct record_delivery *delivery, uint
     queue->bytes += envelope.size;
     queue->counters.pushed++;
     uint64_t unsent = queue->known.size - queue->in_flight;
-    if (!caught_up || !has_credit(queue) || window_room(queue) == 0 ||
+    if (!caught_up || !queue_has_credit(queue) || window_room(queue) == 0 ||
         unsent >= queue->granted_messages - queue->sent_messages)
         return 0; // it is backlog: the journal has it
     struct delivery *hot = window_add(queue, delivery, delivery->rule.route, envelope.size);
@@ -230,7 +237,7 @@ bool queue_wants_load(const struct queue *queue, struct queue_load *out) {
     enum { LOAD_COUNT = 1024, LOAD_BYTES = 1024 * 1024, PROBE = 64 };
     bool over = queue->unsettled > queue->limits.count || queue->bytes > queue->limits.bytes;
     bool dying = !list_empty(&queue->dying);
-    if (!has_credit(queue) && !over && !dying && !queue->probe)
+    if (!queue_has_credit(queue) && !over && !dying && !queue->probe)
         return false;
     *out = (struct queue_load){.count = LOAD_COUNT, .bytes = LOAD_BYTES};
     if (dying && queue->lacking) {
@@ -238,7 +245,7 @@ bool queue_wants_load(const struct queue *queue, struct queue_load *out) {
         if (out->from != UINT64_MAX)
             return true;
     }
-    if (has_credit(queue) && queue->lacking) {
+    if (queue_has_credit(queue) && queue->lacking) {
         out->from = lowest_lacking(&queue->ready, UINT64_MAX);
         if (out->from != UINT64_MAX)
             return true;
@@ -247,16 +254,17 @@ bool queue_wants_load(const struct queue *queue, struct queue_load *out) {
         return false;
     out->from = queue->read_position;
     uint64_t credit = queue->granted_messages - queue->sent_messages;
-    if (has_credit(queue) && credit < out->count)
+    if (queue_has_credit(queue) && credit < out->count)
         out->count = (size_t)credit;
-    if (!has_credit(queue))
+    if (!queue_has_credit(queue))
         out->count = PROBE;
-    return has_credit(queue) ? list_empty(&queue->ready) : queue->known.size < PROBE || over;
+    return queue_has_credit(queue) ? list_empty(&queue->ready) : queue->known.size < PROBE || over;
 }
 
 int queue_loaded(struct queue *queue, const struct record_delivery *from, const char *route,
     struct chunk *chunk, struct bytes envelope) {
     uint64_t position = from->position;
+    queue->probe = false;
     struct delivery *delivery = number_map_get(&queue->known, position);
     if (!delivery) {
         if (position != queue->read_position)
@@ -287,7 +295,7 @@ static int settle_one(struct queue *queue, struct delivery *delivery, struct spa
     queue->unsettled--;
     queue->counters.settled++;
     queue->lacking -= counts_as_lacking(delivery);
-    queue->in_flight -= delivery->state == DELIVERY_SENT;
+    count_in_flight(queue, delivery, false);
     list_remove(&delivery->link);
     number_map_remove(&queue->known, delivery->position);
     leave_subject(queue, delivery);
@@ -312,16 +320,28 @@ static int settle_wide(
 }
 
 int queue_settle(struct queue *queue, uint64_t first, uint64_t last, struct spans *spans, uint64_t *bytes) {
-    if (last < first || last - first > queue->known.size)
-        return last < first ? 0 : settle_wide(queue, first, last, spans, bytes);
+    // A peer may send any numbers: only what can be in flight is looked at.
+    if (first <= queue->settled)
+        first = queue->settled + 1;
+    if (last >= queue->read_position)
+        last = queue->read_position - 1;
+    if (last < first)
+        return 0;
+    if (last - first > queue->known.size)
+        return settle_wide(queue, first, last, spans, bytes);
     for (uint64_t position = first; position <= last; position++) {
         struct delivery *delivery = number_map_get(&queue->known, position);
-        // Only what was sent can be done; a follower that this very settlement made ready was not.
-        if (!delivery || (delivery->state != DELIVERY_SENT && delivery->state != DELIVERY_DYING))
+        // Only what was sent can be done: no dying one, and no follower that this very settlement made ready.
+        if (!delivery || delivery->state != DELIVERY_SENT)
             continue;
         int rc = settle_one(queue, delivery, spans, bytes);
         if (rc)
             return rc;
     }
     return 0;
+}
+
+int queue_bury(struct queue *queue, struct delivery *delivery, struct spans *spans, uint64_t *bytes) {
+    queue->probe_due_ms = 0; // more of its age may stand behind it
+    return settle_one(queue, delivery, spans, bytes);
 }

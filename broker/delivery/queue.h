@@ -36,6 +36,9 @@ struct delivery {
     char *text;         // owned, or NULL
 };
 
+// Sent and unsettled at most, whatever the receiver grants: the broker's own bound on what waits in sockets.
+#define QUEUE_IN_FLIGHT_BYTES ((uint64_t)64 << 20)
+
 struct queue_limits {
     uint64_t count;  // unsettled deliveries; above, the oldest become dead letters
     uint64_t bytes;  // of them
@@ -60,6 +63,7 @@ struct queue {
     struct list waiting, ready, sent, retry, dying;
     size_t lacking; // ready or dying ones without bytes
     size_t in_flight;
+    uint64_t in_flight_bytes;
     // The session that receives, as credit: totals since its start.
     bool receiving;
     uint64_t receiver; // its connection
@@ -117,7 +121,7 @@ int queue_fill(struct queue *queue, uint64_t durable, int64_t now_us, const stru
     struct queue_frame *out);
 
 // ---- Settling ----
-// Marks those of [first, last] that were sent (or are dying) as settled, and says which in `spans` with the
+// Marks those of [first, last] that were sent as settled, and says which in `spans` with the
 // bytes they had. 0 or -ENOMEM.
 int queue_settle(struct queue *queue, uint64_t first, uint64_t last, struct spans *spans, uint64_t *bytes);
 // One that failed: tried again after `retry_after_ms` (0: the route's back-off), or dying. Unknown positions
@@ -127,5 +131,7 @@ void queue_fail(struct queue *queue, uint64_t position, uint32_t retry_after_ms,
 // Due retries become ready; the oldest over the limits start dying. `*deadline_ms` is lowered to the next one
 // due.
 void queue_tick(struct queue *queue, uint64_t now_ms, int64_t now_us, uint64_t *deadline_ms);
-// The next dying one with bytes, or NULL. It goes by queue_settle().
+// The next dying one with bytes, or NULL. It goes by queue_bury().
 struct delivery *queue_next_dead(struct queue *queue);
+// It has its dead letter and is settled. As queue_settle().
+int queue_bury(struct queue *queue, struct delivery *delivery, struct spans *spans, uint64_t *bytes);

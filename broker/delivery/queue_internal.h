@@ -3,6 +3,7 @@
 
 #include "broker/delivery/queue.h"
 
+bool queue_has_credit(const struct queue *queue);
 void delivery_free(struct delivery *delivery); // takes
 void delivery_move(struct queue *queue, struct delivery *delivery, enum delivery_state state, bool front);
 void delivery_drop_bytes(struct queue *queue, struct delivery *delivery);

@@ -62,14 +62,11 @@ static void mark_sent(struct queue *queue, struct delivery *delivery) {
     delivery_move(queue, delivery, DELIVERY_SENT, false);
 }
 
-static bool credit_left(const struct queue *queue) {
-    return queue->sent_messages < queue->granted_messages && queue->sent_bytes < queue->granted_bytes;
-}
-
 static int fill_body(struct queue *queue, uint64_t durable, int64_t now_us,
     const struct queue_batch_limits *limits, struct runs *runs, struct queue_frame *out) {
     struct list *next;
-    for (struct list *node = queue->ready.next; node != &queue->ready && credit_left(queue); node = next) {
+    for (struct list *node = queue->ready.next; node != &queue->ready && queue_has_credit(queue);
+        node = next) {
         next = node->next;
         struct delivery *delivery = LIST_ITEM(node, struct delivery, link);
         if (delivery->record > durable || expire(queue, delivery, now_us))
@@ -98,7 +95,7 @@ static int fill_body(struct queue *queue, uint64_t durable, int64_t now_us,
 int queue_fill(struct queue *queue, uint64_t durable, int64_t now_us, const struct queue_batch_limits *limits,
     struct queue_frame *out) {
     *out = (struct queue_frame){0};
-    if (!queue->receiving || list_empty(&queue->ready) || !credit_left(queue))
+    if (list_empty(&queue->ready) || !queue_has_credit(queue))
         return 0;
     static _Thread_local struct runs runs; // too large for the stack
     runs.count = 0;

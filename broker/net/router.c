@@ -264,9 +264,10 @@ int router_send(struct router *router, uint64_t number, struct buffer *head, str
     return rc;
 }
 
-int router_wait(struct router *router, uint64_t timeout_ms, int wake_fd, bool *readable, bool *control) {
+int router_wait(
+    struct router *router, uint64_t timeout_ms, int wake_fd, bool listen, bool *readable, bool *control) {
     zmq_pollitem_t items[] = {
-        {.socket = router->socket, .events = ZMQ_POLLIN},
+        {.socket = router->socket, .events = listen ? ZMQ_POLLIN : 0},
         {.socket = router->control, .events = ZMQ_POLLIN},
         {.fd = wake_fd, .events = ZMQ_POLLIN},
         {.socket = router->zap, .events = ZMQ_POLLIN},

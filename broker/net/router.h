@@ -46,7 +46,9 @@ void router_forget(struct router *router, uint64_t connection);
 
 // Waits until something is there: a frame, a request on the control socket, or `wake_fd` is readable. Answers
 // authentication on the way.
-int router_wait(struct router *router, uint64_t timeout_ms, int wake_fd, bool *readable, bool *control);
+// With `listen` false peers are not looked at: what they send waits in their connections.
+int router_wait(
+    struct router *router, uint64_t timeout_ms, int wake_fd, bool listen, bool *readable, bool *control);
 
 struct router_counters {
     uint64_t authenticated;

@@ -60,12 +60,12 @@ static bool make_room(struct publishers *publishers, const char *system, int64_t
         if (!one || strcmp(one->system, system) != 0)
             continue;
         count++;
-        if (!stalest || one->last_us < stalest->last_us)
+        if (one->users == 0 && (!stalest || one->last_us < stalest->last_us))
             stalest = one;
     }
     if (count < PUBLISHERS_PER_SYSTEM)
         return true;
-    if (now_us - stalest->last_us < PUBLISHER_KEPT_US)
+    if (!stalest || now_us - stalest->last_us < PUBLISHER_KEPT_US)
         return false;
     forget(publishers, stalest);
     return true;
@@ -90,6 +90,10 @@ int publishers_add(struct publishers *publishers, uint32_t id, const char *syste
     int64_t now_us, struct publisher **out) {
     if (id == 0 && !make_room(publishers, system, now_us))
         return PUBLISHERS_TOO_MANY;
+    // In replay: one that was forgotten, which no record says, and came again with a new id.
+    struct publisher *older = publishers_find(publishers, system, stream);
+    if (older)
+        forget(publishers, older);
     if (id == 0)
         id = (uint32_t)publishers->count + 1;
     struct publisher *publisher = calloc(1, sizeof *publisher);

@@ -159,7 +159,8 @@ static int64_t machine_now(void *context) {
 
 static int open_folder(struct file_journal *file, const char *path, struct error *error) {
     if (mkdir(path, 0700) && errno != EEXIST)
-        return error_set(error, -errno, "%s", strerror(errno));
+        return error_set(error, -errno, "can't make the folder: %s%s", strerror(errno),
+            errno == ENOENT ? "; the folder above it must be there" : "");
     file->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->folder < 0)
         return error_set(error, -errno, "%s", strerror(errno));
