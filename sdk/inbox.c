@@ -233,9 +233,11 @@ int inbox_add(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], const uint
     if (rc != 0)
         return rc == -ENOMEM ? error_no_memory(error)
                              : error_set(error, -EMSGSIZE, "inbox: too many positions at once");
-    rc = journal_append(inbox->journal, inbox->batch, error);
+    // Before the append: a checkpoint taken inside must hold them. Should it fail they stay known here, which
+    // is right: the effects are there.
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = ranges_add(&known->done, positions[i], positions[i]);
+    rc = rc ? rc : journal_append(inbox->journal, inbox->batch, error);
     if (rc != 0)
         return rc == -ENOMEM ? error_no_memory(error) : rc;
     return retire(inbox, error);

@@ -25,6 +25,10 @@ struct spool {
     uint64_t settled;
     uint64_t settled_stored;
     struct buffer position;
+    // The state behind the batch that is being appended: a checkpoint taken inside is of that state.
+    bool appending;
+    uint64_t next_last;
+    const struct block *next_position; // NULL: unchanged
 };
 
 // ---- State: what a checkpoint holds and records change ----
@@ -81,11 +85,13 @@ static int checkpoint(void *context, struct buffer *out) {
     struct spool *spool = context;
     int rc = put_number(out, CHECKPOINT_VERSION);
     if (rc == 0)
-        rc = put_number(out, spool->last);
+        rc = put_number(out, spool->appending ? spool->next_last : spool->last);
     if (rc == 0)
         rc = put_number(out, spool->settled);
     if (rc == 0)
-        rc = buffer_append_bytes(out, buffer_bytes(&spool->position));
+        rc = buffer_append_bytes(
+            out, buffer_bytes(spool->appending && spool->next_position ? &spool->next_position->position
+                                                                       : &spool->position));
     return rc;
 }
 
@@ -191,10 +197,14 @@ static int gather(struct spool *spool, const struct block *blocks, size_t *count
     return rc;
 }
 
-// The state must be the one behind the batch before it is appended: a checkpoint may be taken inside.
-static int append(struct spool *spool, struct error *error) {
+static int append(struct spool *spool, uint64_t last, const struct block *position, struct error *error) {
     uint64_t settled = spool->settled;
+    spool->appending = true;
+    spool->next_last = last;
+    spool->next_position = position;
     int rc = journal_append(spool->journal, spool->batch, error);
+    spool->appending = false;
+    spool->next_position = NULL;
     if (rc == 0)
         spool->settled_stored = settled;
     return rc == JOURNAL_FULL ? SPOOL_FULL : rc;
@@ -207,7 +217,7 @@ int spool_store(struct spool *spool, const struct block *blocks, size_t *stored,
     int rc = gather(spool, blocks, &count, &last, &position);
     if (rc != 0)
         return error_set(error, rc < 0 ? rc : -EMSGSIZE, "spool: a batch can't be gathered");
-    rc = append(spool, error);
+    rc = append(spool, last, position, error);
     if (rc != 0)
         return rc;
     spool->last = last;
@@ -236,7 +246,7 @@ int spool_tidy(struct spool *spool, struct error *error) {
     journal_batch_clear(spool->batch);
     int rc = add_settled(spool);
     if (rc == 0 && journal_batch_count(spool->batch) > 0)
-        rc = append(spool, error);
+        rc = append(spool, spool->last, NULL, error);
     if (rc < 0)
         return rc;
     struct journal_settled settled = {.context = spool, .settled = is_settled};
