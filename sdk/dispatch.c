@@ -254,6 +254,11 @@ static void publish_verdicts(struct round *round) {
     struct hutong *hutong = round->hutong;
     struct inward *inward = &hutong->inward;
     bool same = inward->session == round->session;
+    // Positions count within a bus: those of another one mean other messages.
+    if (memcmp(inward->bus, round->bus, sizeof round->bus) != 0) {
+        hutong->received += round->count;
+        return;
+    }
     int rc = add_failures(&inward->settlements, &round->failed);
     for (size_t i = 0; i < round->count && rc == 0; i++) {
         const struct verdict *verdict = &verdicts_of(round)[i];

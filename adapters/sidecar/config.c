@@ -66,7 +66,7 @@ static void read_bus(const struct config_node *node, struct sidecar_config *out,
     settings_text(node, "instance", &out->instance, report);
     bool fine = settings_path(node, "key", out->base_folder, &out->key, report);
     fine = settings_path(node, "broker_key", out->base_folder, &out->broker_key, report) && fine;
-    config_read_size(node, "spool", 1 << 20, (uint64_t)1 << 44, &out->spool_limit, report);
+    config_read_size(node, "spool", 32 << 20, (uint64_t)1 << 44, &out->spool_limit, report);
     config_read_int(node, "receive", 1, 100000, &out->receive, report);
     need(out->endpoint, node, "endpoint", report);
     need(out->system, node, "system", report);

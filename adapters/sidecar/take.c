@@ -73,6 +73,9 @@ static int hold(struct sidecar *sidecar, const struct hutong_delivery *delivery)
 
 void take_hold(void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
     struct sidecar *sidecar = context;
+    // What another bus delivered is not this one's to settle, though the positions may be the same.
+    if (sidecar->held_count && memcmp(sidecar->held[0]->delivery.bus, delivery->bus, INBOX_BUS_SIZE) != 0)
+        take_forget(sidecar);
     struct held *again = delivery->attempt > 1 || sidecar->taking.delay_ns ? find(sidecar, delivery) : NULL;
     settlement->verdict = HUTONG_LATER;
     if (again)

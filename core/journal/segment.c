@@ -223,11 +223,24 @@ int file_start_segment(struct file_journal *file, struct error *error) {
     return 0;
 }
 
+// Spares are only there to be reused: a large batch needs their room more.
+static void drop_spares(struct file_journal *file) {
+    for (size_t i = 0; i < file->spare_count; i++) {
+        char name[SEGMENT_NAME_SIZE];
+        spare_name(file->spares[i], name);
+        unlinkat(file->folder, name, 0); // one that stays is taken up at the next open
+    }
+    file->spare_count = 0;
+    file->spare_bytes = 0;
+}
+
 int file_reserve(struct file_journal *file, uint64_t end, struct error *error) {
     if (end <= file->allocated)
         return 0;
     struct segment *segment = &file->segments[file->segment_count - 1];
     uint64_t more = end - file->allocated;
+    if (file->size_limit && file_bytes(file) + more > file->size_limit)
+        drop_spares(file);
     if (file->size_limit && file_bytes(file) + more > file->size_limit)
         return over_limit(error);
     int rc = disk_reserve(file->fd, file->allocated, more);
