@@ -74,7 +74,7 @@ static void the_inbox_keeps_its_positions(void **state) {
         for (size_t i = 0; i < COUNT; i++)
             positions[i] = 2 + 2 * (round * COUNT + i);
         for (size_t i = 0; round && i < COUNT; i += 97)
-            assert_true(inbox_has(inbox, bus, positions[i] - 2 * COUNT));
+            assert_true(inbox_has(inbox, bus, positions[i] - (uint64_t)2 * COUNT));
         assert_int_equal(inbox_add(inbox, bus, positions, COUNT, &error), 0);
         inbox_close(&inbox);
     }

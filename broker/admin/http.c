@@ -13,7 +13,7 @@
 struct admin {
     struct admin_options options;
     struct MHD_Daemon *http;
-    char *socket_path; // owned; removed at the end
+    char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; // removed at the end; "": none
 };
 
 static enum MHD_Result answer(
@@ -102,7 +102,7 @@ static int listen_unix(struct admin *admin, const char *path, struct error *erro
             close(fd);
         return rc;
     }
-    admin->socket_path = strdup(path);
+    memcpy(admin->socket_path, path, strlen(path) + 1);
     return fd;
 }
 
@@ -167,9 +167,8 @@ void admin_stop(struct admin **self) {
         return;
     if (admin->http)
         MHD_stop_daemon(admin->http);
-    if (admin->socket_path)
+    if (admin->socket_path[0])
         unlink(admin->socket_path);
-    free(admin->socket_path);
     free(admin);
     *self = NULL;
 }
