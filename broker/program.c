@@ -130,7 +130,6 @@ static int run(
     daemon_destroy(&daemon);
     if (stop_fd >= 0)
         close(stop_fd);
-    (void)routes;
     return rc ? 1 : 0;
 }
 

@@ -216,6 +216,20 @@ static void bury(struct queue *queue, struct delivery *dead) {
     spans_destroy(&spans);
 }
 
+// However much a receiver grants: what may wait in sockets has the broker's own bound.
+static void unsettled_bytes_are_bounded(void **state) {
+    (void)state;
+    struct queue *queue = queue_new(1, "a/b", &limits);
+    char out[64];
+    queue_attach(queue, 1, UINT64_MAX, UINT64_MAX);
+    push(queue, 0, "m1");
+    queue->in_flight_bytes = QUEUE_IN_FLIGHT_BYTES;
+    assert_int_equal(send_all(queue, out, sizeof out), 0);
+    queue->in_flight_bytes = QUEUE_IN_FLIGHT_BYTES - 1;
+    assert_int_equal(send_all(queue, out, sizeof out), 1);
+    queue_destroy(&queue);
+}
+
 static void any_range_may_come(void **state) {
     (void)state;
     struct queue *queue = queue_new(1, "a/b", &limits);
@@ -388,6 +402,7 @@ int main(void) {
         cmocka_unit_test(a_subject_waits_for_its_own_only),
         cmocka_unit_test(a_lost_receiver_gets_it_again),
         cmocka_unit_test(what_comes_again_comes_before_what_is_newer),
+        cmocka_unit_test(unsettled_bytes_are_bounded),
         cmocka_unit_test(any_range_may_come),
         cmocka_unit_test(failures_end_as_dead_letters),
         cmocka_unit_test(expired_and_overfull_ones_die),
