@@ -1,3 +1,4 @@
+#include "broker/routing/inspect.h"
 #include "broker/routing/internal.h"
 #include "core/wire/wire.h"
 
@@ -34,6 +35,8 @@ struct matcher {
     struct buffer texts;
     char (
         *numbers)[NUMBER_SIZE]; // subjects that are numbers, each under the index of its route's first match
+    match_observe observe;      // or NULL
+    void *observer;
 };
 
 // One call of matcher_match().
@@ -88,6 +91,27 @@ void matcher_destroy(struct matcher **self) {
     *self = NULL;
 }
 
+void matcher_observe(struct matcher *matcher, match_observe observe, void *context) {
+    matcher->observe = observe;
+    matcher->observer = context;
+}
+
+// Tells what became of a route, whose matches begin at `first`.
+static void tell(const struct passage *passage, const struct route *route, enum match_verdict verdict,
+    const char *key, const char *text, size_t first) {
+    const struct matcher *matcher = passage->matcher;
+    if (!matcher->observe)
+        return;
+    const struct match_event event = {.route = route,
+        .verdict = verdict,
+        .key = key,
+        .text = text,
+        .activation = passage->activation,
+        .first = first,
+        .count = matcher->count - first};
+    matcher->observe(matcher->observer, &event);
+}
+
 // ---- One destination ----
 
 static struct match *add_match(struct matcher *matcher, const struct route *route,
@@ -97,6 +121,7 @@ static struct match *add_match(struct matcher *matcher, const struct route *rout
     *match = (struct match){
         .route = route->name,
         .agreement = destination->agreement->id,
+        .destination = (size_t)(destination - route->destinations),
         .to = destination->to,
         .type = destination->type,
         .subject = subject,
@@ -160,11 +185,15 @@ static int pass_destination(struct passage *passage, const struct route *route,
 static int bury_all(
     struct passage *passage, const struct route *route, const char *key, struct error *error) {
     int rc = 0;
+    const size_t first = passage->matcher->count;
+    struct error told = *error;
     error_prefix(error, "%s: ", key);
     for (size_t i = 0; rc == 0 && i < route->destination_count; i++) {
         add_match(passage->matcher, route, &route->destinations[i], passage->subject);
         rc = bury(passage->matcher, route, REASON_FILTER, error->text);
     }
+    if (rc == 0)
+        tell(passage, route, MATCH_FAILED, key, told.text, first);
     return rc;
 }
 
@@ -193,12 +222,15 @@ static int find_subject(
 }
 
 static int pass_route(struct passage *passage, const struct route *route) {
+    const size_t first = passage->matcher->count;
     bool wanted = true;
     struct bytes subject;
     struct error error = {0};
     int rc = route->when ? cel_eval_bool(route->when, passage->activation, &wanted, &error) : 0;
     if (rc == CEL_FAILED)
         return bury_all(passage, route, "when", &error);
+    if (rc == 0 && !wanted)
+        tell(passage, route, MATCH_LEFT, NULL, NULL, first);
     if (rc != 0 || !wanted)
         return rc;
     rc = find_subject(passage, route, &subject, &error);
@@ -206,6 +238,8 @@ static int pass_route(struct passage *passage, const struct route *route) {
         return bury_all(passage, route, "order_by", &error);
     for (size_t i = 0; rc == 0 && i < route->destination_count; i++)
         rc = pass_destination(passage, route, &route->destinations[i], subject);
+    if (rc == 0)
+        tell(passage, route, MATCH_TAKEN, NULL, NULL, first);
     return rc;
 }
 

@@ -19,6 +19,7 @@ const uint8_t *routes_digest(
 struct match {
     const char *route;     // its name; lives as long as the routes
     const char *agreement; // or NULL
+    size_t destination;    // its place in the route's `to`, from 0
     const struct policy_system *to;
     const struct schema_message *type; // that is delivered
     struct bytes payload;              // mapped, until the next match; data NULL: the original as it is

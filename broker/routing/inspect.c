@@ -1,0 +1,56 @@
+#include "broker/routing/inspect.h"
+
+#include "broker/routing/internal.h"
+#include "core/schema/nearest.h"
+
+const struct route *routes_at(const struct routes *routes, size_t i) {
+    return i < routes->count ? routes->all[i] : NULL;
+}
+
+const struct route *routes_named(const struct routes *routes, struct bytes name) {
+    return map_get(routes->by_name, name);
+}
+
+const char *routes_nearest(const struct routes *routes, struct bytes name) {
+    struct nearest nearest = nearest_start(name);
+    for (size_t i = 0; i < routes->count; i++)
+        nearest_offer(&nearest, routes->all[i]->name);
+    return nearest.best;
+}
+
+const struct policy *routes_policy(const struct routes *routes) {
+    return routes->policy;
+}
+
+const char *route_name(const struct route *route) {
+    return route->name;
+}
+
+const struct config_node *route_node(const struct route *route) {
+    return route->node;
+}
+
+const struct schema_message *route_type(const struct route *route) {
+    return route->topic->type;
+}
+
+const struct policy_system *route_from(const struct route *route) {
+    return route->from;
+}
+
+const struct cel_env *route_env(const struct route *route) {
+    return route->topic->env;
+}
+
+size_t route_destination_count(const struct route *route) {
+    return route->destination_count;
+}
+
+struct route_destination route_destination(const struct route *route, size_t i) {
+    const struct destination *destination = &route->destinations[i];
+    return (struct route_destination){.node = destination->node,
+        .to = destination->to,
+        .agreement = destination->agreement,
+        .type = destination->type,
+        .mapped = destination->mapping != NULL};
+}
