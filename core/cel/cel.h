@@ -23,7 +23,9 @@ enum cel_kind {
     CEL_ENUM, // static type only: values are CEL_INT
     CEL_TYPE,
     CEL_ERROR,
-    CEL_DYN, // static type only
+    CEL_DYN,      // static type only
+    CEL_PARAM,    // static type only: any type, but the same one in all of a function's signature; `name`
+    CEL_ABSTRACT, // static type only: what a declared function gives; `name` and `parameters`
 };
 
 // A static type. `element` of a list, or value of a map (`key` its key); `message`/`enumeration` where of
@@ -35,6 +37,17 @@ struct cel_type {
     const struct cel_type *key;
     const struct schema_message *message;
     const struct schema_enum *enumeration;
+    const char *name;
+    const struct cel_type *const *parameters;
+    size_t parameter_count;
+};
+
+enum cel_problem_kind {
+    CEL_PROBLEM_SYNTAX,
+    CEL_PROBLEM_NAME,  // a variable, function, type or field that isn't there
+    CEL_PROBLEM_TYPE,  // values of types that don't fit
+    CEL_PROBLEM_VALUE, // a literal that is none of what it should be: a time, a pattern
+    CEL_PROBLEM_LIMIT,
 };
 
 // What is wrong with an expression: `offset` and `length` in bytes of the source. At most CEL_PROBLEMS are
@@ -43,6 +56,7 @@ struct cel_type {
 struct cel_problem {
     size_t offset;
     size_t length;
+    enum cel_problem_kind kind;
     char text[256]; // with a suggestion where there is one
 };
 struct cel_problems {
@@ -78,6 +92,15 @@ void cel_env_destroy(struct cel_env **self);
 int cel_env_declare_message(struct cel_env *env, const char *name, struct paths *paths, size_t *index);
 // A variable of a plain kind (BOOL INT UINT DOUBLE STRING BYTES TIMESTAMP DURATION).
 int cel_env_declare(struct cel_env *env, const char *name, enum cel_kind kind, size_t *index);
+// A variable of any type, CEL_DYN too. `type` and all that it points to is borrowed for the env's life.
+int cel_env_declare_typed(struct cel_env *env, const char *name, const struct cel_type *type, size_t *index);
+// A function that is known by its signature only: a call of it is checked, and fails when evaluated. The
+// types, in which CEL_PARAM may stand, are borrowed for the env's life; a name may have several signatures.
+int cel_env_declare_function(struct cel_env *env, const char *name, const struct cel_type *const *params,
+    size_t count, const struct cel_type *result);
+// Takes expressions as they are: what doesn't fit by its type, and names that mean nothing, are errors of the
+// evaluation, which && and || may absorb. Routes never want it.
+void cel_env_set_dynamic(struct cel_env *env, bool dynamic);
 
 struct cel_program;
 

@@ -50,16 +50,37 @@ static void insert(struct cel_problems *problems, const struct cel_problem *prob
     problems->count++;
 }
 
-void compiler_problem(struct compiler *compiler, size_t offset, size_t length, const char *format, ...) {
+static void report(struct compiler *compiler, enum cel_problem_kind kind, size_t offset, size_t length,
+    const char *format, va_list args) {
     size_t left = compiler->source.size - offset; // no place is behind the end
-    struct cel_problem problem = {.offset = offset, .length = length < left ? length : left};
-    va_list args;
-    va_start(args, format);
+    struct cel_problem problem = {.offset = offset, .length = length < left ? length : left, .kind = kind};
     vsnprintf(problem.text, sizeof problem.text, format, args);
-    va_end(args);
     compiler->refused = true;
     if (compiler->problems)
         insert(compiler->problems, &problem);
+}
+
+void compiler_problem(struct compiler *compiler, size_t offset, size_t length, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    report(compiler, compiler->kind, offset, length, format, args);
+    va_end(args);
+}
+
+void compiler_mismatch(struct compiler *compiler, size_t offset, size_t length, const char *format, ...) {
+    va_list args;
+    if (compiler->env->dynamic)
+        return;
+    va_start(args, format);
+    report(compiler, CEL_PROBLEM_TYPE, offset, length, format, args);
+    va_end(args);
+}
+
+void compiler_limit(struct compiler *compiler, size_t offset, size_t length, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    report(compiler, CEL_PROBLEM_LIMIT, offset, length, format, args);
+    va_end(args);
 }
 
 static size_t or_default(size_t limit, size_t standard) {
@@ -95,7 +116,7 @@ static size_t valid_part(struct bytes source) {
 static bool fit_source(struct compiler *compiler) {
     struct bytes source = compiler->source;
     if (source.size > compiler->limits->source) {
-        compiler_problem(compiler, compiler->limits->source, source.size - compiler->limits->source,
+        compiler_limit(compiler, compiler->limits->source, source.size - compiler->limits->source,
             "the expression is longer than %zu bytes", compiler->limits->source);
         return false;
     }
@@ -110,7 +131,9 @@ static void run(struct compiler *compiler) {
     struct ast *root = fit_source(compiler) ? parse(compiler) : NULL;
     if (!root)
         return;
+    compiler->kind = CEL_PROBLEM_NAME;
     check(compiler, root);
+    compiler->kind = CEL_PROBLEM_VALUE;
     if (compiler->refused || compiler->failure)
         return;
     compiler->program->type = root->type;

@@ -12,6 +12,15 @@ struct cel_variable {
     struct paths *paths; // of a message; borrowed
 };
 
+// A function that is only declared.
+struct cel_signature {
+    const struct cel_signature *next;
+    const char *name;
+    const struct cel_type *const *params; // borrowed
+    size_t count;
+    const struct cel_type *result;
+};
+
 struct cel_env {
     const struct catalogue *catalogue;
     const struct codes *codes; // or NULL
@@ -19,6 +28,8 @@ struct cel_env {
     struct arena names;
     struct cel_variable *variables;
     size_t count;
+    const struct cel_signature *signatures;
+    bool dynamic;
 };
 
 struct node;
@@ -43,12 +54,19 @@ struct compiler {
     size_t depth;               // of macros
     size_t nodes;
     struct cel_activation *activation; // for what can be worked out now; owned, made when first needed
+    enum cel_problem_kind kind;        // of problems in this phase
     bool refused;
     int failure; // -ENOMEM
 };
 
 // Reports a problem at a place of the source.
 void compiler_problem(struct compiler *compiler, size_t offset, size_t length, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+// Types that don't fit: a problem, or for the evaluation to find out where the env is dynamic.
+void compiler_mismatch(struct compiler *compiler, size_t offset, size_t length, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+// Over a limit of the expression.
+void compiler_limit(struct compiler *compiler, size_t offset, size_t length, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 // Memory of the tree, and of the program; NULL without (compiler->failure is then set).
 void *compiler_tree(struct compiler *compiler, size_t size);

@@ -54,3 +54,23 @@ int cel_env_declare(struct cel_env *env, const char *name, enum cel_kind kind, s
         return -EINVAL;
     return declare(env, name, variable, index);
 }
+
+int cel_env_declare_typed(struct cel_env *env, const char *name, const struct cel_type *type, size_t *index) {
+    return declare(env, name, (struct cel_variable){.type = *type}, index);
+}
+
+int cel_env_declare_function(struct cel_env *env, const char *name, const struct cel_type *const *params,
+    size_t count, const struct cel_type *result) {
+    struct cel_signature *signature = arena_alloc(&env->names, sizeof *signature);
+    const char *kept = signature ? arena_string(&env->names, bytes_of_string(name)) : NULL;
+    if (!kept)
+        return -ENOMEM;
+    *signature = (struct cel_signature){
+        .next = env->signatures, .name = kept, .params = params, .count = count, .result = result};
+    env->signatures = signature;
+    return 0;
+}
+
+void cel_env_set_dynamic(struct cel_env *env, bool dynamic) {
+    env->dynamic = dynamic;
+}

@@ -236,8 +236,8 @@ static int start(
     return activation->locals ? 0 : -ENOMEM;
 }
 
-static int failed(
-    const struct cel_activation *activation, const struct cel_value *value, struct error *error) {
+static int failed(struct cel_activation *activation, const struct cel_value *value, struct error *error) {
+    activation->fault = activation->failure ? CEL_FAULT_MEMORY : value->error->fault;
     if (activation->failure)
         return error_no_memory(error);
     return error_set(error, CEL_FAILED, "%s", value->error->text);
@@ -265,4 +265,8 @@ int cel_eval_bool(
         return failed(activation, &value, error);
     *out = value.boolean;
     return 0;
+}
+
+enum cel_fault cel_activation_fault(const struct cel_activation *activation) {
+    return activation->fault;
 }

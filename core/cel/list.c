@@ -79,3 +79,18 @@ int cel_list_get(
     *out = values[i];
     return 0;
 }
+
+int cel_list_make(
+    struct cel_activation *activation, const struct cel_value *values, size_t count, struct cel_value *out) {
+    struct cel_value made;
+    struct cel_value *copy = activation_array(activation, count + 1, sizeof *copy, &made);
+    if (!copy)
+        return -ENOMEM;
+    if (count)
+        memcpy(copy, values, count * sizeof *copy);
+    list_make(activation, copy, count, &made);
+    if (made.kind != CEL_LIST)
+        return -ENOMEM;
+    *out = made;
+    return 0;
+}

@@ -119,3 +119,16 @@ int cel_map_entry(const struct cel_map *map, struct cel_activation *activation, 
     *value = map->entries[i].value;
     return 0;
 }
+
+int cel_map_make(
+    struct cel_activation *activation, const struct cel_value *entries, size_t count, struct cel_value *out) {
+    struct cel_value error;
+    struct cel_map *map = map_make(activation, count, &error);
+    if (!map)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        if (!map_key_kind(entries[2 * i].kind) || !map_set(map, &entries[2 * i], &entries[2 * i + 1]))
+            return -EINVAL;
+    *out = (struct cel_value){.kind = CEL_MAP, .map = map};
+    return 0;
+}

@@ -304,3 +304,15 @@ void message_has(struct cel_activation *activation, const struct cel_value *mess
             out, field->presence ? value.present : value.present && !scalar_is_default(field, &value));
     }
 }
+
+int cel_message_make(struct cel_activation *activation, const struct schema_message *type, struct bytes bytes,
+    struct cel_value *out) {
+    struct cel_value made;
+    (void)activation;
+    message_value(type, bytes, &made);
+    if (made.kind == CEL_ERROR)
+        return made.error->fault == CEL_FAULT_MEMORY || made.error->fault == CEL_FAULT_LIMIT ? -ENOMEM
+                                                                                             : -EINVAL;
+    *out = made;
+    return 0;
+}

@@ -26,7 +26,7 @@ bool parser_expect(struct parser *parser, enum token_kind kind, const char *what
 struct ast *ast_new(struct parser *parser, enum ast_kind kind, size_t offset) {
     struct compiler *compiler = parser->compiler;
     if (compiler->nodes++ >= compiler->limits->nodes) {
-        compiler_problem(
+        compiler_limit(
             compiler, offset, 1, "the expression has more than %zu parts", compiler->limits->nodes);
         return NULL;
     }
@@ -56,7 +56,7 @@ struct ast *ast_close(struct parser *parser, struct ast *node) {
     node->length = parser->end - node->offset;
     if (node->height <= parser->compiler->limits->depth)
         return node;
-    compiler_problem(parser->compiler, node->offset, node->length,
+    compiler_limit(parser->compiler, node->offset, node->length,
         "the expression is nested deeper than %zu levels", parser->compiler->limits->depth);
     return NULL;
 }
@@ -80,7 +80,7 @@ static struct ast *parse_unary(struct parser *parser) {
     if (sign.kind != TOKEN_NOT && sign.kind != TOKEN_MINUS)
         return parse_member(parser);
     if (++parser->depth > parser->compiler->limits->depth) {
-        compiler_problem(parser->compiler, sign.offset, 1, "the expression is nested deeper than %zu levels",
+        compiler_limit(parser->compiler, sign.offset, 1, "the expression is nested deeper than %zu levels",
             parser->compiler->limits->depth);
         return NULL;
     }
@@ -198,7 +198,7 @@ static struct ast *parse_choice(struct parser *parser) {
 struct ast *parse_expression(struct parser *parser) {
     struct compiler *compiler = parser->compiler;
     if (++parser->depth > compiler->limits->depth) {
-        compiler_problem(compiler, parser->token.offset, 1, "the expression is nested deeper than %zu levels",
+        compiler_limit(compiler, parser->token.offset, 1, "the expression is nested deeper than %zu levels",
             compiler->limits->depth);
         return NULL;
     }

@@ -85,6 +85,7 @@ struct cel_activation {
     int64_t time;
     size_t steps;                   // left
     int failure;                    // -ENOMEM
+    enum cel_fault fault;           // of the last evaluation that failed
     struct activation_block *first; // the arena: a list of blocks
     struct activation_block *block; // the one that is being filled
     size_t memory;                  // that the blocks take

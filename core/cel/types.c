@@ -19,7 +19,9 @@ static const char *const kind_names[] = {[CEL_NULL] = "null",
     [CEL_ENUM] = "enum",
     [CEL_TYPE] = "type",
     [CEL_ERROR] = "error",
-    [CEL_DYN] = "dyn"};
+    [CEL_DYN] = "dyn",
+    [CEL_PARAM] = "a type parameter",
+    [CEL_ABSTRACT] = "an abstract type"};
 
 #define BASIC(k) [k] = {.kind = (k)}
 #define NULLABLE(k) [k] = {.kind = (k), .nullable = true}

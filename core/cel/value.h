@@ -27,6 +27,21 @@ struct cel_error {
     const char *text;
 };
 
+// The kind of the error after which cel_eval() or cel_eval_bool() returned CEL_FAILED last.
+enum cel_fault cel_activation_fault(const struct cel_activation *activation);
+
+// Values for cel_activation_set(), in the activation's memory until its reset. 0; -ENOMEM (also when its
+// limit is reached); -EINVAL for keys of a wrong kind or that stand twice, or bytes that are no such message.
+int cel_list_make(struct cel_activation *activation, const struct cel_value *values, size_t count,
+    struct cel_value *out); // the values are copied; what they borrow is not
+// `entries`: `count` keys and values by turns.
+int cel_map_make(
+    struct cel_activation *activation, const struct cel_value *entries, size_t count, struct cel_value *out);
+// What a message stands for: a number for an Int32Value, a map for a Struct, and so on. `bytes` (borrowed)
+// have been checked.
+int cel_message_make(struct cel_activation *activation, const struct schema_message *type, struct bytes bytes,
+    struct cel_value *out);
+
 size_t cel_list_size(const struct cel_list *list);
 // The i-th element, from 0; of kind CEL_ERROR where a message holds a time that is none. 0, -ERANGE behind
 // the end, -ENOMEM.
