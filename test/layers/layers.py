@@ -38,7 +38,7 @@ ADAPTERS = {
 for name in ("odbc", "file", "http"):
     ADAPTERS["adapters/connectors/" + name] = ALL_CORE | {"adapters/runtime", "adapters/connectors/text"}
 ADAPTERS["adapters"] = ALL_CORE | {"sdk"} | set(ADAPTERS)
-TOOLS = {"cli": ALL_CORE | {"broker/policy", "broker/routing", "sdk"}, "bench": ALL_CORE | {"sdk"}}
+TOOLS = {"cli": ALL_CORE | {"broker/policy", "broker/routing", "sdk"}, "bench": ALL_CORE | {"broker/policy", "broker/routing", "sdk"}}
 RULES = {**CORE, **BROKER, **ADAPTERS, **TOOLS}
 
 # Which library's headers only which folders may name.
