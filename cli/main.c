@@ -8,6 +8,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"check", "check all of conf/ and routes/, and say everything that is wrong", command_check},
+    {"explain", "say what the routes do with a message, and why", command_explain},
     {"journal", "list, show and verify the records of a journal", command_journal},
     {"keys", "make and show CURVE keys", command_keys},
     {"send", "publish JSON as a system", command_send},

@@ -1,11 +1,9 @@
 #include "cli/cli.h"
 
-#include "core/schema/json.h"
+#include "cli/objects.h"
 #include "sdk/hutong.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,23 +51,11 @@ static void tell(struct sender *sender, const char *type, const struct hutong_er
 
 static int send_payload(
     struct sender *sender, const char *where, const json_t *payload, struct hutong_message *message) {
-    if (!message->type)
-        return cli_wrong("send", "%s: no \"type\" in the object; name one with --type", where);
-    const struct schema_message *type = catalogue_message(sender->catalogue, bytes_of_string(message->type));
-    if (!type) {
-        const char *nearest = catalogue_nearest_message(sender->catalogue, bytes_of_string(message->type));
-        return cli_wrong("send", "%s: no type \"%s\" in the catalogue%s%s%s", where, message->type,
-            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-    }
-    char *text = json_dumps(payload, JSON_COMPACT);
+    const struct schema_message *type;
     struct buffer wire = {0};
-    struct error error = {0};
-    int rc = text ? json_to_message(type, bytes_of_string(text), &wire, &error) : -ENOMEM;
-    free(text);
-    if (rc) {
-        buffer_destroy(&wire);
-        return cli_wrong("send", "%s: %s", where, error.text);
-    }
+    int rc = cli_payload("send", where, sender->catalogue, message->type, payload, &type, &wire);
+    if (rc)
+        return rc;
     message->payload = wire.data;
     message->payload_size = wire.size;
     struct hutong_error outcome = {0};
@@ -79,47 +65,20 @@ static int send_payload(
     return EXIT_DONE;
 }
 
-static int send_object(struct sender *sender, const char *where, const json_t *object) {
-    const json_t *data = json_object_get(object, "data");
-    const json_t *type = json_object_get(object, "type");
-    if (!data || !json_is_string(type)) {
+static int send_object(void *context, const char *where, const json_t *object) {
+    struct sender *sender = context;
+    if (!cli_is_envelope(object)) {
         struct hutong_message bare = {.type = sender->type, .subject = sender->subject};
         return send_payload(sender, where, object, &bare);
     }
-    struct hutong_message message = {.type = json_string_value(type),
-        .subject = json_string_value(json_object_get(object, "subject")),
-        .id = json_string_value(json_object_get(object, "id"))};
-    return send_payload(sender, where, data, &message);
+    struct hutong_message message = {.type = cli_attribute(object, "type"),
+        .subject = cli_attribute(object, "subject"),
+        .id = cli_attribute(object, "id")};
+    return send_payload(sender, where, json_object_get(object, "data"), &message);
 }
 
 static int send_file(struct sender *sender, const char *path) {
-    bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "rb");
-    if (!file)
-        return cli_wrong("send", "%s: %s", path, strerror(errno));
-    int rc = EXIT_DONE;
-    for (size_t n = 1; rc == EXIT_DONE; n++) {
-        int c = fgetc(file);
-        while (c == ' ' || c == '\n' || c == '\r' || c == '\t')
-            c = fgetc(file);
-        if (c == EOF)
-            break;
-        ungetc(c, file);
-        json_error_t error;
-        json_t *object = json_loadf(file, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
-        char where[512];
-        snprintf(where, sizeof where, "%s, object %zu", standard ? "standard input" : path, n);
-        if (!object)
-            rc = cli_wrong("send", "%s: line %d, column %d: %s", where, error.line, error.column, error.text);
-        else if (!json_is_object(object))
-            rc = cli_wrong("send", "%s: expected a JSON object", where);
-        else
-            rc = send_object(sender, where, object);
-        json_decref(object);
-    }
-    if (!standard)
-        fclose(file);
-    return rc;
+    return cli_each_object("send", path, send_object, sender);
 }
 
 static int parse(struct sender *sender, int argc, char **argv) {

@@ -23,6 +23,7 @@ ALL_CORE = set(CORE)
 BROKER = {
     "broker/policy": {"core/base", "core/config", "core/schema", "core/codes", "core/crypto"},
     "broker/routing": ALL_CORE - {"core/journal"} | {"broker/policy"},
+    "broker/routing/trial": ALL_CORE - {"core/journal"} | {"broker/policy", "broker/routing"},
     "broker/delivery": {"core/base", "core/wire", "core/journal", "broker/policy", "broker/routing"},
     "broker/session": ALL_CORE | {"broker/policy", "broker/routing", "broker/delivery"},
     "broker/net": {"core/base"},
@@ -38,7 +39,10 @@ ADAPTERS = {
 for name in ("odbc", "file", "http"):
     ADAPTERS["adapters/connectors/" + name] = ALL_CORE | {"adapters/runtime", "adapters/connectors/text"}
 ADAPTERS["adapters"] = ALL_CORE | {"sdk"} | set(ADAPTERS)
-TOOLS = {"cli": ALL_CORE | {"broker/policy", "broker/routing", "sdk"}, "bench": ALL_CORE | {"broker/policy", "broker/routing", "sdk"}}
+TOOLS = {
+    "cli": ALL_CORE | {"broker/policy", "broker/routing", "broker/routing/trial", "sdk"},
+    "bench": ALL_CORE | {"broker/policy", "broker/routing", "sdk"},
+}
 RULES = {**CORE, **BROKER, **ADAPTERS, **TOOLS}
 
 # Which library's headers only which folders may name.
