@@ -12,7 +12,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 add_library(hutong_flags INTERFACE)
 target_compile_definitions(hutong_flags INTERFACE _GNU_SOURCE HUTONG_VERSION="${PROJECT_VERSION}")
 target_compile_options(hutong_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
+  -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
   -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef -fno-common
   $<$<C_COMPILER_ID:Clang>:-Wno-cast-qual> # it also looks into the macros of protobuf-c's headers
   $<$<BOOL:${HUTONG_WERROR}>:-Werror>)

@@ -51,6 +51,8 @@ static int read_mask(struct json_reader *r, const struct schema_message *type) {
     while (rc == 0 && text.size) {
         const uint8_t *comma = memchr(text.data, ',', text.size);
         size_t size = comma ? (size_t)(comma - text.data) : text.size, used = size + (comma ? 1 : 0);
+        if (size == 0 || (comma && used == text.size))
+            return json_fail(&r->lex, "expected paths in lowerCamelCase, separated by commas");
         rc = put_mask_path(r, &type->fields[0], bytes_of(text.data, size));
         text = bytes_of(text.data + used, text.size - used);
     }

@@ -311,6 +311,9 @@ static void wrong_known_types_are_refused(void **state) {
     refuse(known, "{\"duration\":\"315576000001s\"}", "within 10,000 years");
     refuse(known, "{\"duration\":\"99999999999999999999999s\"}", "within 10,000 years");
     refuse(known, "{\"mask\":\"birth_date\"}", "lowerCamelCase");
+    refuse(known, "{\"mask\":\",name\"}", "separated by commas");
+    refuse(known, "{\"mask\":\"name,\"}", "separated by commas");
+    refuse(known, "{\"mask\":\"a,,b\"}", "separated by commas");
     refuse(known, "{\"struct\":{\"a\":1,\"a\":2}}", "at struct[\"a\"]");
     refuse(known, "{\"value\":}", "expected a value, found something that is no JSON");
     refuse(known, "{\"timestamps\":[null]}", "can't be null");
@@ -321,6 +324,8 @@ static void wrong_known_types_are_refused(void **state) {
     write_hex(known, "12 0d 08 01 10 ffffffffffffffffff01", "at duration: a duration is within");
     write_hex(known, "1a 03 0a 01 'A'", "at mask: a field mask's path");
     write_hex(known, "1a 05 0a 03 'a_1'", "at mask: a field mask's path");
+    write_hex(known, "1a 05 0a 03 'a,b'", "at mask: a field mask's path is empty or has a comma");
+    write_hex(known, "1a 02 0a 00", "at mask: a field mask's path is empty or has a comma");
     write_hex(
         known, "2a 09 11 000000000000f87f", "at value: a number in a google.protobuf.Value must be finite");
     write_hex(known, "2a 00", "{\"value\":null}");

@@ -100,6 +100,8 @@ static int write_time(
 // "birth_date" becomes "birthDate"; a path that would not come back is refused.
 static int put_mask_path(struct json_writer *w, struct bytes path, struct buffer *text) {
     int rc = text->size ? buffer_append_byte(text, ',') : 0;
+    if (path.size == 0 || memchr(path.data, ',', path.size))
+        return json_refuse(w, "a field mask's path is empty or has a comma");
     for (size_t i = 0; rc == 0 && i < path.size; i++) {
         uint8_t c = path.data[i];
         if (c == '_') {

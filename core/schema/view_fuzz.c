@@ -1,72 +1,27 @@
 // Any bytes, as a message, as JSON and as a descriptor set. Nothing may crash, and what is read in two ways
 // must be the same: a scan with the whole check and without, a scan's values and those in the JSON form's own
 // reading. The first byte chooses: the type, or a descriptor set, or JSON.
+#include "core/schema/all_paths.h"
 #include "core/schema/gather.h"
 #include "core/schema/json.h"
 #include "core/schema/value.h"
 
-#include <stdlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define TYPES 5
-#define PATHS_DEEP 3
 
 static const char *const names[TYPES] = {"test.three.All", "test.three.Known", "test.three.Inner",
     "test.two.Legacy", "test.residence.ResidenceRegistered"};
 
-struct path {
-    const struct schema_field *fields[PATHS_DEEP];
-    size_t count;
-    size_t slot;
-};
-
-struct target {
-    const struct schema_message *type;
-    struct paths *paths;
-    struct scan *scan;
-    struct path *list;
-    size_t count;
-    size_t capacity;
-};
-
 static struct catalogue *catalogue;
-static struct target targets[TYPES];
+static struct all_paths targets[TYPES];
 
 #define must(right) ((right) ? (void)0 : abort())
 
-// All paths down to a depth become slots.
-static void add_paths(struct target *target, const struct schema_message *type, struct path path) {
-    for (size_t i = 0; i < type->field_count; i++) {
-        const struct schema_field *field = &type->fields[i];
-        path.fields[path.count] = field;
-        struct path added = path;
-        added.count++;
-        must(paths_add(target->paths, added.fields, added.count, &added.slot) == 0);
-        if (target->count == target->capacity) {
-            target->capacity = target->capacity * 2 + 64;
-            struct path *larger = realloc(target->list, target->capacity * sizeof *larger);
-            must(larger != NULL);
-            target->list = larger;
-        }
-        target->list[target->count++] = added;
-        if (field->message && !field->repeated && added.count < PATHS_DEEP)
-            add_paths(target, field->message, added);
-    }
-}
-
 static void set_up(void) {
     must(catalogue_load_file(HUTONG_BUILD_DIR "/core/schema/testdata.binpb", &catalogue, NULL) == 0);
-    for (size_t i = 0; i < TYPES; i++) {
-        struct target *target = &targets[i];
-        target->type = catalogue_message(catalogue, bytes_of_string(names[i]));
-        must(target->type != NULL);
-        target->paths = paths_new(target->type);
-        must(target->paths != NULL);
-        add_paths(target, target->type, (struct path){0});
-        target->scan = scan_new(target->paths);
-        must(target->scan != NULL);
-    }
+    for (size_t i = 0; i < TYPES; i++)
+        all_paths_open(&targets[i], catalogue, names[i]);
 }
 
 static bool same(const struct schema_field *field, const struct view_value *a, const struct view_value *b) {
@@ -76,8 +31,8 @@ static bool same(const struct schema_field *field, const struct view_value *a, c
 }
 
 // How many elements the records of a repeated field hold, each compared with the scan's next one.
-static void compare_elements(
-    const struct target *target, const struct path *path, const struct gather *gather, uint32_t first) {
+static void compare_elements(const struct all_paths *target, const struct all_path *path,
+    const struct gather *gather, uint32_t first) {
     const struct schema_field *field = path->fields[path->count - 1];
     const struct view_value *value = scan_value(target->scan, path->slot);
     struct view_cursor cursor = {0};
@@ -98,7 +53,7 @@ static void compare_elements(
 }
 
 static void compare_path(
-    const struct target *target, const struct path *path, struct gather *gather, uint32_t root) {
+    const struct all_paths *target, const struct all_path *path, struct gather *gather, uint32_t root) {
     const struct schema_field *field = path->fields[path->count - 1];
     const struct view_value *value = scan_value(target->scan, path->slot);
     struct gather_frame frame;
@@ -121,7 +76,7 @@ static void compare_path(
     }
 }
 
-static void compare_paths(const struct target *target, struct bytes message) {
+static void compare_paths(const struct all_paths *target, struct bytes message) {
     struct gather gather = {0};
     for (size_t i = 0; i < target->count; i++) {
         uint32_t root;
@@ -147,7 +102,7 @@ static void try_json(const struct schema_message *type, struct bytes json) {
     buffer_destroy(&again);
 }
 
-static void try_message(const struct target *target, struct bytes message) {
+static void try_message(const struct all_paths *target, struct bytes message) {
     struct error error;
     struct buffer json = {0};
     int rc = view_check(target->type, message, NULL, &error);
