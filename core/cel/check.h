@@ -10,7 +10,9 @@ void check_node(struct compiler *compiler, struct ast *node);
 void check_name(struct compiler *compiler, struct ast *node);
 void check_select(struct compiler *compiler, struct ast *node);
 void check_call(struct compiler *compiler, struct ast *node);
-// What codes(), in_codes() and functions with a time zone need from their literals.
+// Makes a call of math.abs of one of abs on math.
+void check_qualified(struct compiler *compiler, struct ast *node);
+// What literals fix or break: code maps and lists, time zones, formats.
 void check_bound(struct compiler *compiler, struct ast *node);
 
 // Sets the node's type; NULL (no memory) and problems make it CEL_ERROR.

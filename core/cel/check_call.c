@@ -65,6 +65,9 @@ static const struct cel_type *result_of(
     case '0': // of two lists
         joined = type_join(compiler, first, arguments->items[1]->type);
         return joined ? joined : first;
+    case 'j': // of one number, or two
+        joined = arguments->count > 1 ? type_join(compiler, first, arguments->items[1]->type) : first;
+        return joined && type_number(joined) ? joined : type_basic(CEL_DYN);
     default:
         return type_basic(CEL_DYN);
     }
@@ -175,6 +178,7 @@ static void check_by_name(struct compiler *compiler, struct ast *node) {
 
 // NOLINTNEXTLINE(misc-no-recursion): the tree's height is limited
 void check_call(struct compiler *compiler, struct ast *node) {
+    check_qualified(compiler, node);
     if (node->target)
         check_node(compiler, node->target);
     for (struct ast *arg = node->args; arg; arg = arg->next)

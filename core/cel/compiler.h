@@ -25,6 +25,7 @@ struct cel_env {
     const struct catalogue *catalogue;
     const struct codes *codes; // or NULL
     const char *container;     // "" for none
+    const char *zones;         // the folder of the named time zones
     struct arena names;
     struct cel_variable *variables;
     size_t count;

@@ -1,15 +1,13 @@
 // Conversions between kinds, and type().
 #include "core/base/utf8.h"
 #include "core/cel/functions.h"
+#include "core/cel/number.h"
 #include "core/cel/text.h"
 #include "core/cel/time.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
 
 static const struct cel_error range = {CEL_FAULT_CONVERSION, "range error: the number doesn't fit"};
 
@@ -95,32 +93,6 @@ FUNCTION(fn_uint) {
     *out = (struct cel_value){.kind = CEL_UINT, .u64 = value};
 }
 
-static bool infinite_or_nan(const char *text, double *out) {
-    const char *word = *text == '-' || *text == '+' ? text + 1 : text;
-    if (strcasecmp(word, "nan") == 0)
-        *out = NAN;
-    else if (strcasecmp(word, "inf") == 0 || strcasecmp(word, "infinity") == 0)
-        *out = *text == '-' ? -INFINITY : INFINITY;
-    else
-        return false;
-    return true;
-}
-
-static bool parse_double(struct bytes text, double *out) {
-    char copy[400];
-    char *end;
-    if (text.size == 0 || text.size >= sizeof copy)
-        return false;
-    memcpy(copy, text.data, text.size);
-    copy[text.size] = '\0';
-    if (infinite_or_nan(copy, out))
-        return true;
-    if (strspn(copy, "0123456789+-.eE") != text.size)
-        return false;
-    *out = strtod(copy, &end);
-    return *end == '\0' && !isinf(*out);
-}
-
 FUNCTION(fn_double) {
     (void)node;
     double value = 0;
@@ -129,60 +101,48 @@ FUNCTION(fn_double) {
         value = (double)arg->i64;
     } else if (arg->kind == CEL_UINT) {
         value = (double)arg->u64;
-    } else if (!parse_double(arg->bytes, &value)) {
+    } else if (!number_parse(arg->bytes, &value)) {
         wrong_text(activation, arg->bytes, "double", out);
         return;
     }
     *out = (struct cel_value){.kind = CEL_DOUBLE, .f64 = value};
 }
 
-// The shortest text that reads back as the same number.
-static int print_double(double value, char *out, size_t size) {
-    int n = 0;
-    if (isnan(value))
-        return snprintf(out, size, "NaN");
-    if (isinf(value))
-        return snprintf(out, size, value < 0 ? "-Inf" : "+Inf");
-    for (int digits = 15; digits <= 17; digits++) {
-        n = snprintf(out, size, "%.*g", digits, value);
-        if (strtod(out, NULL) == value)
-            break;
+void value_text(struct cel_activation *activation, const struct cel_value *value, struct cel_value *out) {
+    char text[NUMBER_TEXT];
+    size_t size = 0;
+    switch (value->kind) {
+    case CEL_BOOL:
+        size = (size_t)snprintf(text, sizeof text, "%s", value->boolean ? "true" : "false");
+        break;
+    case CEL_INT:
+        size = (size_t)snprintf(text, sizeof text, "%" PRId64, value->i64);
+        break;
+    case CEL_UINT:
+        size = (size_t)snprintf(text, sizeof text, "%" PRIu64, value->u64);
+        break;
+    case CEL_DOUBLE:
+        size = number_print(value->f64, text);
+        break;
+    case CEL_TIMESTAMP:
+        size = time_print(value, text);
+        break;
+    case CEL_DURATION:
+        size = duration_print(value, text);
+        break;
+    default: // bytes, or a text of some kind
+        if (value->kind == CEL_BYTES && !utf8_bytes(value->bytes))
+            value_fail(activation, out, CEL_FAULT_CONVERSION, "the bytes are not UTF-8: invalid as a string");
+        else
+            value_set_bytes(out, CEL_STRING, value->bytes);
+        return;
     }
-    return n;
+    text_copy(activation, text, size, out);
 }
 
 FUNCTION(fn_string) {
     (void)node;
-    char text[64];
-    int n = 0;
-    const struct cel_value *arg = &args[0];
-    switch (arg->kind) {
-    case CEL_BOOL:
-        n = snprintf(text, sizeof text, "%s", arg->boolean ? "true" : "false");
-        break;
-    case CEL_INT:
-        n = snprintf(text, sizeof text, "%" PRId64, arg->i64);
-        break;
-    case CEL_UINT:
-        n = snprintf(text, sizeof text, "%" PRIu64, arg->u64);
-        break;
-    case CEL_DOUBLE:
-        n = print_double(arg->f64, text, sizeof text);
-        break;
-    case CEL_TIMESTAMP:
-        n = (int)time_print(arg, text);
-        break;
-    case CEL_DURATION:
-        n = (int)duration_print(arg, text);
-        break;
-    default: // bytes
-        if (!utf8_bytes(arg->bytes))
-            value_fail(activation, out, CEL_FAULT_CONVERSION, "the bytes are not UTF-8: invalid as a string");
-        else
-            value_set_bytes(out, CEL_STRING, arg->bytes);
-        return;
-    }
-    text_copy(activation, text, (size_t)n, out);
+    value_text(activation, &args[0], out);
 }
 
 FUNCTION(fn_bytes) {

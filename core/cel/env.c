@@ -1,4 +1,5 @@
 #include "core/cel/compiler.h"
+#include "core/cel/zone.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@ struct cel_env *cel_env_new(
         return NULL;
     env->catalogue = catalogue;
     env->codes = codes;
+    env->zones = ZONE_FOLDER;
     env->container = arena_string(&env->names, bytes_of_string(container));
     if (!env->container)
         cel_env_destroy(&env);

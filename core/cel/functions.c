@@ -77,6 +77,38 @@ static const struct overload overloads[] = {
     {"substring", "s.ii:s", fn_substring_to},
     {"trim", "s.:s", fn_trim},
     {"reverse", "s.:s", fn_reverse},
+    {"format", "s.l:s", fn_format},
+    {"strings.quote", "s:s", fn_quote},
+    {"base64.encode", "y:s", fn_base64_encode},
+    {"base64.decode", "s:y", fn_base64_decode},
+    {"math.greatest", "n:j", fn_greatest},
+    {"math.greatest", "nn:j", fn_greatest},
+    {"math.greatest", "N:e", fn_greatest},
+    {"math.least", "n:j", fn_least},
+    {"math.least", "nn:j", fn_least},
+    {"math.least", "N:e", fn_least},
+    {"math.ceil", "d:d", fn_ceil},
+    {"math.floor", "d:d", fn_floor},
+    {"math.round", "d:d", fn_round},
+    {"math.trunc", "d:d", fn_trunc},
+    {"math.isNaN", "d:b", fn_is_nan},
+    {"math.isInf", "d:b", fn_is_inf},
+    {"math.isFinite", "d:b", fn_is_finite},
+    {"math.sqrt", "n:d", fn_sqrt},
+    {"math.abs", "n:j", fn_abs},
+    {"math.sign", "n:j", fn_sign},
+    {"math.bitAnd", "ii:i", fn_bit_and},
+    {"math.bitAnd", "uu:u", fn_bit_and},
+    {"math.bitOr", "ii:i", fn_bit_or},
+    {"math.bitOr", "uu:u", fn_bit_or},
+    {"math.bitXor", "ii:i", fn_bit_xor},
+    {"math.bitXor", "uu:u", fn_bit_xor},
+    {"math.bitNot", "i:i", fn_bit_not},
+    {"math.bitNot", "u:u", fn_bit_not},
+    {"math.bitShiftLeft", "ii:i", fn_bit_shift_left},
+    {"math.bitShiftLeft", "ui:u", fn_bit_shift_left},
+    {"math.bitShiftRight", "ii:i", fn_bit_shift_right},
+    {"math.bitShiftRight", "ui:u", fn_bit_shift_right},
     {"int", "i:i", fn_same},
     {"int", "u:i", fn_int},
     {"int", "d:i", fn_int},
@@ -155,6 +187,14 @@ const struct overload *overload_next(const struct overload *overload) {
     return next->name && strcmp(next->name, overload->name) == 0 ? next : NULL;
 }
 
+bool overload_has_space(struct bytes space) {
+    for (const struct overload *o = overloads; o->name; o++)
+        if (strlen(o->name) > space.size && o->name[space.size] == '.' &&
+            memcmp(o->name, space.data, space.size) == 0)
+            return true;
+    return false;
+}
+
 void overload_offer(struct nearest *nearest) {
     static const char *const macros[] = {"has", "all", "exists", "exists_one", "map", "filter"};
     char sign[8];
@@ -189,8 +229,8 @@ static const struct {
 } letters[] = {{'b', CEL_BOOL, "bool"}, {'i', CEL_INT, "int"}, {'u', CEL_UINT, "uint"},
     {'d', CEL_DOUBLE, "double"}, {'s', CEL_STRING, "string"}, {'y', CEL_BYTES, "bytes"},
     {'t', CEL_TIMESTAMP, "timestamp"}, {'r', CEL_DURATION, "duration"}, {'T', CEL_TYPE, "type"},
-    {'l', CEL_LIST, "list"}, {'L', CEL_LIST, "list(string)"}, {'m', CEL_MAP, "map"}, {'n', CEL_INT, "number"},
-    {'*', CEL_DYN, "value"}};
+    {'l', CEL_LIST, "list"}, {'L', CEL_LIST, "list(string)"}, {'N', CEL_LIST, "list(number)"},
+    {'m', CEL_MAP, "map"}, {'n', CEL_INT, "number"}, {'*', CEL_DYN, "value"}};
 
 bool letter_takes_kind(char letter, enum cel_kind kind) {
     if (letter == '*')
@@ -210,6 +250,8 @@ bool letter_takes(char letter, const struct cel_type *type) {
         return true;
     if (letter == 'L')
         return type->kind == CEL_LIST && (type_unknown(type->element) || type->element->kind == CEL_STRING);
+    if (letter == 'N')
+        return type->kind == CEL_LIST && (type_unknown(type->element) || type_number(type->element));
     return letter_takes_kind(letter, type->kind);
 }
 

@@ -7,8 +7,8 @@
 
 // `shape`: the receiver and ".", if it has one; a letter for each argument; ":" and the result:
 //   b bool  i int  u uint  d double  s string  y bytes  t timestamp  r duration  T type
-//   n any number  l any list  L list(string)  m any map  * anything
-// As a result also: 0 what the first argument is, e its element, * dyn.
+//   n any number  l any list  L list(string)  N list of numbers  m any map  * anything
+// As a result also: 0 what the first argument is, e its element, j a number of the arguments' type, * dyn.
 struct overload {
     const char *name;
     const char *shape;
@@ -20,6 +20,7 @@ const struct overload *overload_find(struct bytes name);
 bool overload_same_name(
     const struct overload *a, const struct overload *b);               // `b` may be behind the table's end
 const struct overload *overload_next(const struct overload *overload); // NULL: the last of its name
+bool overload_has_space(struct bytes space);                           // a function is named "space.…"
 void overload_offer(struct nearest *nearest); // the names of all functions and macros
 
 bool overload_is_member(const struct overload *overload);
@@ -89,6 +90,30 @@ FUNCTION(fn_substring);
 FUNCTION(fn_substring_to);
 FUNCTION(fn_trim);
 FUNCTION(fn_reverse);
+
+FUNCTION(fn_format);
+FUNCTION(fn_quote);
+FUNCTION(fn_base64_encode);
+FUNCTION(fn_base64_decode);
+
+FUNCTION(fn_greatest);
+FUNCTION(fn_least);
+FUNCTION(fn_ceil);
+FUNCTION(fn_floor);
+FUNCTION(fn_round);
+FUNCTION(fn_trunc);
+FUNCTION(fn_is_nan);
+FUNCTION(fn_is_inf);
+FUNCTION(fn_is_finite);
+FUNCTION(fn_sqrt);
+FUNCTION(fn_abs);
+FUNCTION(fn_sign);
+FUNCTION(fn_bit_and);
+FUNCTION(fn_bit_or);
+FUNCTION(fn_bit_xor);
+FUNCTION(fn_bit_not);
+FUNCTION(fn_bit_shift_left);
+FUNCTION(fn_bit_shift_right);
 
 FUNCTION(fn_int);
 FUNCTION(fn_uint);

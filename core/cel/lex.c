@@ -1,8 +1,8 @@
 #include "core/base/utf8.h"
 #include "core/cel/compiler.h"
+#include "core/cel/number.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 static bool is_digit(uint8_t c) {
     return c >= '0' && c <= '9';
@@ -59,14 +59,9 @@ static void read_integer(struct compiler *compiler, struct token *token, size_t 
 }
 
 static void read_double(struct compiler *compiler, struct token *token) {
-    char text[400];
-    if (token->length >= sizeof text) {
-        bad(compiler, token, "a number this long is of no use");
-        return;
-    }
-    memcpy(text, compiler->source.data + token->offset, token->length);
-    text[token->length] = '\0';
-    token->real = strtod(text, NULL);
+    struct bytes text = bytes_of(compiler->source.data + token->offset, token->length);
+    if (!number_parse(text, &token->real))
+        bad(compiler, token, "the number doesn't fit into a double");
 }
 
 // The end of ".5", "e-3" behind digits; `position` itself where there is neither.

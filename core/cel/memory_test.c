@@ -19,6 +19,14 @@ static const char *const sources[] = {
     "test.three.Inner",
     "mgs.a_string == 'x' && msg.a_strin == 1 && Kind.NONE == 1 && codes('relaton', id) == 's' && sizes(1)",
     "r'''abc''' == \"\\u6c49\" || [1, 2u].exists_one(x, dyn(x) == 1) || {'a': {'b': 1}}.a.b == 1 || -n < 5",
+    "known.timestamp.getHours('Asia/Shanghai') + known.timestamp.getHours(n > 1 ? 'Asia/Tokyo' : 'UTC') > 1 "
+    "&& "
+    "local_date(known.timestamp, 'Asia/Shangai') == ''",
+    "known.timestamp.getHours('Asia/Shanghai') + known.timestamp.getHours(n > 1 ? 'Asia/Tokyo' : 'UTC') > 1",
+    "'%s %.2f %x'.format([[1, {'a': n, 'b': id}], 1.5, b'ab']) == strings.quote(id) + base64.encode(b'abc')",
+    "math.greatest(n, 1, 2u) == math.least([n, 3]) || base64.decode(id + 'ab').size() > 7 || (id + "
+    "'%y').format([1]) == ''",
+    "'%d'.format([id]) == '' || math.foo(1) == 2",
     "string(1.5) + string(known.duration) + string(true) == '' ? msg.names : {'a': id}",
 };
 

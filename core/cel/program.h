@@ -12,6 +12,7 @@
 #define CEL_ARGS 4 // arguments of a function, at most
 
 struct node;
+struct zone;
 
 typedef void (*node_eval)(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 // `args` hold no error; the node is for what was bound to the call.
@@ -37,7 +38,7 @@ struct node {
         struct {
             cel_function function;
             const struct overload *overload; // the first of those of the name, when there is a choice
-            const void *bound;               // struct code_map, struct code_list, struct program_match
+            const void *bound;               // struct code_map, code_list, program_match, zone
             bool member;
         } call;
         struct {
@@ -57,6 +58,13 @@ struct program_match {
     struct program_match *next;
 };
 
+// A time zone that a call names, read with the program.
+struct program_zone {
+    const char *name;
+    const struct zone *zone;
+    struct program_zone *next;
+};
+
 struct cel_program {
     struct arena arena; // all that follows lies in it, but for PCRE2's
     const struct cel_env *env;
@@ -65,6 +73,7 @@ struct cel_program {
     struct cel_limits limits;
     size_t locals;
     struct program_match *matches;
+    struct program_zone *zones;
     pcre2_match_context *match_context; // owned; NULL: nothing is matched
 };
 

@@ -41,7 +41,8 @@ void text_copy(struct cel_activation *activation, const char *text, size_t size,
     uint8_t *copy = activation_alloc(activation, size + 1, out);
     if (!copy)
         return;
-    memcpy(copy, text, size);
+    if (size > 0)
+        memcpy(copy, text, size);
     value_set_bytes(out, CEL_STRING, bytes_of(copy, size));
 }
 

@@ -11,3 +11,5 @@ size_t text_find(struct bytes text, size_t from, struct bytes part); // SIZE_MAX
 // Long texts cost steps.
 bool text_charge(struct cel_activation *activation, size_t size, struct cel_value *out);
 void text_copy(struct cel_activation *activation, const char *text, size_t size, struct cel_value *out);
+// What string() makes of a value: of any kind but a null, list, map or message.
+void value_text(struct cel_activation *activation, const struct cel_value *value, struct cel_value *out);

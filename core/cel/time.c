@@ -37,7 +37,13 @@ void civil_from_seconds(int64_t seconds, struct civil *out) {
 static const struct cel_error out_of_range = {
     CEL_FAULT_OVERFLOW, "range error: a timestamp lies in the years 1 to 9999"};
 static const struct cel_error too_long = {
-    CEL_FAULT_OVERFLOW, "range error: a duration is at most 10,000 years"};
+    CEL_FAULT_OVERFLOW, "range error: a duration that is worked out is at most 292 years"};
+
+// CEL works durations out in 64-bit nanoseconds.
+static bool fits_nanoseconds(int64_t seconds, int64_t nanos) {
+    __int128 whole = (__int128)seconds * SECOND_NS + nanos;
+    return whole >= INT64_MIN && whole <= INT64_MAX;
+}
 
 void time_add(struct cel_activation *activation, const struct cel_value *a, const struct cel_value *b,
     int sign, enum cel_kind kind, struct cel_value *out) {
@@ -63,7 +69,7 @@ void time_add(struct cel_activation *activation, const struct cel_value *a, cons
     }
     if (timestamp && (seconds < TIME_MIN || seconds > TIME_MAX))
         value_fail_static(out, &out_of_range);
-    else if (!timestamp && (seconds > DURATION_MAX || seconds < -DURATION_MAX))
+    else if (!timestamp && !fits_nanoseconds(seconds, nanos))
         value_fail_static(out, &too_long);
     else
         *out = (struct cel_value){.kind = kind, .time = {.seconds = seconds, .nanos = (int32_t)nanos}};
@@ -122,7 +128,7 @@ static bool take_offset(struct bytes *rest, int64_t *seconds) {
     return true;
 }
 
-bool zone_parse(struct bytes text, int64_t *out) {
+bool offset_parse(struct bytes text, int64_t *out) {
     if (bytes_equal_string(text, "UTC") || bytes_equal_string(text, "Z")) {
         *out = 0;
         return true;

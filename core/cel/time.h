@@ -29,7 +29,7 @@ void time_check(struct cel_value *value);
 bool time_parse(struct bytes text, struct cel_value *out);     // RFC 3339, within the years 1 to 9999
 bool duration_parse(struct bytes text, struct cel_value *out); // "1h30m", "-1.5s", "10ms", "1us", "1ns"
 // Seconds east of UTC of "UTC", "Z", "+08:00", "-02:30", "08:00".
-bool zone_parse(struct bytes text, int64_t *out);
+bool offset_parse(struct bytes text, int64_t *out);
 
 #define TIME_TEXT 40
 size_t time_print(const struct cel_value *timestamp, char out[TIME_TEXT]);    // "2026-11-24T01:02:03.5Z"

@@ -2,20 +2,42 @@
 #include "core/cel/functions.h"
 #include "core/cel/text.h"
 #include "core/cel/time.h"
+#include "core/cel/zone.h"
 
 #include <stdio.h>
+
+// The zone of the name, if some call of the program loaded it.
+static const struct zone *loaded_zone(const struct cel_program *program, struct bytes name) {
+    for (const struct program_zone *zone = program->zones; zone; zone = zone->next)
+        if (bytes_equal_string(name, zone->name))
+            return zone->zone;
+    return NULL;
+}
+
+// Seconds east of UTC by the call's zone. No file is read while evaluating: a zone's name that is no literal
+// must be one that the expression writes elsewhere.
+static bool zone_at(const struct node *node, struct cel_activation *activation, const struct cel_value *args,
+    int64_t *offset, struct cel_value *out) {
+    struct bytes name = args[1].bytes;
+    const struct zone *zone = node->call.bound;
+    if (!zone && offset_parse(name, offset))
+        return true;
+    zone = zone ? zone : loaded_zone(activation->program, name);
+    if (zone)
+        *offset = zone_offset(zone, args[0].time.seconds);
+    else
+        value_fail(activation, out, CEL_FAULT_ARGUMENT,
+            "\"%.*s\" is no time zone here: it is \"UTC\", an offset such as \"+08:00\", or a name that "
+            "stands in the expression",
+            name.size > 40 ? 40 : (int)name.size, (const char *)name.data);
+    return zone != NULL;
+}
 
 // The calendar's view of a timestamp at the zone in the second argument, if there is one. False with an
 // error.
 static bool local_civil(const struct node *node, struct cel_activation *activation,
     const struct cel_value *args, struct civil *civil, int64_t *offset, struct cel_value *out) {
     *offset = 0;
-    if (node->count == 2 && !zone_parse(args[1].bytes, offset)) {
-        value_fail(activation, out, CEL_FAULT_ARGUMENT,
-            "a time zone is \"UTC\" or an offset such as \"+08:00\", not \"%.*s\"",
-            args[1].bytes.size > 40 ? 40 : (int)args[1].bytes.size, (const char *)args[1].bytes.data);
-        return false;
-    }
     int64_t seconds = args[0].time.seconds;
     // Fields of a message hold any number: the calendar starts and ends where timestamps do.
     if (seconds < TIME_MIN - 86400 || seconds > TIME_MAX + 86400) {
@@ -23,6 +45,8 @@ static bool local_civil(const struct node *node, struct cel_activation *activati
             activation, out, CEL_FAULT_OVERFLOW, "range error: a timestamp lies in the years 1 to 9999");
         return false;
     }
+    if (node->count == 2 && !zone_at(node, activation, args, offset, out))
+        return false;
     civil_from_seconds(seconds + *offset, civil);
     return true;
 }
