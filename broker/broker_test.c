@@ -76,6 +76,15 @@ int matcher_match(struct matcher *matcher, const struct policy_system *from,
         *out = match;
         return 0;
     }
+    if (bytes_equal_string(subject, "split")) {
+        match[0].element = 1;
+        match[0].payload = bytes_of("\x12\x00", 2);
+        match[1] = match[0];
+        match[1].element = 2;
+        *count = 2;
+        *out = match;
+        return 0;
+    }
     *count = bytes_equal_string(subject, "nowhere") ? 0 : 1;
     *out = match;
     return 0;
@@ -398,6 +407,42 @@ static void mapped_envelopes_carry_the_proved_source(void **state) {
     wire_frame_free(&frame);
 }
 
+static void delivers_one(struct bench *bench, uint64_t position, const char *id) {
+    struct buffer body;
+    wire_frame *frame = bench_take(bench, 2, DELIVER, &body);
+    assert_non_null(frame);
+    assert_int_equal(frame->deliver->n_runs, 1);
+    assert_int_equal(frame->deliver->runs[0]->first_position, position);
+    assert_int_equal(frame->deliver->runs[0]->count, 1);
+    struct bytes rest = buffer_bytes(&body);
+    struct bytes raw;
+    struct wire_envelope envelope;
+    assert_int_equal(wire_body_next(&rest, &raw, NULL), 0);
+    assert_int_equal(wire_envelope_parse(raw, &envelope, NULL), 0);
+    assert_true(bytes_equal_string(envelope.id, id));
+    buffer_destroy(&body);
+    wire_frame_free(&frame);
+}
+
+// Elements of one message are told apart by their ids, and settled each for itself. These two have one
+// subject.
+static void elements_have_ids_of_their_own(void **state) {
+    struct bench *bench = *state;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_publish(bench, 1, PS, 1, 1, "split");
+    bench_turn(bench);
+    assert_int_equal(accepted_to(bench, 1), 1);
+    assert_int_equal(queue_of(bench, H)->unsettled, 2);
+    delivers_one(bench, 1, "m1#0");
+    bench_settle(bench, 2, H, 1, 1);
+    bench_turn(bench);
+    delivers_one(bench, 2, "m1#1");
+    bench_settle(bench, 2, H, 2, 2);
+    bench_turn(bench);
+    assert_int_equal(queue_of(bench, H)->unsettled, 0);
+}
+
 static void an_original_without_a_source_gets_the_proved_one(void **state) {
     struct bench *bench = *state;
     bench_hello(bench, 1, PS, STREAM, false);
@@ -551,6 +596,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(failures_are_retried_then_dead, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_can_not_be_mapped_is_dead_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mapped_envelopes_carry_the_proved_source, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(elements_have_ids_of_their_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_original_without_a_source_gets_the_proved_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_lets_its_oldest_die, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_that_no_batch_takes_is_refused_whole, set_up, tear_down),

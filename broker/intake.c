@@ -3,6 +3,7 @@
 #include "broker/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // A message on its way.
@@ -84,7 +85,27 @@ static int reserve_deliveries(struct broker *broker, size_t count) {
 
 // The original goes out as it came, unless it is mapped or leaves out who says it.
 static bool needs_own_envelope(const struct arrival *arrival, const struct match *match) {
-    return match->payload.data || arrival->envelope.source.size == 0;
+    return match->payload.data || match->element || arrival->envelope.source.size == 0;
+}
+
+// An element of a message has an id of its own: the message's, and its place. Empty where that is too long.
+static struct bytes element_id(const struct arrival *arrival, uint32_t element, char out[WIRE_ID_LIMIT + 1]) {
+    int size = snprintf(out, WIRE_ID_LIMIT + 1, "%.*s#%u", BYTES_ARGS(arrival->envelope.id), element - 1);
+    return bytes_of(out, size > 0 && size <= (int)WIRE_ID_LIMIT ? (size_t)size : 0);
+}
+
+// Whether each element can have its id; otherwise the text.
+static bool ids_fit(const struct arrival *arrival, struct error *error) {
+    char id[WIRE_ID_LIMIT + 1];
+    for (size_t i = 0; i < arrival->match_count; i++)
+        if (arrival->matches[i].element && !element_id(arrival, arrival->matches[i].element, id).size) {
+            error_set(error, 0,
+                "a route splits it, and its id is too long: with \"#%u\" behind it an id has at most %u "
+                "bytes",
+                arrival->matches[i].element - 1, WIRE_ID_LIMIT);
+            return false;
+        }
+    return true;
 }
 
 // The envelope that a delivery has of its own: the original's attributes with the proved source, and for a
@@ -92,7 +113,10 @@ static bool needs_own_envelope(const struct arrival *arrival, const struct match
 // into pointers when all are there.
 static int append_own(const struct arrival *arrival, const struct match *match, struct buffer *out) {
     struct wire_envelope envelope = arrival->envelope;
+    char id[WIRE_ID_LIMIT + 1];
     envelope.source = bytes_of_string(arrival->session->system->address);
+    if (match->element)
+        envelope.id = element_id(arrival, match->element, id);
     if (match->payload.data) {
         envelope.type = bytes_of_string(match->type->full_name);
         envelope.subject = match->subject;
@@ -119,10 +143,10 @@ static struct delivery_rule rule_of(
 
 // The position that the i-th delivery gets: behind those of the same queue before it in this message.
 static uint64_t position_for(const struct broker *broker, const struct queue *queue, size_t i) {
-    uint64_t position = queue->next_position;
-    for (size_t k = 0; k < i; k++)
-        position += broker->entries[k].queue == queue->id;
-    return position;
+    for (size_t k = i; k > 0; k--)
+        if (broker->entries[k - 1].queue == queue->id)
+            return broker->entries[k - 1].position + 1;
+    return queue->next_position;
 }
 
 // Fills broker->deliveries and ->entries from the matches that go out. Mapped envelopes are gathered in
@@ -275,7 +299,12 @@ static int take_in(struct broker *broker, struct arrival *arrival, struct bytes 
     rc = matcher_match(broker->matcher, arrival->session->system, arrival->type, arrival->envelope.subject,
         arrival->envelope.payload, broker->now_us, &arrival->matches, &arrival->match_count, &error);
     if (rc > 0)
-        return refuse(broker, arrival, HUTONG__BUS__V1__REASON__REASON_INVALID, error.text, update);
+        return refuse(broker, arrival,
+            rc == MATCH_TOO_LARGE ? HUTONG__BUS__V1__REASON__REASON_TOO_LARGE
+                                  : HUTONG__BUS__V1__REASON__REASON_INVALID,
+            error.text, update);
+    if (rc == 0 && !ids_fit(arrival, &error))
+        return refuse(broker, arrival, HUTONG__BUS__V1__REASON__REASON_ENVELOPE, error.text, update);
     rc = rc ? rc : accept_message(broker, arrival, update);
     if (rc == -EMSGSIZE)
         return refuse(broker, arrival, HUTONG__BUS__V1__REASON__REASON_TOO_LARGE,

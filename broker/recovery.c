@@ -70,13 +70,11 @@ static void advance_publisher(struct broker *broker, uint32_t id, uint64_t seque
 
 struct replayed {
     struct broker *broker;
-    const struct journal_record *record;
-    struct record_message *message;
     struct {
         struct queue *queue;
         uint64_t position;
         size_t size; // 0: the original's
-    } pushes[256];
+    } pushes[MATCHES_LIMIT];
     size_t count;
 };
 
@@ -93,7 +91,9 @@ static int note_push(void *context, const struct record_delivery *delivery) {
 
 static int replay_message(struct broker *broker, const struct journal_record *record, struct error *error) {
     struct record_message message;
-    struct replayed replayed = {.broker = broker, .record = record};
+    struct replayed replayed; // large, and only what is counted in it is looked at
+    replayed.broker = broker;
+    replayed.count = 0;
     if (record_message_each(record->body, &message, note_push, &replayed) != 0)
         return damaged(error, "message");
     // The original envelope comes last, so its size is known only now.

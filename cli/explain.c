@@ -93,11 +93,12 @@ static int tell_no_sender(
     const struct route *route;
     const struct policy_system *last = NULL;
     for (size_t i = 0; (route = routes_at(explain->loaded.routes, i)); i++) {
-        if (route_type(route) != type || route_from(route) == last)
+        size_t count = route_from_count(route);
+        if (route_type(route) != type || count == 0 || (count == 1 && route_from(route, 0) == last))
             continue;
-        last = route_from(route);
-        if (buffer_append_format(
-                &senders, "%s%s", senders.size ? ", " : "; routes take this type from ", last->address) != 0)
+        last = route_from(route, count - 1);
+        if (buffer_append_string(&senders, senders.size ? ", " : "; routes take this type from ") != 0 ||
+            route_append_from(route, &senders) != 0)
             break;
     }
     const char *text = buffer_text(&senders);

@@ -22,20 +22,31 @@ static const char *date_of(int64_t seconds, char out[16]) {
 
 // ---- Who, what and when ----
 
-static void check_parties(const struct routes *routes, const struct route *route,
-    const struct destination *destination, const struct config_node *node) {
-    const struct policy_agreement *agreement = destination->agreement;
-    const struct policy_system *from = route->from;
-    if (from && agreement->provider && strcmp(agreement->provider, from->address) != 0 &&
-        strcmp(agreement->provider, from->agency) != 0)
+static bool provides(const struct policy_agreement *agreement, const struct policy_system *from) {
+    return !agreement->provider || strcmp(agreement->provider, from->address) == 0 ||
+           strcmp(agreement->provider, from->agency) == 0;
+}
+
+static bool is_about(const struct policy_agreement *agreement, const struct schema_message *type) {
+    return !type || !agreement->type || strcmp(agreement->type, type->full_name) == 0;
+}
+
+static void check_parties(const struct routes *routes, const struct policy_system *from,
+    const struct destination *destination, const struct policy_agreement *agreement,
+    const struct config_node *node) {
+    if (!provides(agreement, from))
         config_error(node, routes->report, "agreement %s is about what %s provides, not %s", agreement->id,
             agreement->provider, from->address);
+    if (!is_about(agreement, destination->type))
+        config_error(node, routes->report, "agreement %s is about %s, not %s", agreement->id, agreement->type,
+            destination->type->full_name);
+}
+
+static void check_receiver(const struct routes *routes, const struct destination *destination,
+    const struct policy_agreement *agreement, const struct config_node *node) {
     if (destination->to && agreement->receiver && strcmp(agreement->receiver, destination->to->address) != 0)
         config_error(node, routes->report, "agreement %s lets %s receive, not %s", agreement->id,
             agreement->receiver, destination->to->address);
-    if (destination->type && agreement->type && strcmp(agreement->type, destination->type->full_name) != 0)
-        config_error(node, routes->report, "agreement %s is about %s, not %s", agreement->id, agreement->type,
-            destination->type->full_name);
 }
 
 static void check_term(
@@ -64,16 +75,73 @@ static const struct policy_agreement *find_agreement(
     return NULL;
 }
 
+// ---- Which agreement: one, or of a list the one that fits the type and the sender ----
+
+static void load_single(struct routes *routes, const struct route *route,
+    const struct destination *destination, const struct config_node *node) {
+    const struct policy_agreement *agreement = find_agreement(routes, node);
+    if (!agreement)
+        return;
+    check_receiver(routes, destination, agreement, node);
+    check_term(routes, agreement, node);
+    for (size_t i = 0; i < route->from_count; i++) {
+        check_parties(routes, route->from[i], destination, agreement, node);
+        destination->agreements[i] = agreement;
+    }
+    if (route->from_count == 0 && !is_about(agreement, destination->type))
+        config_error(node, routes->report, "agreement %s is about %s, not %s", agreement->id, agreement->type,
+            destination->type->full_name);
+}
+
+static void load_one_of(struct routes *routes, const struct route *route,
+    const struct destination *destination, const struct config_node *node) {
+    const struct policy_agreement *agreement = find_agreement(routes, node);
+    if (!agreement || !destination->type || !is_about(agreement, destination->type))
+        return;
+    check_receiver(routes, destination, agreement, node);
+    check_term(routes, agreement, node);
+    for (size_t i = 0; i < route->from_count; i++) {
+        const struct policy_agreement *other = destination->agreements[i];
+        if (!provides(agreement, route->from[i]))
+            continue;
+        if (other)
+            config_error(node, routes->report, "agreements %s and %s are both about %s from %s", other->id,
+                agreement->id, destination->type->full_name, route->from[i]->address);
+        destination->agreements[i] = agreement;
+    }
+}
+
+static void load_agreements(struct routes *routes, const struct route *route, struct destination *destination,
+    const struct config_node *node) {
+    destination->agreements =
+        routes_alloc(routes, (route->from_count + 1) * sizeof(struct policy_agreement *));
+    if (!destination->agreements || config_is_null(node))
+        return;
+    if (node->kind != CONFIG_SEQUENCE) {
+        load_single(routes, route, destination, node);
+        return;
+    }
+    size_t errors = report_errors(routes->report);
+    for (size_t i = 0; i < node->count; i++)
+        load_one_of(routes, route, destination, node->values[i]);
+    bool fine = errors == report_errors(routes->report) && destination->type;
+    for (size_t i = 0; fine && i < route->from_count; i++)
+        if (!destination->agreements[i])
+            config_error(node, routes->report, "none of these agreements is about %s from %s",
+                destination->type->full_name, route->from[i]->address);
+}
+
 // ---- Which fields ----
 
 struct coverage {
     const struct routes *routes;
     const struct destination *destination;
+    const struct policy_agreement *agreement;
 };
 
 static void check_field(void *context, const char *path, const struct config_node *at) {
     const struct coverage *coverage = context;
-    const struct policy_agreement *agreement = coverage->destination->agreement;
+    const struct policy_agreement *agreement = coverage->agreement;
     char missing[POLICY_PATH_SIZE];
     if (policy_covers(agreement, coverage->destination->type, path, missing))
         return;
@@ -82,11 +150,11 @@ static void check_field(void *context, const char *path, const struct config_nod
         agreement->id, missing, config_path(agreement->node->file), agreement->node->mark.line);
 }
 
-static void check_fields(const struct routes *routes, const struct destination *destination) {
-    const struct policy_agreement *agreement = destination->agreement;
-    struct coverage coverage = {.routes = routes, .destination = destination};
+static void check_fields(const struct routes *routes, const struct destination *destination,
+    const struct policy_agreement *agreement) {
+    struct coverage coverage = {.routes = routes, .destination = destination, .agreement = agreement};
     char missing[POLICY_PATH_SIZE];
-    if (!agreement->type || strcmp(agreement->type, destination->type->full_name) != 0)
+    if (!agreement->type || !is_about(agreement, destination->type))
         return; // said already; its fields are another type's
     if (destination->mapping)
         mapping_each_field(destination->mapping, check_field, &coverage);
@@ -96,6 +164,19 @@ static void check_fields(const struct routes *routes, const struct destination *
             "without \"map\" the whole message goes out, and agreement %s doesn't list \"%s\"; add \"as\" "
             "and \"map\"",
             agreement->id, missing);
+}
+
+// Each agreement once, though several senders may have it.
+static void check_coverage(
+    const struct routes *routes, const struct route *route, const struct destination *destination) {
+    for (size_t i = 0; destination->type && i < route->from_count; i++) {
+        const struct policy_agreement *agreement = destination->agreements[i];
+        bool seen = false;
+        for (size_t j = 0; j < i && !seen; j++)
+            seen = destination->agreements[j] == agreement;
+        if (agreement && !seen)
+            check_fields(routes, destination, agreement);
+    }
 }
 
 // ---- In which form ----
@@ -109,6 +190,10 @@ static void load_form(struct routes *routes, const struct route *route, struct d
     if (config_is_null(map)) {
         if (map)
             config_error(map, routes->report, "\"map\" has no value");
+        else if (route->split)
+            config_error(destination->node, routes->report,
+                "a destination of a route with \"split\" needs \"as\" and \"map\": what it gets of each "
+                "element");
         if (destination->type && destination->type != route->topic->type) {
             config_error(as, routes->report,
                 "\"as\" names another type: add \"map\", which says how its fields are filled");
@@ -120,7 +205,8 @@ static void load_form(struct routes *routes, const struct route *route, struct d
         config_error(map, routes->report, "\"map\" needs \"as\": the type whose fields it fills");
         destination->type = NULL;
     } else if (destination->type) {
-        destination->mapping = mapping_load(map, destination->type, route->topic->env, routes->report);
+        const struct cel_env *env = route->elements ? route->elements : route->topic->env;
+        destination->mapping = mapping_load(map, destination->type, env, routes->report);
     }
 }
 
@@ -135,22 +221,16 @@ static void check_repeated(const struct routes *routes, const struct route *rout
 static void load_destination(struct routes *routes, const struct route *route,
     struct destination *destination, const struct config_node *node) {
     const struct config_node *system = config_get(node, "system");
-    const struct config_node *agreement = config_get(node, "agreement");
     destination->node = node;
     destination->to = config_is_null(system) ? NULL : routes_system(routes, system);
-    destination->agreement = find_agreement(routes, agreement);
     load_form(routes, route, destination);
-    if (!destination->agreement)
-        return;
-    check_parties(routes, route, destination, agreement);
-    check_term(routes, destination->agreement, agreement);
-    if (destination->type)
-        check_fields(routes, destination);
+    load_agreements(routes, route, destination, config_get(node, "agreement"));
+    if (destination->agreements)
+        check_coverage(routes, route, destination);
 }
 
 void routes_load_destinations(struct routes *routes, struct route *route, const struct config_node *list) {
-    route->destinations =
-        routes_keep(routes, arena_alloc(&routes->arena, list->count * sizeof *route->destinations));
+    route->destinations = routes_alloc(routes, list->count * sizeof *route->destinations);
     if (!route->destinations)
         return;
     for (size_t i = 0; i < list->count; i++) {

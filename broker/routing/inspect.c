@@ -34,12 +34,34 @@ const struct schema_message *route_type(const struct route *route) {
     return route->topic->type;
 }
 
-const struct policy_system *route_from(const struct route *route) {
-    return route->from;
+size_t route_from_count(const struct route *route) {
+    return route->from_count;
+}
+
+const struct policy_system *route_from(const struct route *route, size_t i) {
+    return route->from[i];
+}
+
+bool route_takes_from(const struct route *route, const struct policy_system *system) {
+    for (size_t i = 0; i < route->from_count; i++)
+        if (route->from[i] == system)
+            return true;
+    return false;
+}
+
+int route_append_from(const struct route *route, struct buffer *out) {
+    int rc = 0;
+    for (size_t i = 0; i < route->from_count && rc == 0; i++)
+        rc = buffer_append_format(out, "%s%s", i ? ", " : "", route->from[i]->address);
+    return rc;
 }
 
 const struct cel_env *route_env(const struct route *route) {
     return route->topic->env;
+}
+
+const struct cel_env *route_element_env(const struct route *route) {
+    return route->elements ? route->elements : route->topic->env;
 }
 
 size_t route_destination_count(const struct route *route) {
@@ -50,7 +72,7 @@ struct route_destination route_destination(const struct route *route, size_t i) 
     const struct destination *destination = &route->destinations[i];
     return (struct route_destination){.node = destination->node,
         .to = destination->to,
-        .agreement = destination->agreement,
+        .agreement = destination->agreements[0],
         .type = destination->type,
         .mapped = destination->mapping != NULL};
 }

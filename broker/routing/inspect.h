@@ -2,27 +2,35 @@
 #pragma once
 
 #include "broker/routing/routing.h"
+#include "core/base/buffer.h"
 #include "core/cel/cel.h"
 
 struct route;
 
-// In order of file name and place. NULL behind the end.
+// In order of file name and place; a route of several types is there once for each. NULL behind the end.
 const struct route *routes_at(const struct routes *routes, size_t i);
-const struct route *routes_named(const struct routes *routes, struct bytes name); // or NULL
-const char *routes_nearest(const struct routes *routes, struct bytes name);       // or NULL
+const struct route *routes_named(
+    const struct routes *routes, struct bytes name); // for the first of its types; or NULL
+const char *routes_nearest(const struct routes *routes, struct bytes name); // or NULL
 const struct policy *routes_policy(const struct routes *routes);
 
 const char *route_name(const struct route *route);
 const struct config_node *route_node(const struct route *route); // its mapping in the file
 const struct schema_message *route_type(const struct route *route);
-const struct policy_system *route_from(const struct route *route);
-const struct cel_env *route_env(const struct route *route); // in which its expressions are compiled
+// Those of its senders that may publish the type.
+size_t route_from_count(const struct route *route);
+const struct policy_system *route_from(const struct route *route, size_t i); // i below the count
+bool route_takes_from(const struct route *route, const struct policy_system *system);
+int route_append_from(const struct route *route, struct buffer *out); // "a/x, b/y"; 0, -ENOMEM
+// In which `when` and `split` are compiled, and in which the rest: with `item` and `index` where it is split.
+const struct cel_env *route_env(const struct route *route);
+const struct cel_env *route_element_env(const struct route *route);
 
 struct route_destination {
     const struct config_node *node;
     const struct policy_system *to;
-    const struct policy_agreement *agreement;
-    const struct schema_message *type; // that is delivered
+    const struct policy_agreement *agreement; // under which its first sender gives
+    const struct schema_message *type;        // that is delivered
     bool mapped;
 };
 size_t route_destination_count(const struct route *route);
@@ -37,7 +45,7 @@ enum match_verdict {
 struct match_event {
     const struct route *route;
     enum match_verdict verdict;
-    const char *key;                   // FAILED: which expression, "when" or "order_by"
+    const char *key;                   // FAILED: which expression: "when", "split", "order_by"
     const char *text;                  // FAILED: why
     struct cel_activation *activation; // holds the message; expressions may be evaluated in it
     size_t first;                      // the matches that came of it, of those of matcher_match()

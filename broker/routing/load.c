@@ -1,4 +1,4 @@
-// routes/*.yaml: files, routes, and what a route has besides its destinations (docs/routes.md).
+// routes/*.yaml: files, routes, and what a route has besides its source and destinations (docs/routes.md).
 #include "broker/routing/internal.h"
 
 #include <errno.h>
@@ -16,6 +16,7 @@ static const struct config_key route_keys[] = {
     {"on", CONFIG_REQUIRED},
     {"from", CONFIG_REQUIRED},
     {"when", CONFIG_OPTIONAL},
+    {"split", CONFIG_OPTIONAL},
     {"order_by", CONFIG_OPTIONAL},
     {"to", CONFIG_REQUIRED},
     {"deliver", CONFIG_OPTIONAL},
@@ -35,33 +36,8 @@ void *routes_keep(struct routes *routes, void *value) {
     return value;
 }
 
-// ---- What a route names ----
-
-const struct schema_message *routes_type(const struct routes *routes, const struct config_node *scalar) {
-    const char *name;
-    if (!config_string(scalar, &name, routes->report))
-        return NULL;
-    const struct catalogue *catalogue = policy_catalogue(routes->policy);
-    const struct schema_message *type = catalogue_message(catalogue, scalar->text);
-    if (type)
-        return type;
-    const char *nearest = catalogue_nearest_message(catalogue, scalar->text);
-    config_error(scalar, routes->report, "no type \"%s\" in the catalogue%s%s%s", name,
-        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-    return NULL;
-}
-
-const struct policy_system *routes_system(const struct routes *routes, const struct config_node *scalar) {
-    const char *name;
-    if (!config_string(scalar, &name, routes->report))
-        return NULL;
-    const struct policy_system *system = policy_system_named(routes->policy, scalar->text);
-    if (system)
-        return system;
-    const char *nearest = policy_nearest_system(routes->policy, scalar->text);
-    config_error(scalar, routes->report, "no system \"%s\"%s%s%s", name, nearest ? "; did you mean \"" : "",
-        nearest ? nearest : "", nearest ? "\"?" : "");
-    return NULL;
+void *routes_alloc(struct routes *routes, size_t size) {
+    return routes_keep(routes, arena_alloc(&routes->arena, size));
 }
 
 static bool name_valid(struct bytes name) {
@@ -74,11 +50,12 @@ static bool name_valid(struct bytes name) {
     return name.size > 0 && name.size <= ROUTE_NAME_LIMIT;
 }
 
-static void load_name(struct routes *routes, struct route *route, const struct config_node *node) {
+// Takes the name for the route, until it is compiled.
+static void load_name(struct routes *routes, struct route *route) {
     const char *name = NULL;
-    const struct config_node *scalar = config_get(node, "name");
+    const struct config_node *scalar = config_get(route->node, "name");
     route->name = "";
-    if (!config_read_string(node, "name", &name, routes->report) || !name)
+    if (!config_read_string(route->node, "name", &name, routes->report) || !name)
         return;
     if (!name_valid(scalar->text)) {
         config_error(scalar, routes->report,
@@ -93,74 +70,6 @@ static void load_name(struct routes *routes, struct route *route, const struct c
     else if (map_put(routes->by_name, scalar->text, route) != 0)
         routes->no_memory = true;
     route->name = name;
-}
-
-// ---- Topics ----
-
-// The package of a type: its name up to the last dot. The names inside the type itself resolve anyway.
-static int make_env(struct routes *routes, struct topic *topic) {
-    char package[512];
-    const char *dot = strrchr(topic->type->full_name, '.');
-    size_t size = dot ? (size_t)(dot - topic->type->full_name) : 0;
-    if (size >= sizeof package)
-        size = 0;
-    memcpy(package, topic->type->full_name, size);
-    package[size] = '\0';
-    topic->paths = paths_new(topic->type);
-    topic->env =
-        cel_env_new(policy_catalogue(routes->policy), policy_codes(routes->policy), size ? package : NULL);
-    if (!topic->paths || !topic->env)
-        return -ENOMEM;
-    return cel_env_declare_message(topic->env, "msg", topic->paths, &topic->variable);
-}
-
-static int add_topic(struct routes *routes, struct topic *topic) {
-    if (routes->topic_count == routes->topic_capacity) {
-        size_t capacity = routes->topic_capacity ? routes->topic_capacity * 2 : 16;
-        struct topic **topics = realloc(routes->topics, capacity * sizeof(struct topic *));
-        if (!topics)
-            return -ENOMEM;
-        routes->topics = topics;
-        routes->topic_capacity = capacity;
-    }
-    topic->index = routes->topic_count;
-    routes->topics[routes->topic_count++] = topic; // from here on it is freed with the routes
-    int rc = make_env(routes, topic);
-    return rc ? rc : number_map_put(&routes->by_type, type_key(topic->type), topic);
-}
-
-// The topic of a type, made when there is none. NULL without memory (noted).
-static struct topic *topic_of(struct routes *routes, const struct schema_message *type) {
-    struct topic *topic = number_map_get(&routes->by_type, type_key(type));
-    if (topic)
-        return topic;
-    topic = routes_keep(routes, arena_alloc(&routes->arena, sizeof *topic));
-    if (!topic)
-        return NULL;
-    topic->type = type;
-    if (add_topic(routes, topic) == 0)
-        return topic;
-    routes->no_memory = true;
-    return NULL;
-}
-
-// Behind the others of its sender, so that routes apply in the order in which they were read.
-static void file_under_sender(struct routes *routes, struct route *route) {
-    struct number_map *senders = &route->topic->senders;
-    uint64_t key = route->from->index;
-    size_t matches = route->destination_count;
-    struct route *last = number_map_get(senders, key);
-    if (!last && number_map_put(senders, key, route) != 0)
-        routes->no_memory = true;
-    for (; last; last = last->next) {
-        matches += last->destination_count;
-        if (!last->next) {
-            last->next = route;
-            break;
-        }
-    }
-    if (matches > routes->most_matches)
-        routes->most_matches = matches;
 }
 
 // ---- Routes ----
@@ -183,19 +92,24 @@ static void load_deliver(const struct routes *routes, struct route *route, const
     route->expires_us = (int64_t)(expires / 1000);
 }
 
-static struct cel_program *load_expression(
-    const struct routes *routes, const struct route *route, const char *key, enum cel_kind want) {
+// The env of what is asked of each element, or of the whole message where it isn't split.
+static const struct cel_env *inner_env(const struct route *route) {
+    return route->elements ? route->elements : route->topic->env;
+}
+
+static struct cel_program *load_expression(const struct routes *routes, const struct route *route,
+    const char *key, const struct cel_env *env, enum cel_kind want) {
     const struct config_node *node = config_get(route->node, key);
     if (config_is_null(node))
         return NULL;
     if (node->kind == CONFIG_SCALAR)
-        return mapping_expression(node, route->topic->env, want, routes->report);
+        return mapping_expression(node, env, want, routes->report);
     config_error(node, routes->report, "\"%s\" is an expression", key);
     return NULL;
 }
 
 static void load_order(const struct routes *routes, struct route *route) {
-    route->order_by = load_expression(routes, route, "order_by", CEL_DYN);
+    route->order_by = load_expression(routes, route, "order_by", inner_env(route), CEL_DYN);
     if (!route->order_by)
         return;
     const struct cel_type *type = cel_program_type(route->order_by);
@@ -207,58 +121,125 @@ static void load_order(const struct routes *routes, struct route *route) {
         cel_type_name(type, name, sizeof name));
 }
 
-// 0 when type and sender are there, so that the rest can be checked.
-static bool load_source(struct routes *routes, struct route *route, const struct config_node *node) {
-    const struct config_node *on = config_get(node, "on");
-    const struct config_node *from = config_get(node, "from");
-    const struct schema_message *type = config_is_null(on) ? NULL : routes_type(routes, on);
-    route->from = config_is_null(from) ? NULL : routes_system(routes, from);
-    if (type && route->from && !policy_may_publish(route->from, type))
-        config_error(from, routes->report, "%s may not publish %s: its agency's file doesn't allow it",
-            route->from->address, type->full_name);
-    route->topic = type ? topic_of(routes, type) : NULL;
-    return route->topic != NULL;
+// The variables of an element: what the list holds, and its place in it.
+static int declare_element(struct route *route, const struct cel_type *list) {
+    static const struct cel_type any = {.kind = CEL_DYN};
+    route->elements = cel_env_new_inside(route->topic->env);
+    if (!route->elements)
+        return -ENOMEM;
+    const struct cel_type *element = list->kind == CEL_LIST && list->element ? list->element : &any;
+    int rc = cel_env_declare_typed(route->elements, "item", element, &route->item);
+    rc = rc ? rc : cel_env_declare(route->elements, "index", CEL_INT, &route->index);
+    if (rc == 0 && route->topic->variables < cel_env_count(route->elements))
+        route->topic->variables = cel_env_count(route->elements);
+    return rc;
+}
+
+static void load_split(struct routes *routes, struct route *route) {
+    const struct config_node *node = config_get(route->node, "split");
+    route->split = load_expression(routes, route, "split", route->topic->env, CEL_DYN);
+    if (!route->split)
+        return;
+    const struct cel_type *type = cel_program_type(route->split);
+    char name[256];
+    if (type->kind != CEL_LIST && type->kind != CEL_DYN)
+        config_error_inside(node, 0, node->text.size, routes->report,
+            "\"split\" is a list, whose elements become messages of their own; this is %s",
+            cel_type_name(type, name, sizeof name));
+    if (declare_element(route, type) != 0)
+        routes->no_memory = true;
 }
 
 static int add_route(struct routes *routes, struct route *route) {
-    if (routes->count == routes->capacity) {
-        size_t capacity = routes->capacity ? routes->capacity * 2 : 16;
-        struct route **all = realloc(routes->all, capacity * sizeof(struct route *));
-        if (!all)
-            return -ENOMEM;
-        routes->all = all;
-        routes->capacity = capacity;
-    }
-    routes->all[routes->count++] = route;
-    return 0;
+    int rc = routes_grow(&routes->all, routes->count, &routes->capacity);
+    if (rc == 0)
+        routes->all[routes->count++] = route;
+    return rc;
 }
 
-static void load_route(struct routes *routes, const struct config_node *node) {
-    if (!config_expect_mapping(node, "a route", route_keys, routes->report))
+// ---- A route for each of its types ----
+
+static void find_senders(struct routes *routes, struct route *route, const struct source *source) {
+    route->from = routes_alloc(routes, (source->system_count + 1) * sizeof(struct policy_system *));
+    // A single one that lacks the right was reported; the rest of the route is checked as if it had it.
+    for (size_t i = 0; route->from && i < source->system_count; i++)
+        if (source->system_count == 1 || policy_may_publish(source->systems[i], route->topic->type))
+            route->from[route->from_count++] = source->systems[i];
+}
+
+static void load_expressions(struct routes *routes, struct route *route) {
+    route->when = load_expression(routes, route, "when", route->topic->env, CEL_BOOL);
+    load_split(routes, route);
+    if (route->split && !route->elements)
         return;
-    struct route *route = routes_keep(routes, arena_alloc(&routes->arena, sizeof *route));
-    if (!route)
-        return;
-    route->node = node;
-    if (add_route(routes, route) != 0) {
-        routes->no_memory = true;
-        return;
-    }
-    load_name(routes, route, node);
-    load_deliver(routes, route, config_get(node, "deliver"));
-    if (!load_source(routes, route, node))
-        return;
-    route->when = load_expression(routes, route, "when", CEL_BOOL);
     load_order(routes, route);
-    const struct config_node *to = config_get(node, "to");
+    const struct config_node *to = config_get(route->node, "to");
     if (config_is_null(to) || !config_expect_sequence(to, "\"to\"", routes->report))
         return;
     if (to->count == 0 || to->count > DESTINATIONS_LIMIT)
         config_error(to, routes->report, "a route has 1 to %d destinations", DESTINATIONS_LIMIT);
     else
         routes_load_destinations(routes, route, to);
-    if (route->from)
-        file_under_sender(routes, route);
+    routes_list(routes, route);
+}
+
+// `model` holds what all types share.
+static void compile(struct routes *routes, const struct route *model, const struct source *source,
+    const struct schema_message *type) {
+    struct route *route = routes_alloc(routes, sizeof *route);
+    if (!route)
+        return;
+    *route = *model;
+    route->topic = routes_topic(routes, type);
+    if (!route->topic)
+        return;
+    find_senders(routes, route, source);
+    if (add_route(routes, route) != 0) {
+        routes->no_memory = true;
+        return;
+    }
+    if (map_get(routes->by_name, bytes_of_string(route->name)) == model &&
+        map_put(routes->by_name, bytes_of_string(route->name), route) != 0)
+        routes->no_memory = true;
+    load_expressions(routes, route);
+}
+
+// Each type is tried with a report of its own, so that what is wrong with all is told once.
+static void compile_each(struct routes *routes, const struct route *model, const struct source *source) {
+    struct report *all = routes->report;
+    struct report *tries[ROUTE_TYPES_LIMIT] = {0};
+    const char *names[ROUTE_TYPES_LIMIT] = {0};
+    size_t count = 0;
+    for (; count < source->type_count; count++) {
+        names[count] = source->types[count]->full_name;
+        routes->report = tries[count] = routes_keep(routes, report_new(0));
+        if (!tries[count])
+            break;
+        compile(routes, model, source, source->types[count]);
+    }
+    routes->report = all;
+    report_merge(all, (const struct report *const *)tries, names, count);
+    for (size_t i = 0; i < count; i++)
+        report_destroy(&tries[i]);
+}
+
+static void load_route(struct routes *routes, const struct config_node *node) {
+    if (!config_expect_mapping(node, "a route", route_keys, routes->report))
+        return;
+    struct route *model = routes_alloc(routes, sizeof *model);
+    struct source *source = model ? routes_keep(routes, malloc(sizeof *source)) : NULL;
+    if (!source)
+        return;
+    model->node = node;
+    load_name(routes, model);
+    load_deliver(routes, model, config_get(node, "deliver"));
+    routes_load_source(routes, node, source);
+    routes->file_count++;
+    if (source->type_count == 1)
+        compile(routes, model, source, source->types[0]);
+    else if (source->type_count > 1)
+        compile_each(routes, model, source);
+    free(source);
 }
 
 void routes_load_file(struct routes *routes, const struct config_file *file) {

@@ -1,5 +1,6 @@
 #include "broker/routing/inspect.h"
 #include "broker/routing/internal.h"
+#include "core/cel/value.h"
 #include "core/wire/wire.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 
 #define REASON_UNMAPPED HUTONG__BUS__V1__REASON__REASON_UNMAPPED
 #define REASON_FILTER HUTONG__BUS__V1__REASON__REASON_FILTER
+#define REASON_TOO_LARGE HUTONG__BUS__V1__REASON__REASON_TOO_LARGE
 #define REASON_NOT_ALLOWED HUTONG__BUS__V1__REASON__REASON_NOT_ALLOWED
 
 // Of one topic.
@@ -16,26 +18,26 @@ struct scratch {
     struct cel_activation *activation;
 };
 
-// Where something lies in a buffer that still grows.
-struct place {
-    size_t offset;
-    size_t size;
-    bool mapped; // in `output`, maybe with no bytes at all
-};
-
 #define NUMBER_SIZE 24
+
+// What a match points to as long as buffers still grow.
+struct place {
+    size_t offset; // of the payload in `output`, or of a dead letter's text in `texts`
+    size_t size;
+    bool mapped;              // there is a payload, maybe with no bytes at all
+    char number[NUMBER_SIZE]; // the subject, when it is a number
+};
 
 struct matcher {
     const struct routes *routes;
     struct scratch *scratches; // parallel to routes->topics
-    struct match *matches;     // routes->most_matches of them
-    struct place *places;      // of payloads in `output`, or of dead letters' texts in `texts`
+    struct match *matches;     // these two grow with the largest message
+    struct place *places;
     size_t count;
+    size_t capacity;
     struct buffer output;
     struct buffer texts;
-    char (
-        *numbers)[NUMBER_SIZE]; // subjects that are numbers, each under the index of its route's first match
-    match_observe observe;      // or NULL
+    match_observe observe; // or NULL
     void *observer;
 };
 
@@ -45,6 +47,15 @@ struct passage {
     struct cel_activation *activation;
     struct bytes subject; // of the envelope
     int64_t now;
+    size_t sender;       // of the route that is looked at
+    int32_t item;        // the element that is looked at; -1: the whole message
+    struct error *error; // of what refuses the message
+};
+
+// What orders a delivery.
+struct subject {
+    struct bytes text;
+    char number[NUMBER_SIZE]; // "": `text` holds it
 };
 
 static int scratch_new(const struct topic *topic, struct scratch *out) {
@@ -52,6 +63,20 @@ static int scratch_new(const struct topic *topic, struct scratch *out) {
     out->activation = cel_activation_new(topic->env);
     if (!out->scan || !out->activation)
         return -ENOMEM;
+    return cel_activation_reserve(out->activation, topic->variables);
+}
+
+static int grow(struct matcher *matcher) {
+    size_t capacity = matcher->capacity ? matcher->capacity * 2 : 64;
+    struct match *matches = realloc(matcher->matches, capacity * sizeof *matches);
+    if (matches)
+        matcher->matches = matches;
+    struct place *places = realloc(matcher->places, capacity * sizeof *places);
+    if (places)
+        matcher->places = places;
+    if (!matches || !places)
+        return -ENOMEM;
+    matcher->capacity = capacity;
     return 0;
 }
 
@@ -61,10 +86,7 @@ struct matcher *matcher_new(const struct routes *routes) {
         return NULL;
     matcher->routes = routes;
     matcher->scratches = calloc(routes->topic_count + 1, sizeof *matcher->scratches);
-    matcher->matches = calloc(routes->most_matches + 1, sizeof *matcher->matches);
-    matcher->places = calloc(routes->most_matches + 1, sizeof *matcher->places);
-    matcher->numbers = calloc(routes->most_matches + 1, sizeof *matcher->numbers);
-    int rc = matcher->scratches && matcher->matches && matcher->places && matcher->numbers ? 0 : -ENOMEM;
+    int rc = matcher->scratches ? grow(matcher) : -ENOMEM;
     rc = rc ? rc : buffer_reserve(&matcher->output, 4096); // so that an empty payload has a place too
     for (size_t i = 0; rc == 0 && i < routes->topic_count; i++)
         rc = scratch_new(routes->topics[i], &matcher->scratches[i]);
@@ -84,7 +106,6 @@ void matcher_destroy(struct matcher **self) {
     free(matcher->scratches);
     free(matcher->matches);
     free(matcher->places);
-    free(matcher->numbers);
     buffer_destroy(&matcher->output);
     buffer_destroy(&matcher->texts);
     free(matcher);
@@ -114,33 +135,42 @@ static void tell(const struct passage *passage, const struct route *route, enum 
 
 // ---- One destination ----
 
-static struct match *add_match(struct matcher *matcher, const struct route *route,
-    const struct destination *destination, struct bytes subject) {
-    struct match *match = &matcher->matches[matcher->count];
-    matcher->places[matcher->count++] = (struct place){0};
-    *match = (struct match){
+static int add_match(const struct passage *passage, const struct route *route,
+    const struct destination *destination, const struct subject *subject) {
+    struct matcher *matcher = passage->matcher;
+    if (matcher->count == MATCHES_LIMIT)
+        return error_set(
+            passage->error, MATCH_TOO_LARGE, "the routes make more than %d deliveries of it", MATCHES_LIMIT);
+    if (matcher->count == matcher->capacity && grow(matcher) != 0)
+        return -ENOMEM;
+    matcher->places[matcher->count] = (struct place){0};
+    memcpy(matcher->places[matcher->count].number, subject->number, NUMBER_SIZE);
+    matcher->matches[matcher->count++] = (struct match){
         .route = route->name,
-        .agreement = destination->agreement->id,
+        .agreement = destination->agreements[passage->sender]->id,
         .destination = (size_t)(destination - route->destinations),
         .to = destination->to,
         .type = destination->type,
-        .subject = subject,
+        .subject = subject->text,
         .retries = route->retries,
         .backoff_min_ms = route->backoff_min_ms,
         .backoff_max_ms = route->backoff_max_ms,
         .expires_us = route->expires_us,
+        .element = (uint32_t)(passage->item + 1),
     };
-    return match;
+    return 0;
 }
 
 // Makes the last match a dead letter, which holds the original.
-static int bury(struct matcher *matcher, const struct route *route, int reason, const char *text) {
+static int bury(const struct passage *passage, const struct route *route, int reason, const char *text) {
+    struct matcher *matcher = passage->matcher;
     struct match *match = &matcher->matches[matcher->count - 1];
     struct place *place = &matcher->places[matcher->count - 1];
     match->dead_reason = reason;
     match->type = route->topic->type;
     place->offset = matcher->texts.size;
-    int rc = buffer_append_string(&matcher->texts, text);
+    int rc = passage->item < 0 ? 0 : buffer_append_format(&matcher->texts, "item %d: ", passage->item);
+    rc = rc ? rc : buffer_append_string(&matcher->texts, text);
     return rc ? rc : buffer_append_byte(&matcher->texts, 0);
 }
 
@@ -149,8 +179,17 @@ static bool in_force(const struct policy_agreement *agreement, int64_t now) {
     return agreement->from <= now && now < agreement->until;
 }
 
+// All that goes out of one message is one record.
+static int check_output(const struct passage *passage) {
+    size_t limit = policy_settings(passage->matcher->routes->policy)->journal_batch_limit;
+    if (passage->matcher->output.size <= limit)
+        return 0;
+    return error_set(passage->error, MATCH_TOO_LARGE,
+        "with its mappings it is larger than a journal batch, which has %zu bytes at most", limit);
+}
+
 static int map_payload(
-    struct passage *passage, const struct route *route, const struct destination *destination) {
+    const struct passage *passage, const struct route *route, const struct destination *destination) {
     struct matcher *matcher = passage->matcher;
     struct place *place = &matcher->places[matcher->count - 1];
     struct error error = {0};
@@ -159,22 +198,25 @@ static int map_payload(
     size_t size = matcher->output.size - place->offset;
     if (rc == 0 && size > policy_settings(matcher->routes->policy)->message_bytes)
         rc = error_set(&error, MAPPING_REFUSED, "the mapped message is larger than a message may be");
-    if (rc <= 0) {
-        place->size = size;
-        place->mapped = true;
-        return rc;
+    if (rc > 0) {
+        matcher->output.size = place->offset;
+        return bury(passage, route, REASON_UNMAPPED, error.text);
     }
-    matcher->output.size = place->offset;
-    return bury(matcher, route, REASON_UNMAPPED, error.text);
+    place->size = size;
+    place->mapped = true;
+    return rc ? rc : check_output(passage);
 }
 
-static int pass_destination(struct passage *passage, const struct route *route,
-    const struct destination *destination, struct bytes subject) {
-    add_match(passage->matcher, route, destination, subject);
-    if (!in_force(destination->agreement, passage->now)) {
+static int pass_destination(const struct passage *passage, const struct route *route,
+    const struct destination *destination, const struct subject *subject) {
+    const struct policy_agreement *agreement = destination->agreements[passage->sender];
+    int rc = add_match(passage, route, destination, subject);
+    if (rc)
+        return rc;
+    if (!in_force(agreement, passage->now)) {
         struct error error;
-        error_set(&error, 0, "agreement %s is not in force", destination->agreement->id);
-        return bury(passage->matcher, route, REASON_NOT_ALLOWED, error.text);
+        error_set(&error, 0, "agreement %s is not in force", agreement->id);
+        return bury(passage, route, REASON_NOT_ALLOWED, error.text);
     }
     return destination->mapping ? map_payload(passage, route, destination) : 0;
 }
@@ -182,63 +224,125 @@ static int pass_destination(struct passage *passage, const struct route *route,
 // ---- One route ----
 
 // Nothing is guessed when an expression of the route itself fails: all its destinations get a dead letter.
-static int bury_all(
-    struct passage *passage, const struct route *route, const char *key, struct error *error) {
+static int bury_all(const struct passage *passage, const struct route *route, int reason, const char *key,
+    struct error *error) {
     int rc = 0;
     const size_t first = passage->matcher->count;
+    const struct subject subject = {.text = passage->subject};
     struct error told = *error;
     error_prefix(error, "%s: ", key);
     for (size_t i = 0; rc == 0 && i < route->destination_count; i++) {
-        add_match(passage->matcher, route, &route->destinations[i], passage->subject);
-        rc = bury(passage->matcher, route, REASON_FILTER, error->text);
+        rc = add_match(passage, route, &route->destinations[i], &subject);
+        rc = rc ? rc : bury(passage, route, reason, error->text);
     }
-    if (rc == 0)
+    if (rc == 0 && passage->item < 0)
         tell(passage, route, MATCH_FAILED, key, told.text, first);
     return rc;
 }
 
-static struct bytes number_text(struct passage *passage, const struct cel_value *value) {
-    char *out = passage->matcher->numbers[passage->matcher->count];
-    int size = value->kind == CEL_UINT ? snprintf(out, NUMBER_SIZE, "%llu", (unsigned long long)value->u64)
-                                       : snprintf(out, NUMBER_SIZE, "%lld", (long long)value->i64);
-    return bytes_of(out, size > 0 ? (size_t)size : 0);
+static void set_subject(struct subject *subject, const struct cel_value *value) {
+    *subject = (struct subject){0};
+    if (value->kind == CEL_STRING)
+        subject->text = value->bytes;
+    else if (value->kind == CEL_UINT)
+        snprintf(subject->number, NUMBER_SIZE, "%llu", (unsigned long long)value->u64);
+    else
+        snprintf(subject->number, NUMBER_SIZE, "%lld", (long long)value->i64);
 }
 
 // 0, CEL_FAILED, -ENOMEM.
 static int find_subject(
-    struct passage *passage, const struct route *route, struct bytes *out, struct error *error) {
+    const struct passage *passage, const struct route *route, struct subject *out, struct error *error) {
     struct cel_value value;
-    *out = passage->subject;
+    *out = (struct subject){.text = passage->subject};
     if (!route->order_by)
         return 0;
     int rc = cel_eval(route->order_by, passage->activation, &value, error);
     if (rc != 0)
         return rc;
-    *out = value.kind == CEL_STRING ? value.bytes : number_text(passage, &value);
-    if (out->size > WIRE_SUBJECT_LIMIT)
+    set_subject(out, &value);
+    if (out->text.size > WIRE_SUBJECT_LIMIT)
         return error_set(
-            error, CEL_FAILED, "%zu bytes, at most %u are a subject", out->size, WIRE_SUBJECT_LIMIT);
+            error, CEL_FAILED, "%zu bytes, at most %u are a subject", out->text.size, WIRE_SUBJECT_LIMIT);
     return 0;
+}
+
+// The message, or the element that `item` holds, to each destination. `*failed` is set where that was told.
+static int pass_once(const struct passage *passage, const struct route *route, bool *failed) {
+    struct subject subject;
+    struct error error = {0};
+    int rc = find_subject(passage, route, &subject, &error);
+    *failed = rc == CEL_FAILED;
+    if (*failed)
+        return bury_all(passage, route, REASON_FILTER, "order_by", &error);
+    for (size_t i = 0; rc == 0 && i < route->destination_count; i++)
+        rc = pass_destination(passage, route, &route->destinations[i], &subject);
+    return rc;
+}
+
+// One that holds no value, such as a time that is none, is a dead letter, and the others go on.
+static int pass_element(struct passage *passage, const struct route *route, const struct cel_value *element) {
+    struct cel_value index = {.kind = CEL_INT, .i64 = passage->item};
+    struct error error = {0};
+    bool unused;
+    if (element->kind == CEL_ERROR) {
+        error_set(&error, CEL_FAILED, "%s", element->error->text);
+        return bury_all(passage, route, REASON_FILTER, "split", &error);
+    }
+    cel_activation_set(passage->activation, route->item, element);
+    cel_activation_set(passage->activation, route->index, &index);
+    return pass_once(passage, route, &unused);
+}
+
+static int find_elements(const struct passage *passage, const struct route *route,
+    const struct cel_list **out, int *reason, struct error *error) {
+    struct cel_value list;
+    int rc = cel_eval(route->split, passage->activation, &list, error);
+    *reason = REASON_FILTER;
+    if (rc == 0 && list.kind != CEL_LIST)
+        rc = error_set(error, CEL_FAILED, "this is no list, but a %s", cel_kind_name(list.kind));
+    if (rc == 0 && cel_list_size(list.list) > ROUTE_ELEMENTS_LIMIT) {
+        *reason = REASON_TOO_LARGE;
+        rc = error_set(error, CEL_FAILED, "%zu elements; a message is split into at most %d",
+            cel_list_size(list.list), ROUTE_ELEMENTS_LIMIT);
+    }
+    if (rc == 0)
+        *out = list.list;
+    return rc;
+}
+
+static int pass_elements(struct passage *passage, const struct route *route, bool *failed) {
+    const struct cel_list *list = NULL;
+    struct error error = {0};
+    int reason;
+    int rc = find_elements(passage, route, &list, &reason, &error);
+    *failed = rc == CEL_FAILED;
+    if (*failed)
+        return bury_all(passage, route, reason, "split", &error);
+    for (size_t i = 0; rc == 0 && i < cel_list_size(list); i++) {
+        struct cel_value element;
+        passage->item = (int32_t)i;
+        rc = cel_list_get(list, passage->activation, i, &element);
+        rc = rc ? rc : pass_element(passage, route, &element);
+    }
+    passage->item = -1;
+    return rc;
 }
 
 static int pass_route(struct passage *passage, const struct route *route) {
     const size_t first = passage->matcher->count;
     bool wanted = true;
-    struct bytes subject;
+    bool failed;
     struct error error = {0};
     int rc = route->when ? cel_eval_bool(route->when, passage->activation, &wanted, &error) : 0;
     if (rc == CEL_FAILED)
-        return bury_all(passage, route, "when", &error);
+        return bury_all(passage, route, REASON_FILTER, "when", &error);
     if (rc == 0 && !wanted)
         tell(passage, route, MATCH_LEFT, NULL, NULL, first);
     if (rc != 0 || !wanted)
         return rc;
-    rc = find_subject(passage, route, &subject, &error);
-    if (rc == CEL_FAILED)
-        return bury_all(passage, route, "order_by", &error);
-    for (size_t i = 0; rc == 0 && i < route->destination_count; i++)
-        rc = pass_destination(passage, route, &route->destinations[i], subject);
-    if (rc == 0)
+    rc = route->split ? pass_elements(passage, route, &failed) : pass_once(passage, route, &failed);
+    if (rc == 0 && !failed)
         tell(passage, route, MATCH_TAKEN, NULL, NULL, first);
     return rc;
 }
@@ -250,6 +354,8 @@ static void settle_places(struct matcher *matcher) {
     for (size_t i = 0; i < matcher->count; i++) {
         struct match *match = &matcher->matches[i];
         const struct place *place = &matcher->places[i];
+        if (place->number[0])
+            match->subject = bytes_of_string(place->number);
         if (match->dead_reason)
             match->dead_text = (const char *)matcher->texts.data + place->offset;
         else if (place->mapped)
@@ -261,32 +367,47 @@ static int check_only(const struct schema_message *type, struct bytes payload, s
     return view_check(type, payload, NULL, error) == 0 ? 0 : MATCH_REFUSED;
 }
 
-int matcher_match(struct matcher *matcher, const struct policy_system *from,
-    const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
-    const struct match **out, size_t *count, struct error *error) {
-    struct topic *topic = number_map_get(&matcher->routes->by_type, type_key(type));
-    const struct route *route = topic ? number_map_get(&topic->senders, from->index) : NULL;
-    *out = matcher->matches;
-    *count = 0;
-    if (!route)
-        return check_only(type, payload, error);
-    struct scratch *scratch = &matcher->scratches[topic->index];
-    struct passage passage = {
-        .matcher = matcher, .activation = scratch->activation, .subject = subject, .now = now_us / 1000000};
-    int rc = scan_run(scratch->scan, payload, false, error);
-    if (rc != 0)
-        return rc == VIEW_REFUSED ? MATCH_REFUSED : rc;
+// What the passage of a message before this one left.
+static void begin(struct matcher *matcher, const struct topic *topic, const struct passage *passage) {
+    const struct scratch *scratch = &matcher->scratches[topic->index];
     matcher->count = 0;
     buffer_clear(&matcher->output);
     buffer_clear(&matcher->texts);
     cel_activation_reset(scratch->activation);
     cel_activation_set_scan(scratch->activation, topic->variable, scratch->scan);
-    cel_activation_set_time(scratch->activation, passage.now);
-    for (; rc == 0 && route; route = route->next)
-        rc = pass_route(&passage, route);
+    cel_activation_set_time(scratch->activation, passage->now);
+}
+
+int matcher_match(struct matcher *matcher, const struct policy_system *from,
+    const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
+    const struct match **out, size_t *count, struct error *error) {
+    struct topic *topic = number_map_get(&matcher->routes->by_type, type_key(type));
+    const struct sender *sender = topic ? routes_sender(topic, from) : NULL;
+    *out = matcher->matches;
+    *count = 0;
+    if (!sender)
+        return check_only(type, payload, error);
+    const struct scratch *scratch = &matcher->scratches[topic->index];
+    struct passage passage = {.matcher = matcher,
+        .activation = scratch->activation,
+        .subject = subject,
+        .now = now_us / 1000000,
+        .item = -1,
+        .error = error};
+    int rc = scan_run(scratch->scan, payload, false, error);
+    if (rc != 0)
+        return rc == VIEW_REFUSED ? MATCH_REFUSED : rc;
+    begin(matcher, topic, &passage);
+    for (const struct listing *listing = sender->first; rc == 0 && listing; listing = listing->next) {
+        passage.sender = listing->sender;
+        rc = pass_route(&passage, listing->route);
+    }
+    if (rc == MATCH_TOO_LARGE)
+        return rc;
     if (rc != 0)
         return rc == -ENOMEM ? error_no_memory(error) : error_set(error, rc, "a route can't be applied");
     settle_places(matcher);
+    *out = matcher->matches;
     *count = matcher->count;
     return 0;
 }

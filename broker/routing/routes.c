@@ -15,7 +15,9 @@ static void route_destroy(struct route *route) {
     for (size_t i = 0; i < route->destination_count; i++)
         mapping_destroy(&route->destinations[i].mapping);
     cel_program_destroy(&route->when);
+    cel_program_destroy(&route->split);
     cel_program_destroy(&route->order_by);
+    cel_env_destroy(&route->elements);
 }
 
 void routes_destroy(struct routes **self) {
@@ -28,6 +30,7 @@ void routes_destroy(struct routes **self) {
         topic_destroy(routes->topics[i]);
     free(routes->all);
     free(routes->topics);
+    free(routes->senders);
     number_map_destroy(&routes->by_type);
     map_destroy(&routes->by_name);
     config_folder_destroy(&routes->files);
@@ -100,7 +103,7 @@ struct routes *routes_load(const struct policy *policy, const char *folder, stru
 }
 
 size_t routes_count(const struct routes *routes) {
-    return routes->count;
+    return routes->file_count;
 }
 
 const uint8_t *routes_digest(const struct routes *routes) {

@@ -11,7 +11,7 @@ struct matcher;
 // owned; `policy` is borrowed and must outlive it.
 struct routes *routes_load(const struct policy *policy, const char *folder, struct report *report);
 void routes_destroy(struct routes **self);
-size_t routes_count(const struct routes *routes);
+size_t routes_count(const struct routes *routes); // in the files
 const uint8_t *routes_digest(
     const struct routes *routes); // 32 bytes: SHA-256 of the set's files, sorted by name
 
@@ -28,13 +28,19 @@ struct match {
     uint32_t backoff_min_ms;
     uint32_t backoff_max_ms;
     int64_t expires_us;    // from now; 0: never
+    uint32_t element;      // which element of a message that is split, from 1; 0: it isn't split
     int dead_reason;       // a wire_reason (UNMAPPED, FILTER): it must become a dead letter; 0: it is to be
                            // delivered
     const char *dead_text; // why
 };
 
+#define ROUTE_ELEMENTS_LIMIT 1000 // that `split` makes of one message; beyond it is a dead letter as a whole
+#define MATCHES_LIMIT 4096        // deliveries and dead letters of one message
+
 enum {
     MATCH_REFUSED = 1, // the payload is not a message of its type
+    MATCH_TOO_LARGE =
+        2, // it would have more than MATCHES_LIMIT deliveries, or more bytes than a batch of the journal
 };
 
 // The scratch of one thread: scans, activations, output. Returns owned, or NULL.
@@ -42,7 +48,7 @@ struct matcher *matcher_new(const struct routes *routes);
 void matcher_destroy(struct matcher **self);
 
 // Checks the payload and finds its destinations. `subject` is the envelope's. Everything in `*out` is valid
-// until the next call. 0, MATCH_REFUSED with the text, -ENOMEM.
+// until the next call. 0, MATCH_REFUSED or MATCH_TOO_LARGE with the text, -ENOMEM.
 int matcher_match(struct matcher *matcher, const struct policy_system *from,
     const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
     const struct match **out, size_t *count, struct error *error);

@@ -31,6 +31,18 @@ struct cel_activation *cel_activation_new(const struct cel_env *env) {
     return activation;
 }
 
+int cel_activation_reserve(struct cel_activation *activation, size_t count) {
+    if (count <= activation->count)
+        return 0;
+    struct activation_variable *variables = realloc(activation->variables, count * sizeof *variables);
+    if (!variables)
+        return -ENOMEM;
+    memset(variables + activation->count, 0, (count - activation->count) * sizeof *variables);
+    activation->variables = variables;
+    activation->count = count;
+    return 0;
+}
+
 static void free_blocks(struct cel_activation *activation, struct activation_block *block) {
     while (block) {
         struct activation_block *next = block->next;

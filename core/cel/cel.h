@@ -92,8 +92,13 @@ void cel_env_destroy(struct cel_env **self);
 int cel_env_declare_message(struct cel_env *env, const char *name, struct paths *paths, size_t *index);
 // A variable of a plain kind (BOOL INT UINT DOUBLE STRING BYTES TIMESTAMP DURATION).
 int cel_env_declare(struct cel_env *env, const char *name, enum cel_kind kind, size_t *index);
-// A variable of any type, CEL_DYN too. `type` and all that it points to is borrowed for the env's life.
+// A variable of any type that an expression may have (copied), CEL_DYN too: the element of a list. A
+// message's fields are read off its bytes, and the names nested in its type resolve too.
 int cel_env_declare_typed(struct cel_env *env, const char *name, const struct cel_type *type, size_t *index);
+// An env with all that `outer` knows (borrowed, complete), to which more variables may be declared. Programs
+// of both may run with one activation, in which the shared variables are the same. Returns owned, or NULL.
+struct cel_env *cel_env_new_inside(const struct cel_env *outer);
+size_t cel_env_count(const struct cel_env *env); // variables
 // A function that is known by its signature only: a call of it is checked, and fails when evaluated. The
 // types, in which CEL_PARAM may stand, are borrowed for the env's life; a name may have several signatures.
 int cel_env_declare_function(struct cel_env *env, const char *name, const struct cel_type *const *params,
@@ -148,6 +153,8 @@ struct cel_activation;
 struct cel_activation *cel_activation_new(const struct cel_env *env); // returns owned, or NULL
 void cel_activation_destroy(struct cel_activation **self);
 void cel_activation_reset(struct cel_activation *activation);
+// Makes room for programs of an env inside its own, with `count` variables. 0 or -ENOMEM.
+int cel_activation_reserve(struct cel_activation *activation, size_t count);
 // Borrows `scan`. It must have run after the last expression on its paths was compiled.
 void cel_activation_set_scan(struct cel_activation *activation, size_t index, const struct scan *scan);
 void cel_activation_set(struct cel_activation *activation, size_t index, const struct cel_value *value);

@@ -100,13 +100,13 @@ static bool walk_scopes(
     struct compiler *compiler, struct bytes name, bool rooted, name_visitor visitor, struct ast *node) {
     const struct cel_env *env = compiler->env;
     for (size_t i = 0; i < env->count && !rooted; i++)
-        if (env->variables[i].paths &&
+        if (env->variables[i].type.kind == CEL_MESSAGE &&
             visit(compiler, bytes_of_string(env->variables[i].type.message->full_name), name, visitor, node))
             return true;
     if (!rooted && visit_outwards(compiler, bytes_of_string(env->container), name, visitor, node))
         return true;
     for (size_t i = 0; i < env->count && !rooted; i++)
-        if (env->variables[i].paths &&
+        if (env->variables[i].type.kind == CEL_MESSAGE &&
             visit_outwards(
                 compiler, bytes_of_string(env->variables[i].type.message->full_name), name, visitor, node))
             return true;
@@ -190,7 +190,8 @@ static void offer_names(const struct compiler *compiler, struct nearest *nearest
 static const char *variable_with_field(const struct compiler *compiler, struct bytes name) {
     const struct cel_env *env = compiler->env;
     for (size_t i = 0; i < env->count; i++)
-        if (env->variables[i].paths && schema_field_named(env->variables[i].type.message, name))
+        if (env->variables[i].type.kind == CEL_MESSAGE &&
+            schema_field_named(env->variables[i].type.message, name))
             return env->variables[i].name;
     return NULL;
 }

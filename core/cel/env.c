@@ -28,6 +28,26 @@ void cel_env_destroy(struct cel_env **self) {
     *self = NULL;
 }
 
+struct cel_env *cel_env_new_inside(const struct cel_env *outer) {
+    struct cel_env *env = cel_env_new(outer->catalogue, outer->codes, outer->container);
+    if (!env)
+        return NULL;
+    env->variables = calloc(outer->count + 1, sizeof *env->variables);
+    if (!env->variables) {
+        cel_env_destroy(&env);
+        return NULL;
+    }
+    memcpy(env->variables, outer->variables, outer->count * sizeof *env->variables);
+    env->count = outer->count;
+    env->signatures = outer->signatures;
+    env->dynamic = outer->dynamic;
+    return env;
+}
+
+size_t cel_env_count(const struct cel_env *env) {
+    return env->count;
+}
+
 static int declare(struct cel_env *env, const char *name, struct cel_variable variable, size_t *index) {
     for (size_t i = 0; i < env->count; i++)
         if (strcmp(env->variables[i].name, name) == 0)
@@ -57,8 +77,27 @@ int cel_env_declare(struct cel_env *env, const char *name, enum cel_kind kind, s
     return declare(env, name, variable, index);
 }
 
+// What a type is made of, in the env's memory. As deep as the type is nested.
+// NOLINTNEXTLINE(misc-no-recursion)
+static bool copy_type(struct cel_env *env, const struct cel_type *type, struct cel_type *out) {
+    const struct cel_type *parts[] = {type->element, type->key};
+    struct cel_type *copies[2] = {NULL, NULL};
+    for (size_t i = 0; i < 2; i++) {
+        if (!parts[i])
+            continue;
+        copies[i] = arena_alloc(&env->names, sizeof *copies[i]);
+        if (!copies[i] || !copy_type(env, parts[i], copies[i]))
+            return false;
+    }
+    *out = *type;
+    out->element = copies[0];
+    out->key = copies[1];
+    return true;
+}
+
 int cel_env_declare_typed(struct cel_env *env, const char *name, const struct cel_type *type, size_t *index) {
-    return declare(env, name, (struct cel_variable){.type = *type}, index);
+    struct cel_variable variable = {0};
+    return copy_type(env, type, &variable.type) ? declare(env, name, variable, index) : -ENOMEM;
 }
 
 int cel_env_declare_function(struct cel_env *env, const char *name, const struct cel_type *const *params,

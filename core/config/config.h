@@ -44,7 +44,7 @@ const struct config_node *config_root(const struct config_file *file); // NULL f
 const char *config_path(const struct config_file *file);
 struct bytes config_source(const struct config_file *file);
 
-// All *.yaml of a folder, in order of name; hidden files are left out.
+// All *.yaml of a folder, in order of name; hidden files and tests (*.test.yaml) are left out.
 struct config_folder {
     struct config_file **files; // owned; those that could be parsed
     size_t count;

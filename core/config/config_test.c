@@ -240,10 +240,10 @@ static void write_file(const char *folder, const char *name, const char *text) {
 static void a_folder_is_read_in_order_of_name(void **state) {
     (void)state;
     char folder[] = "/tmp/hutong-config-XXXXXX";
-    static const char *const names[] = {"b.yaml", "a.yaml", ".hidden.yaml", "c.yml", "d.yaml"};
+    static const char *const names[] = {"b.yaml", "a.yaml", ".hidden.yaml", "c.yml", "d.yaml", "a.test.yaml"};
     assert_non_null(mkdtemp(folder));
-    for (size_t i = 0; i < 5; i++)
-        write_file(folder, names[i], i == 4 ? "a: [" : "a: b");
+    for (size_t i = 0; i < 6; i++)
+        write_file(folder, names[i], i >= 4 ? "a: [" : "a: b");
     struct report *report = report_new(0);
     struct config_folder loaded;
     assert_false(config_load_folder(folder, &loaded, report));
@@ -253,7 +253,7 @@ static void a_folder_is_read_in_order_of_name(void **state) {
     config_folder_destroy(&loaded);
     assert_false(config_load_folder("/nonexistent", &loaded, report));
     assert_int_equal(report_errors(report), 2);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         char path[200];
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         unlink(path);

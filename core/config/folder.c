@@ -6,9 +6,15 @@
 
 #define FILES_MAX 10000
 
+static bool ends_with(const char *name, const char *end) {
+    size_t size = strlen(name);
+    size_t tail = strlen(end);
+    return size > tail && strcmp(name + size - tail, end) == 0;
+}
+
 static int is_yaml(const struct dirent *entry) {
-    size_t size = strlen(entry->d_name);
-    return size > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + size - 5, ".yaml") == 0;
+    const char *name = entry->d_name;
+    return name[0] != '.' && ends_with(name, ".yaml") && !ends_with(name, ".test.yaml");
 }
 
 static void problem(const char *path, struct report *report, const char *what, const char *why) {

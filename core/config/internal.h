@@ -8,6 +8,9 @@
 void report_add_list(struct report *report, enum report_severity severity, const char *path,
     struct bytes source, struct mark mark, size_t length, const char *format, va_list args)
     __attribute__((format(printf, 7, 0)));
+// A problem of another report, with `more` and `name` behind its text.
+void report_add_copy(
+    struct report *report, const struct report_problem *problem, const char *more, const char *name);
 
 // Counts an error that there was no memory for.
 void report_no_memory(struct report *report);

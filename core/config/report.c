@@ -64,22 +64,21 @@ static int build_texts(struct buffer *all, size_t starts[3], const char *path, s
     return rc == 0 ? buffer_append_byte(all, 0) : rc;
 }
 
-void report_add_list(struct report *report, enum report_severity severity, const char *path,
-    struct bytes source, struct mark mark, size_t length, const char *format, va_list args) {
-    char text[TEXT_LIMIT];
-    vsnprintf(text, sizeof text, format, args);
+// Takes `all`, unless `rc` says that it could not be made.
+static void keep(struct report *report, enum report_severity severity, struct mark mark, struct buffer *all,
+    const size_t starts[3], int rc) {
     ++*(severity == REPORT_ERROR ? &report->errors : &report->warnings);
-    if (report->count >= report->limit)
-        return;
-    size_t starts[3];
-    struct buffer all = {0};
-    if (make_room(report) != 0 || build_texts(&all, starts, path, source, mark, length, text) != 0) {
-        buffer_destroy(&all);
+    bool room = report->count < report->limit;
+    if (room && (rc != 0 || make_room(report) != 0)) {
+        room = false;
         if (severity == REPORT_WARNING)
             report->errors++; // what can't be told must not look fine
+    }
+    if (!room) {
+        buffer_destroy(all);
         return;
     }
-    const char *base = (const char *)all.data;
+    const char *base = (const char *)all->data;
     report->problems[report->count++] = (struct report_problem){
         .severity = severity,
         .path = base + starts[0],
@@ -87,6 +86,31 @@ void report_add_list(struct report *report, enum report_severity severity, const
         .text = base + starts[1],
         .excerpt = base + starts[2],
     };
+}
+
+void report_add_list(struct report *report, enum report_severity severity, const char *path,
+    struct bytes source, struct mark mark, size_t length, const char *format, va_list args) {
+    char text[TEXT_LIMIT];
+    size_t starts[3] = {0};
+    struct buffer all = {0};
+    int rc = 0;
+    vsnprintf(text, sizeof text, format, args);
+    if (report->count < report->limit) // the rest is only counted
+        rc = build_texts(&all, starts, path, source, mark, length, text);
+    keep(report, severity, mark, &all, starts, rc);
+}
+
+void report_add_copy(
+    struct report *report, const struct report_problem *problem, const char *more, const char *name) {
+    size_t starts[3] = {0};
+    struct buffer all = {0};
+    int rc = buffer_append(&all, problem->path, strlen(problem->path) + 1);
+    starts[1] = all.size;
+    rc = rc ? rc : buffer_append_format(&all, "%s%s%s", problem->text, more, name);
+    rc = rc ? rc : buffer_append_byte(&all, 0);
+    starts[2] = all.size;
+    rc = rc ? rc : buffer_append(&all, problem->excerpt, strlen(problem->excerpt) + 1);
+    keep(report, problem->severity, problem->mark, &all, starts, rc);
 }
 
 void report_add(struct report *report, enum report_severity severity, const char *path, struct bytes source,

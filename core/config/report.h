@@ -50,6 +50,11 @@ struct report_problem {
 size_t report_size(const struct report *report);
 const struct report_problem *report_problem(const struct report *report, size_t i);
 
+// Adds what the reports of `count` tries of one thing hold, each try with a name: what all of them say once,
+// and what only some say with the name behind it, unless the text has it.
+void report_merge(
+    struct report *report, const struct report *const *tries, const char *const *names, size_t count);
+
 // All problems, sorted by file and place, as text or as a JSON array of {severity,file,line,column,message}.
 int report_print(const struct report *report, struct buffer *out);
 int report_print_json(const struct report *report, struct buffer *out);

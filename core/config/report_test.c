@@ -109,6 +109,33 @@ static void the_nearest_word_is_found(void **state) {
     assert_string_equal(nearest("curbstone"), "");
 }
 
+// Three tries of one expression: what all say is told once, what some say with their name.
+static void what_was_tried_often_is_told_once(void **state) {
+    (void)state;
+    static const char *const names[] = {"pkg.A", "pkg.B", "pkg.C"};
+    struct report *report = report_new(0);
+    struct report *tries[3];
+    for (size_t i = 0; i < 3; i++) {
+        tries[i] = report_new(2);
+        add(tries[i], "a: b\n", 1, 1, "syntax");
+        if (i != 1)
+            add(tries[i], "a: b\n", 4, 0, i ? "pkg.C has no field x" : "this is no bool");
+    }
+    report_merge(report, (const struct report *const *)tries, names, 3);
+    assert_int_equal(report_errors(report), 3);
+    assert_string_equal(printed(report),
+        "f.yaml:1:2: error: syntax\n    1 | a: b\n      |  ^\n"
+        "f.yaml:1:5: error: this is no bool; with pkg.A\n    1 | a: b\n      |     ^\n"
+        "f.yaml:1:5: error: pkg.C has no field x\n    1 | a: b\n      |     ^\n");
+    add(tries[1], "a: b\n", 4, 0, "kept");
+    add(tries[1], "a: b\n", 4, 0, "not kept, but not forgotten");
+    report_merge(report, (const struct report *const *)tries, names, 3);
+    assert_true(strstr(printed(report), "not shown") != NULL);
+    for (size_t i = 0; i < 3; i++)
+        report_destroy(&tries[i]);
+    report_destroy(&report);
+}
+
 static void without_memory_a_problem_still_counts(void **state) {
     (void)state;
     for (size_t n = 0; n < 40; n++) {
@@ -134,6 +161,7 @@ int main(void) {
         cmocka_unit_test(a_long_line_is_cut_around_the_caret),
         cmocka_unit_test(problems_are_sorted_and_counted),
         cmocka_unit_test(the_nearest_word_is_found),
+        cmocka_unit_test(what_was_tried_often_is_told_once),
         cmocka_unit_test(without_memory_a_problem_still_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

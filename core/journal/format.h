@@ -9,7 +9,7 @@
 #define JOURNAL_BLOCK ((size_t)4096) // heads, batches and feet start at multiples of it
 #define JOURNAL_ID_SIZE 16
 #define JOURNAL_SALT_SIZE 16
-#define JOURNAL_ENTRIES_MAX 256
+#define JOURNAL_ENTRIES_MAX 4096
 
 #define HEAD_SIZE ((size_t)128)
 #define BATCH_SIZE ((size_t)112)

@@ -107,7 +107,10 @@ static json_t *other_json(const struct trial_message *message, const struct rout
     put_place(to, config_path(node->file), node->mark);
     put(to, "why", json_string(route_type(route) != message->type ? "type" : "from"));
     put(to, "on", json_string(route_type(route)->full_name));
-    put(to, "from", json_string(route_from(route)->address));
+    struct buffer from = {0};
+    const char *text = route_append_from(route, &from) == 0 ? buffer_text(&from) : NULL;
+    put(to, "from", json_string(text ? text : ""));
+    buffer_destroy(&from);
     return to;
 }
 
@@ -132,7 +135,7 @@ struct json_t *trial_json(const struct trial *trial, const struct trial_message 
             json_array_append_new(routes, route_json(message, result, &result->routes[i]));
     for (size_t i = 0; (route = routes_at(trial_routes(trial), i)); i++)
         if (wanted(options, route) &&
-            (route_type(route) != message->type || route_from(route) != message->from))
+            (route_type(route) != message->type || !route_takes_from(route, message->from)))
             json_array_append_new(others, other_json(message, route));
     put(to, "routes", routes);
     put(to, "not_looked_at", others);

@@ -199,12 +199,14 @@ static int print_other(const struct print *print, const struct route *route) {
     if (rc == 0 && type != print->message->type)
         rc = buffer_append_format(print->out, "is on %s\n", type->full_name);
     else if (rc == 0)
-        rc = buffer_append_format(print->out, "is from %s\n", route_from(route)->address);
-    return rc;
+        rc = buffer_append_string(print->out, "is from ");
+    if (rc == 0 && type == print->message->type)
+        rc = route_append_from(route, print->out);
+    return rc || type != print->message->type ? rc : buffer_append_byte(print->out, '\n');
 }
 
 static bool looked_at(const struct trial_message *message, const struct route *route) {
-    return route_type(route) == message->type && route_from(route) == message->from;
+    return route_type(route) == message->type && route_takes_from(route, message->from);
 }
 
 static int print_others(const struct print *print, const struct routes *routes) {
