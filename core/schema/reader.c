@@ -17,6 +17,7 @@ struct reader {
     size_t depth;         // that is left
     bool checked;         // only the paths matter
     const uint8_t *close; // the end tag of the group that was read last
+    const uint8_t *end;   // of the whole message
     int code;             // of a failure
     const uint8_t *at;
     const char *why;
@@ -193,7 +194,7 @@ static inline const uint8_t *read_bytes(struct reader *r, const uint8_t *record,
     if (tag.kind == SCHEMA_MESSAGE) {
         if (!r->checked || (wanted && node->steps[tag.index].child))
             return read_message(r, record, p, next, field, node, 0);
-    } else if ((tag.flags & SCHEMA_TAG_UTF8) && !r->checked && !utf8_valid(p, size)) {
+    } else if ((tag.flags & SCHEMA_TAG_UTF8) && !r->checked && !utf8_valid_within(p, size, r->end)) {
         fail(r, record, "the text is not UTF-8");
         return fail_inside(r, field->name);
     }
@@ -357,6 +358,7 @@ int reader_run(const struct schema_message *type, const struct paths_node *node,
         .elements = limits->elements,
         .depth = limits->depth,
         .checked = checked,
+        .end = message.data + message.size,
         .trail = &trail};
     if (!read_fields(&r, message.data, message.data + message.size, type, node, 0))
         return refuse(&r, type, message, error);
