@@ -38,16 +38,21 @@ static inline bool utf8_valid(const uint8_t *p, size_t size) {
     return !(bits & 0x8080808080808080u) || utf8_valid_long(p, size);
 }
 
-// The same where all bytes up to `limit` may be read, as of a text inside a message.
-static inline bool utf8_valid_within(const uint8_t *p, size_t size, const uint8_t *limit) {
+// The same for a text inside of more bytes: sixteen may be read at `sixteen` and before (NULL: nowhere).
+static inline bool utf8_valid_within(const uint8_t *p, size_t size, const uint8_t *sixteen) {
 #ifdef __SSE2__
-    if (size < 16 && limit - p >= 16) {
+    if (size < 16 && p <= sixteen) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
         bool ascii = !((uint32_t)_mm_movemask_epi8(bytes) << (16 - size) & 0xFFFF);
         return ascii || utf8_valid_short(p, size);
     }
+    if (size >= 16 && size <= 32) {
+        __m128i first = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i last = _mm_loadu_si128((const __m128i *)(const void *)(p + size - 16));
+        return !_mm_movemask_epi8(_mm_or_si128(first, last)) || utf8_valid_long(p, size);
+    }
 #endif
-    (void)limit;
+    (void)sixteen;
     return utf8_valid(p, size);
 }
 

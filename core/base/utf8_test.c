@@ -16,7 +16,7 @@ static bool valid(const uint8_t *p, size_t size) {
         uint8_t copy[ROOM];
         memset(copy, 0xFF, sizeof copy); // what follows a text must not matter
         memcpy(copy, p, size);
-        assert_int_equal(utf8_valid_within(copy, size, copy + sizeof copy), portable);
+        assert_int_equal(utf8_valid_within(copy, size, copy + sizeof copy - 16), portable);
         assert_int_equal(utf8_valid_short(copy, size), portable);
     }
     return portable;
