@@ -2,6 +2,7 @@
 
 #include "core/cel/compiler.h"
 #include "core/cel/time.h"
+#include "core/crypto/digest.h"
 
 #include <errno.h>
 #include <stdalign.h>
@@ -58,6 +59,7 @@ void cel_activation_destroy(struct cel_activation **self) {
         return;
     free_blocks(activation, activation->first);
     pcre2_match_data_free(activation->match_data);
+    digest_destroy(&activation->digest);
     free(activation->variables);
     free(activation);
     *self = NULL;

@@ -22,6 +22,9 @@ enum cel_kind {
     CEL_MESSAGE,
     CEL_ENUM, // static type only: values are CEL_INT
     CEL_TYPE,
+    CEL_CITIZEN_NUMBER, // of GB 11643, right or wrong: `bytes`
+    CEL_CREDIT_CODE,    // of GB 32100
+    CEL_DIVISION,       // of GB/T 2260 and below
     CEL_ERROR,
     CEL_DYN,      // static type only
     CEL_PARAM,    // static type only: any type, but the same one in all of a function's signature; `name`
@@ -85,6 +88,10 @@ struct cel_env *cel_env_new(
     const struct catalogue *catalogue, const struct codes *codes, const char *container);
 void cel_env_destroy(struct cel_env **self);
 
+// The key of hash(), which is copied. Without one hash() is an error at check.
+#define CEL_HASH_KEY_SIZE 32
+void cel_env_set_hash_key(struct cel_env *env, const uint8_t key[CEL_HASH_KEY_SIZE]);
+
 // A variable of a message type: its fields are read on wire bytes through `paths` (borrowed, grows as
 // expressions are compiled; its root is the type). Nested type names of the message resolve too: Kind.VISIT
 // under ResidenceRegistered. `index` (from 0, in order of declaration) is where an activation holds the scan.
@@ -130,8 +137,8 @@ struct cel_value {
         int64_t i64;
         uint64_t u64;
         double f64;
-        struct bytes bytes; // STRING, BYTES, TYPE (its name): borrowed from the message, the program or the
-                            // activation's arena
+        struct bytes bytes; // STRING, BYTES, TYPE (its name), CITIZEN_NUMBER, CREDIT_CODE, DIVISION: borrowed
+                            // from the message, the program or the activation's arena
         struct {
             int64_t seconds;
             int32_t nanos;

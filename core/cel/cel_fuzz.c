@@ -45,6 +45,7 @@ static struct world build(void) {
     struct world world = {.env = cel_env_new(types(), lists(), "test.three")};
     size_t index;
     MUST(world.env);
+    cel_env_set_hash_key(world.env, sample_key);
     declare(&world, 0, "msg", "test.three.All");
     declare(&world, 1, "known", "test.three.Known");
     MUST(cel_env_declare(world.env, "id", CEL_STRING, &index) == 0);

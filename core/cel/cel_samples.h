@@ -20,6 +20,10 @@ static const uint8_t message_extreme[] = {0x0a, 0x15, 0x08, 0xff, 0xff, 0xff, 0x
     0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 0x10, 0x80, 0x80, 0x80, 0x80, 0xf8, 0xff, 0xff, 0xff,
     0xff, 0x01};
 
+// The key of hash().
+static const uint8_t sample_key[32] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+    20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+
 // The list "sex" and the map "relation", each with the code "01"; it maps to "10". Returns owned, or NULL.
 static inline struct codes *sample_codes(void) {
     struct code_map *map;

@@ -45,6 +45,7 @@ static inline int world_build(void **state) {
     world.codes = sample_codes();
     assert_non_null(world.codes);
     world.env = cel_env_new(world.catalogue, world.codes, "test.three");
+    cel_env_set_hash_key(world.env, sample_key);
     world_declare(0, "msg", "test.three.All");
     world_declare(1, "known", "test.three.Known");
     assert_int_equal(cel_env_declare(world.env, "id", CEL_STRING, &index), 0);

@@ -14,6 +14,9 @@ void check_call(struct compiler *compiler, struct ast *node);
 void check_qualified(struct compiler *compiler, struct ast *node);
 // What literals fix or break: code maps and lists, time zones, formats.
 void check_bound(struct compiler *compiler, struct ast *node);
+// The same of Hutong's own functions: true when it is one of them.
+bool check_own(struct compiler *compiler, struct ast *node);
+bool literal_string(const struct ast *node);
 
 // Sets the node's type; NULL (no memory) and problems make it CEL_ERROR.
 void check_set(struct ast *node, const struct cel_type *type);

@@ -1,4 +1,4 @@
-// What is fixed by a call's literals: code maps and lists, time zones, formats, base64.
+// What is fixed by a call's literals: time zones, formats, numbers; codes and its like are in check_own.c.
 #include "core/cel/check.h"
 #include "core/cel/encode.h"
 #include "core/cel/format.h"
@@ -9,38 +9,8 @@
 
 #include <errno.h>
 
-static bool literal_string(const struct ast *node) {
+bool literal_string(const struct ast *node) {
     return node->kind == AST_LITERAL && node->value.kind == CEL_STRING;
-}
-
-static void bind_codes(struct compiler *compiler, struct ast *node, bool map) {
-    const struct codes *codes = compiler->env->codes;
-    const struct ast *arg = node->args;
-    const char *what = map ? "map" : "list";
-    if (!codes) {
-        compiler_problem(compiler, node->name_offset, node->name_length, "there are no code lists here");
-        return;
-    }
-    if (!literal_string(arg)) {
-        compiler_problem(
-            compiler, arg->offset, arg->length, "the code %s's name must be a literal string", what);
-        return;
-    }
-    struct bytes name = arg->value.bytes;
-    if (map)
-        node->bound = codes_find_map(codes, name);
-    else
-        node->bound = codes_find_list(codes, name);
-    if (node->bound)
-        return;
-    size_t count;
-    const char *const *names = map ? codes_map_names(codes, &count) : codes_list_names(codes, &count);
-    struct nearest nearest = nearest_start(name);
-    char suggestion[SUGGEST_SIZE];
-    for (size_t i = 0; i < count; i++)
-        suggest_offer(&nearest, names[i]);
-    compiler_problem(compiler, arg->offset, arg->length, "there is no code %s \"%.*s\"%s", what,
-        BYTES_ARGS(name), suggest_text(&nearest, "\"", "\"", suggestion));
 }
 
 static bool takes_zone(const struct ast *node) {
@@ -118,11 +88,9 @@ static void check_numbers(struct compiler *compiler, const struct ast *node) {
 }
 
 static void check_literals(struct compiler *compiler, struct ast *node) {
-    if (bytes_equal_string(node->name, "codes"))
-        bind_codes(compiler, node, true);
-    else if (bytes_equal_string(node->name, "in_codes"))
-        bind_codes(compiler, node, false);
-    else if (node->last && takes_zone(node))
+    if (check_own(compiler, node))
+        return;
+    if (node->last && takes_zone(node))
         bind_zone(compiler, node, node->last);
     else if (bytes_equal_string(node->name, "format"))
         format_check(compiler, node);

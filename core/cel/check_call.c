@@ -58,6 +58,12 @@ static const struct cel_type *result_of(
         return type_basic(CEL_DURATION);
     case 'T':
         return type_basic(CEL_TYPE);
+    case 'C':
+        return type_basic(CEL_CITIZEN_NUMBER);
+    case 'U':
+        return type_basic(CEL_CREDIT_CODE);
+    case 'D':
+        return type_basic(CEL_DIVISION);
     case 'L':
         return list_of_strings(compiler);
     case 'e':

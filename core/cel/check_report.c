@@ -151,7 +151,11 @@ static const char *name_elsewhere(struct bytes name) {
         {"toUpperCase", "upperAscii"}, {"strip", "trim"}, {"substr", "substring"}, {"includes", "contains"},
         {"any", "exists"}, {"every", "all"}, {"some", "exists"}, {"regex", "matches"}, {"float", "double"},
         {"str", "string"}, {"date", "local_date"}, {"year", "getFullYear"}, {"map_code", "codes"},
-        {"code", "codes"}, {"isset", "has"}, {"exist", "has"}};
+        {"code", "codes"}, {"citizen_number_valid", "citizen_number"}, {"credit_code_valid", "credit_code"},
+        {"division_within", "division"}, {"sprintf", "format"}, {"printf", "format"},
+        {"quote", "strings.quote"}, {"max", "math.greatest"}, {"min", "math.least"}, {"abs", "math.abs"},
+        {"round", "math.round"}, {"floor", "math.floor"}, {"ceil", "math.ceil"}, {"sqrt", "math.sqrt"},
+        {"sha256", "hash"}, {"hmac", "hash"}, {"pseudonym", "hash"}, {"isset", "has"}, {"exist", "has"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (bytes_equal_string(name, names[i][0]))
             return names[i][1];
@@ -161,9 +165,11 @@ static const char *name_elsewhere(struct bytes name) {
 void report_function(struct compiler *compiler, const struct ast *node) {
     struct nearest nearest = nearest_start(node->name);
     char suggestion[SUGGEST_SIZE];
-    overload_offer(&nearest);
-    if (!nearest.best)
-        nearest.best = name_elsewhere(node->name);
+    const char *elsewhere = name_elsewhere(node->name);
+    if (elsewhere)
+        nearest.best = elsewhere;
+    else
+        overload_offer(&nearest);
     compiler_problem(compiler, node->name_offset, node->name_length, "unknown function \"%.*s\"%s",
         BYTES_ARGS(node->name), suggest_text(&nearest, "", "()", suggestion));
 }

@@ -324,14 +324,20 @@ static const struct wrong wrongs[] = {
     {"[msg.address].exists(a, a.divison == \"\")",
         {{26, 7, "gov.common.v1.StructuredAddress has no field divison; did you mean division?"}}},
     {"{\"a\": 1}.b == 1 && {1: 1}.b == 1", {{26, 1, "map(int, int) has no fields"}}},
-    {"codes(\"gb4761_to_housing\")", {{0, 5, "no function codes(string); there is codes(string, string)"}}},
+    {"codes(\"gb4761_to_housing\")",
+        {{0, 5,
+            "no function codes(string); there is codes(string, string), codes(string, string, timestamp)"}}},
     {"codes(\"gb4761_to_housing\", msg.relation, 1)",
-        {{0, 5, "no function codes(string, string, int); there is codes(string, string)"}}},
+        {{0, 5, "no function codes(string, string, int); there is codes(string, string, timestamp)"}}},
     {"dyn(1, 2)", {{0, 3, "no function dyn(int, int); there is dyn(value)"}}},
-    {"credit_code_valid(5)",
-        {{0, 17, "no function credit_code_valid(int); there is credit_code_valid(string)"}}},
-    {"division_within(msg.address.division)",
-        {{0, 15, "no function division_within(string); there is division_within(string, string)"}}},
+    {"credit_code_valid('x')",
+        {{0, 17, "unknown function \"credit_code_valid\"; did you mean credit_code()?"}}},
+    {"division_within('x', '33')",
+        {{0, 15, "unknown function \"division_within\"; did you mean division()?"}}},
+    {"max(1, 2)", {{0, 3, "unknown function \"max\"; did you mean math.greatest()?"}}},
+    {"division(msg.address.division).within(5)", {{31, 6,
+                                                     "no function division.within(int); there is "
+                                                     "division.within(division), division.within(string)"}}},
 };
 
 static void compare(const struct wrong *wrong, const struct cel_problems *problems) {

@@ -1,14 +1,21 @@
-// Hutong's own functions: code lists and maps, numbers with a check character, divisions.
+// codes() and in_codes(): the code lists and maps of conf/codes.
 #include "core/cel/functions.h"
-#include "core/codes/divisions.h"
-#include "core/codes/numbers.h"
+#include "core/codes/codes.h"
 
 #define SHOWN 40 // bytes of a code that a message shows
+
+// The time in the third argument, or that of the message. 1970 as a time of its own isn't "now".
+static int64_t time_of(
+    const struct node *node, const struct cel_activation *activation, const struct cel_value *args) {
+    if (node->count < 3)
+        return activation->time;
+    return args[2].time.seconds == CODES_CURRENT ? CODES_CURRENT + 1 : args[2].time.seconds;
+}
 
 FUNCTION(fn_codes) {
     struct bytes to;
     struct bytes code = args[1].bytes;
-    if (code_map_get(node->call.bound, code, activation->time, &to) == 0)
+    if (code_map_get(node->call.bound, code, time_of(node, activation, args), &to) == 0)
         value_set_bytes(out, CEL_STRING, to);
     else
         value_fail(activation, out, CEL_FAULT_UNMAPPED, "unmapped code \"%.*s\" in map %.*s",
@@ -16,23 +23,5 @@ FUNCTION(fn_codes) {
 }
 
 FUNCTION(fn_in_codes) {
-    value_set_bool(out, code_list_contains(node->call.bound, args[1].bytes, activation->time));
-}
-
-FUNCTION(fn_citizen_number_valid) {
-    (void)node;
-    (void)activation;
-    value_set_bool(out, citizen_number_valid(args[0].bytes));
-}
-
-FUNCTION(fn_credit_code_valid) {
-    (void)node;
-    (void)activation;
-    value_set_bool(out, credit_code_valid(args[0].bytes));
-}
-
-FUNCTION(fn_division_within) {
-    (void)node;
-    (void)activation;
-    value_set_bool(out, division_within(args[0].bytes, args[1].bytes));
+    value_set_bool(out, code_list_contains(node->call.bound, args[1].bytes, time_of(node, activation, args)));
 }

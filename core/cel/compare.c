@@ -1,4 +1,5 @@
 #include "core/cel/collections.h"
+#include "core/cel/types.h"
 
 #include <math.h>
 
@@ -165,7 +166,7 @@ void value_equal(struct cel_activation *activation, const struct cel_value *a, c
         equal_maps(activation, a->map, b->map, out);
     else if (a->kind == CEL_MESSAGE && b->kind == CEL_MESSAGE)
         equal_messages(activation, a, b, out);
-    else if (a->kind == CEL_TYPE && b->kind == CEL_TYPE)
+    else if (a->kind == b->kind && (a->kind == CEL_TYPE || kind_own(a->kind)))
         value_set_bool(out, bytes_equal(a->bytes, b->bytes));
     else if (a->kind == CEL_NULL && b->kind == CEL_NULL)
         value_set_bool(out, true);

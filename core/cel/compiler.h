@@ -26,6 +26,8 @@ struct cel_env {
     const struct codes *codes; // or NULL
     const char *container;     // "" for none
     const char *zones;         // the folder of the named time zones
+    uint8_t hash_key[CEL_HASH_KEY_SIZE];
+    bool hashes; // there is a key
     struct arena names;
     struct cel_variable *variables;
     size_t count;

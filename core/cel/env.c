@@ -41,11 +41,19 @@ struct cel_env *cel_env_new_inside(const struct cel_env *outer) {
     env->count = outer->count;
     env->signatures = outer->signatures;
     env->dynamic = outer->dynamic;
+    env->zones = outer->zones;
+    if (outer->hashes)
+        cel_env_set_hash_key(env, outer->hash_key);
     return env;
 }
 
 size_t cel_env_count(const struct cel_env *env) {
     return env->count;
+}
+
+void cel_env_set_hash_key(struct cel_env *env, const uint8_t key[CEL_HASH_KEY_SIZE]) {
+    memcpy(env->hash_key, key, CEL_HASH_KEY_SIZE);
+    env->hashes = true;
 }
 
 static int declare(struct cel_env *env, const char *name, struct cel_variable variable, size_t *index) {

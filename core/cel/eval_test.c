@@ -89,7 +89,7 @@ static void test_errors(void **state) {
         {"'a'.matches('(?=' + id)", "the pattern is wrong at its byte 1: RE2, whose patterns these are, has "
                                     "no look-around, conditions or "
                                     "recursion"},
-        {"codes('relation', '99')", "unmapped code \"99\" in map relation"},
+        {"codes('relation', id)", "unmapped code \"330106\" in map relation"},
         {"codes('relation', msg.renamed)", "unmapped code \"\" in map relation"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

@@ -130,6 +130,9 @@ static const struct overload overloads[] = {
     {"string", "y:s", fn_string},
     {"string", "t:s", fn_string},
     {"string", "r:s", fn_string},
+    {"string", "C:s", fn_string},
+    {"string", "U:s", fn_string},
+    {"string", "D:s", fn_string},
     {"bytes", "y:y", fn_same},
     {"bytes", "s:y", fn_bytes},
     {"bool", "b:b", fn_same},
@@ -168,10 +171,27 @@ static const struct overload overloads[] = {
     {"local_date", "ts:s", fn_local_date},
     {"local_time", "ts:s", fn_local_time},
     {"codes", "ss:s", fn_codes},
+    {"codes", "sst:s", fn_codes},
     {"in_codes", "ss:b", fn_in_codes},
-    {"citizen_number_valid", "s:b", fn_citizen_number_valid},
-    {"credit_code_valid", "s:b", fn_credit_code_valid},
-    {"division_within", "ss:b", fn_division_within},
+    {"in_codes", "sst:b", fn_in_codes},
+    {"citizen_number", "s:C", fn_citizen_number},
+    {"credit_code", "s:U", fn_credit_code},
+    {"division", "s:D", fn_division},
+    {"division", "C.:D", fn_citizen_number_division},
+    {"division", "U.:D", fn_credit_code_division},
+    {"valid", "C.:b", fn_citizen_number_valid},
+    {"valid", "U.:b", fn_credit_code_valid},
+    {"valid", "D.:b", fn_division_valid},
+    {"birth_date", "C.:s", fn_birth_date},
+    {"sex", "C.:s", fn_sex},
+    {"within", "D.D:b", fn_within},
+    {"within", "D.s:b", fn_within},
+    {"level", "D.:i", fn_level},
+    {"parent", "D.:D", fn_parent},
+    {"mask", "s:s", fn_mask},
+    {"mask", "sii:s", fn_mask_inside},
+    {"hash", "s:s", fn_hash},
+    {"hash", "ss:s", fn_hash},
     {NULL, NULL, NULL},
 };
 
@@ -229,8 +249,10 @@ static const struct {
 } letters[] = {{'b', CEL_BOOL, "bool"}, {'i', CEL_INT, "int"}, {'u', CEL_UINT, "uint"},
     {'d', CEL_DOUBLE, "double"}, {'s', CEL_STRING, "string"}, {'y', CEL_BYTES, "bytes"},
     {'t', CEL_TIMESTAMP, "timestamp"}, {'r', CEL_DURATION, "duration"}, {'T', CEL_TYPE, "type"},
-    {'l', CEL_LIST, "list"}, {'L', CEL_LIST, "list(string)"}, {'N', CEL_LIST, "list(number)"},
-    {'m', CEL_MAP, "map"}, {'n', CEL_INT, "number"}, {'*', CEL_DYN, "value"}};
+    {'C', CEL_CITIZEN_NUMBER, "citizen_number"}, {'U', CEL_CREDIT_CODE, "credit_code"},
+    {'D', CEL_DIVISION, "division"}, {'l', CEL_LIST, "list"}, {'L', CEL_LIST, "list(string)"},
+    {'N', CEL_LIST, "list(number)"}, {'m', CEL_MAP, "map"}, {'n', CEL_INT, "number"},
+    {'*', CEL_DYN, "value"}};
 
 bool letter_takes_kind(char letter, enum cel_kind kind) {
     if (letter == '*')

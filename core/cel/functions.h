@@ -7,6 +7,7 @@
 
 // `shape`: the receiver and ".", if it has one; a letter for each argument; ":" and the result:
 //   b bool  i int  u uint  d double  s string  y bytes  t timestamp  r duration  T type
+//   C citizen_number  U credit_code  D division
 //   n any number  l any list  L list(string)  N list of numbers  m any map  * anything
 // As a result also: 0 what the first argument is, e its element, j a number of the arguments' type, * dyn.
 struct overload {
@@ -141,6 +142,20 @@ FUNCTION(fn_local_time);
 
 FUNCTION(fn_codes);
 FUNCTION(fn_in_codes);
+
+FUNCTION(fn_citizen_number);
 FUNCTION(fn_citizen_number_valid);
+FUNCTION(fn_birth_date);
+FUNCTION(fn_sex);
+FUNCTION(fn_citizen_number_division);
+FUNCTION(fn_credit_code);
 FUNCTION(fn_credit_code_valid);
-FUNCTION(fn_division_within);
+FUNCTION(fn_credit_code_division);
+FUNCTION(fn_division);
+FUNCTION(fn_division_valid);
+FUNCTION(fn_within);
+FUNCTION(fn_level);
+FUNCTION(fn_parent);
+FUNCTION(fn_mask);
+FUNCTION(fn_mask_inside);
+FUNCTION(fn_hash);

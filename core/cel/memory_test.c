@@ -27,6 +27,10 @@ static const char *const sources[] = {
     "math.greatest(n, 1, 2u) == math.least([n, 3]) || base64.decode(id + 'ab').size() > 7 || (id + "
     "'%y').format([1]) == ''",
     "'%d'.format([id]) == '' || math.foo(1) == 2",
+    "mask(id, 1, 1) + hash(id) + hash(id, 'x') + "
+    "string(citizen_number('11010519491231002X').division().parent()) "
+    "+ citizen_number('11010519491231002X').birth_date() == codes('relation', '01', known.timestamp)",
+    "division('33010').level() > 1 || citizen_number(id).sex() == '1' || codes('relation', '99') == ''",
     "string(1.5) + string(known.duration) + string(true) == '' ? msg.names : {'a': id}",
 };
 

@@ -100,6 +100,7 @@ struct cel_activation {
     size_t memory;                  // that the blocks take
     size_t memory_limit;
     pcre2_match_data *match_data; // owned
+    struct digest *digest;        // of hash(); owned
 };
 
 // Memory until the reset, not zeroed; NULL with an error in `out`.

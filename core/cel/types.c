@@ -18,6 +18,9 @@ static const char *const kind_names[] = {[CEL_NULL] = "null",
     [CEL_MESSAGE] = "message",
     [CEL_ENUM] = "enum",
     [CEL_TYPE] = "type",
+    [CEL_CITIZEN_NUMBER] = "citizen_number",
+    [CEL_CREDIT_CODE] = "credit_code",
+    [CEL_DIVISION] = "division",
     [CEL_ERROR] = "error",
     [CEL_DYN] = "dyn",
     [CEL_PARAM] = "a type parameter",
@@ -34,7 +37,8 @@ static const struct cel_type basics[] = {BASIC(CEL_NULL), BASIC(CEL_BOOL), BASIC
     BASIC(CEL_DOUBLE), BASIC(CEL_STRING), BASIC(CEL_BYTES), BASIC(CEL_TIMESTAMP),
     BASIC(CEL_DURATION), [CEL_LIST] = {.kind = CEL_LIST, .element = &basics[CEL_DYN]},
     [CEL_MAP] = {.kind = CEL_MAP, .key = &basics[CEL_DYN], .element = &basics[CEL_DYN]}, BASIC(CEL_MESSAGE),
-    BASIC(CEL_ENUM), BASIC(CEL_TYPE), BASIC(CEL_ERROR), BASIC(CEL_DYN)};
+    BASIC(CEL_ENUM), BASIC(CEL_TYPE), BASIC(CEL_CITIZEN_NUMBER), BASIC(CEL_CREDIT_CODE), BASIC(CEL_DIVISION),
+    BASIC(CEL_ERROR), BASIC(CEL_DYN)};
 
 static const struct cel_type nullables[] = {NULLABLE(CEL_NULL), NULLABLE(CEL_BOOL), NULLABLE(CEL_INT),
     NULLABLE(CEL_UINT), NULLABLE(CEL_DOUBLE), NULLABLE(CEL_STRING), NULLABLE(CEL_BYTES),
@@ -155,6 +159,10 @@ bool type_unknown(const struct cel_type *type) {
 bool type_number(const struct cel_type *type) {
     return type->kind == CEL_INT || type->kind == CEL_UINT || type->kind == CEL_DOUBLE ||
            type->kind == CEL_ENUM;
+}
+
+bool kind_own(enum cel_kind kind) {
+    return kind == CEL_CITIZEN_NUMBER || kind == CEL_CREDIT_CODE || kind == CEL_DIVISION;
 }
 
 // Types are as deep as the expression or as the catalogue's, which both have a limit.

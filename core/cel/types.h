@@ -29,6 +29,7 @@ bool type_equal(const struct cel_type *a, const struct cel_type *b);
 // Whether values of both may be the same value.
 bool type_comparable(const struct cel_type *a, const struct cel_type *b);
 bool type_number(const struct cel_type *type);
+bool kind_own(enum cel_kind kind); // citizen_number and its like: a text with functions of its own
 // The type of what is either of both; NULL where there is none (or without memory).
 const struct cel_type *type_join(
     struct compiler *compiler, const struct cel_type *a, const struct cel_type *b);

@@ -150,6 +150,9 @@ static void divisions_lie_in_each_other(void **state) {
     assert_false(division_within(B("33010"), B("33")));
     assert_false(division_within(B("330106"), B("")));
     assert_false(division_within(B("33010X"), B("33")));
+    assert_true(division_within(B("330106002051"), B("330106000000")));
+    assert_true(division_within(B("330106000"), B("330106000000")));
+    assert_false(division_within(B("330106002051"), B("330106003000")));
 }
 
 static void divisions_follow_their_changes(void **state) {
@@ -195,8 +198,38 @@ static void no_memory_leaves_all_as_it_was(void **state) {
     }
 }
 
+static void test_division_levels(void **state) {
+    (void)state;
+    static const struct {
+        const char *code;
+        unsigned level;
+        const char *parent;
+    } table[] = {
+        {"33", 1, ""},
+        {"330000", 1, ""},
+        {"330000000000", 1, ""},
+        {"3301", 2, "33"},
+        {"330100", 2, "330000"},
+        {"330106", 3, "330100"},
+        {"330106000000", 3, "330100"},
+        {"330106002", 4, "330106"},
+        {"330106002000", 4, "330106"},
+        {"330106002051", 5, "330106002"},
+        {"33010", 0, ""},
+        {"33010X", 0, ""},
+        {"", 0, ""},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char parent[DIVISION_SIZE] = "";
+        size_t size = division_parent(B(table[i].code), parent);
+        assert_int_equal(division_level(B(table[i].code)), table[i].level);
+        assert_true(bytes_equal_string(bytes_of(parent, size), table[i].parent));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_division_levels),
         cmocka_unit_test(entries_hold_in_their_time),
         cmocka_unit_test(a_code_may_be_used_again_but_not_at_once),
         cmocka_unit_test(what_is_wrong_is_refused),

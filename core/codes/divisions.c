@@ -12,11 +12,30 @@ bool division_well_formed(struct bytes code) {
     return code.size == 2 || code.size == 4 || code.size == 6 || code.size == 9 || code.size == 12;
 }
 
-// The digits that matter: without the 00 for all of a province or city.
+// The digits that matter: without the zeros for all of a town, county, city or province.
 static struct bytes significant(struct bytes code) {
+    while (code.size > COUNTY_SIZE && memcmp(code.data + code.size - 3, "000", 3) == 0)
+        code.size -= 3;
     while (code.size > 2 && code.size <= COUNTY_SIZE && memcmp(code.data + code.size - 2, "00", 2) == 0)
         code.size -= 2;
     return code;
+}
+
+unsigned division_level(struct bytes code) {
+    size_t size = division_well_formed(code) ? significant(code).size : 0;
+    return size == 12 ? 5 : size == 9 ? 4 : (unsigned)size / 2;
+}
+
+size_t division_parent(struct bytes code, char out[DIVISION_SIZE]) {
+    unsigned level = division_level(code);
+    struct bytes head = significant(code);
+    if (level < 2)
+        return 0;
+    size_t kept = level > 3 ? head.size - 3 : head.size - 2;
+    size_t size = kept < COUNTY_SIZE && code.size >= COUNTY_SIZE ? COUNTY_SIZE : kept;
+    memset(out, '0', size);
+    memcpy(out, head.data, kept);
+    return size;
 }
 
 bool division_within(struct bytes code, struct bytes ancestor) {

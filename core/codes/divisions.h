@@ -1,12 +1,21 @@
 // Administrative divisions: codes of 2, 4, 6 digits (GB/T 2260), 9 (GB/T 10114), 12 (statistical division
-// code), each the beginning of those below it. A 6-digit code that ends in 00 or 0000 means the city or the
-// province.
+// code), each the beginning of those below it. Zeros at the end, as in 330000, 330100, 330106000000, mean all
+// of the province, city or county.
 #pragma once
 
 #include "core/codes/codes.h"
 
 // Only digits, in one of the five lengths.
 bool division_well_formed(struct bytes code);
+
+// 1 a province, 2 a city or prefecture, 3 a county or district, 4 a town or street, 5 a village or community;
+// 0 when not well formed.
+unsigned division_level(struct bytes code);
+
+// The division around it, into `out`; returns its size: 9 digits of a town, 6 above it (2 where `code` had
+// 4). 0 for a province and what is not well formed; `out` is then untouched.
+#define DIVISION_SIZE 12
+size_t division_parent(struct bytes code, char out[DIVISION_SIZE]);
 
 // Whether `code` is `ancestor` or lies in it: 330106002051 is within 330106, 330100, 330000, 33. False when
 // either is not well formed.

@@ -57,6 +57,18 @@ enum number_fault citizen_number_check(struct bytes number) {
     return c[NUMBER_SIZE - 1] == (uint8_t)check ? NUMBER_OK : NUMBER_CHECK;
 }
 
+void citizen_number_birth_date(struct bytes number, char out[NUMBER_DATE_SIZE]) {
+    const uint8_t *date = number.data + 6;
+    memcpy(out, date, 4);
+    out[4] = out[7] = '-';
+    memcpy(out + 5, date + 4, 2);
+    memcpy(out + 8, date + 6, 2);
+}
+
+bool citizen_number_male(struct bytes number) {
+    return (number.data[16] - '0') % 2 == 1;
+}
+
 static const char credit_alphabet[CREDIT_BASE + 1] = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 
 // -1 for a character outside the alphabet.

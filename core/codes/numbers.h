@@ -28,6 +28,11 @@ static inline bool credit_code_valid(struct bytes code) {
     return credit_code_check(code) == NUMBER_OK;
 }
 
+// Of a number that is right: its day of birth as YYYY-MM-DD, and whether it was given to a man.
+#define NUMBER_DATE_SIZE 10
+void citizen_number_birth_date(struct bytes number, char out[NUMBER_DATE_SIZE]);
+bool citizen_number_male(struct bytes number);
+
 // The 18th character for the first 17 (ISO 7064 MOD 11-2; base 31). '\0' when one of them can't be used.
 char citizen_number_check_character(const char first[17]);
 char credit_code_check_character(const char first[17]);

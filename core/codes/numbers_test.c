@@ -100,8 +100,18 @@ static void credit_codes_are_checked(void **state) {
     assert_int_equal(credit("91350100M000100Y44"), NUMBER_CHECK);
 }
 
+static void test_parts(void **state) {
+    (void)state;
+    char date[NUMBER_DATE_SIZE];
+    citizen_number_birth_date(bytes_of_string("11010519491231002X"), date);
+    assert_memory_equal(date, "1949-12-31", sizeof date);
+    assert_false(citizen_number_male(bytes_of_string("11010519491231002X")));
+    assert_true(citizen_number_male(bytes_of_string("440524188001010014")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(citizen_numbers_of_the_standard_are_valid),
         cmocka_unit_test(each_changed_character_is_refused),
         cmocka_unit_test(swapped_neighbours_are_refused),

@@ -2,6 +2,7 @@
 #include "core/crypto/digest.h"
 #include "core/crypto/keys.h"
 #include "core/crypto/random.h"
+#include "core/crypto/secret.h"
 #include "test/support/alloc_fail.h"
 
 #include <czmq.h>
@@ -32,6 +33,29 @@ static void digests_match_the_standards_vectors(void **state) {
     assert_digest(DIGEST_SM3, "abc", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
     assert_digest(DIGEST_SM3, "abcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcd",
         "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732");
+}
+
+static void assert_hmac(struct bytes key, const char *message, const char *hex) {
+    struct digest *digest = digest_new(DIGEST_SHA256);
+    uint8_t out[DIGEST_SIZE];
+    char got[2 * DIGEST_SIZE + 1];
+    assert_int_equal(digest_hmac(digest, key, bytes_of_string(message), out), 0);
+    digest_hex(out, got);
+    assert_string_equal(got, hex);
+    digest_destroy(&digest);
+}
+
+// RFC 4231, test cases 1 and 6; and nothing at all.
+static void hmac_matches_rfc_4231(void **state) {
+    (void)state;
+    uint8_t key[131];
+    memset(key, 0x0b, sizeof key);
+    assert_hmac(
+        bytes_of(key, 20), "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    memset(key, 0xaa, sizeof key);
+    assert_hmac(bytes_of(key, sizeof key), "Test Using Larger Than Block-Size Key - Hash Key First",
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    assert_hmac((struct bytes){0}, "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
 static void a_digest_in_pieces_is_the_same(void **state) {
@@ -245,10 +269,47 @@ static void bad_secret_files_are_refused_without_telling(void **state) {
     }
 }
 
+#define HEX "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+
+static void a_secret_is_64_digits_that_others_cannot_read(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        mode_t mode;
+        int code;
+        const char *says;
+    } cases[] = {
+        {HEX, 0640, -EACCES, "chmod 600"},
+        {HEX "0", 0600, -EINVAL, "64 hexadecimal digits"},
+        {HEX "\n\n", 0600, -EINVAL, "64 hexadecimal digits"},
+        {"", 0600, -EINVAL, "64 hexadecimal digits"},
+        {"00112233445566778899aabbccddeeff00112233445566778899aabbccddeefg", 0600, -EINVAL, "openssl rand"},
+    };
+    uint8_t out[SECRET_SIZE] = "untouched";
+    struct error error = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_file(path, cases[i].text, cases[i].mode);
+        assert_int_equal(secret_load(path, out, &error), cases[i].code);
+        assert_non_null(strstr(error.text, cases[i].says));
+        assert_null(strstr(error.text, "eeff"));
+        assert_string_equal((const char *)out, "untouched");
+    }
+    write_file(path, HEX "\n", 0600);
+    assert_int_equal(secret_load(path, out, &error), 0);
+    assert_int_equal(out[1], 0x11);
+    assert_int_equal(out[31], 0xff);
+    write_file(path, HEX, 0400);
+    assert_int_equal(secret_load(path, out, &error), 0);
+    unlink(path);
+    assert_int_equal(secret_load(path, out, &error), -ENOENT);
+    assert_int_equal(secret_load(folder, out, &error), -EISDIR);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_match_the_standards_vectors),
         cmocka_unit_test(a_digest_in_pieces_is_the_same),
+        cmocka_unit_test(hmac_matches_rfc_4231),
         cmocka_unit_test(digest_survives_no_memory),
         cmocka_unit_test(crc32c_matches_rfc_3720),
         cmocka_unit_test(crc32c_by_table_and_by_cpu_agree),
@@ -260,6 +321,8 @@ int main(void) {
             bad_key_files_are_refused_with_their_line, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(
             bad_secret_files_are_refused_without_telling, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(
+            a_secret_is_64_digits_that_others_cannot_read, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "core/crypto/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <errno.h>
@@ -63,6 +64,42 @@ int digest_once(enum digest_kind kind, struct bytes bytes, uint8_t out[DIGEST_SI
         return -ENOMEM;
     int rc = digest_parts(digest, &bytes, 1, out);
     digest_destroy(&digest);
+    return rc;
+}
+
+#define BLOCK_SIZE 64 // bytes that SHA-256 and SM3 work on at once
+
+// The key in one block, each byte changed by `pad`.
+static void add_key(struct digest *digest, const uint8_t key[BLOCK_SIZE], uint8_t pad) {
+    uint8_t block[BLOCK_SIZE];
+    for (size_t i = 0; i < BLOCK_SIZE; i++)
+        block[i] = key[i] ^ pad;
+    digest_add(digest, block, BLOCK_SIZE);
+    OPENSSL_cleanse(block, BLOCK_SIZE);
+}
+
+int digest_hmac(struct digest *digest, struct bytes key, struct bytes message, uint8_t out[DIGEST_SIZE]) {
+    uint8_t block[BLOCK_SIZE] = {0};
+    uint8_t inner[DIGEST_SIZE];
+    int rc = 0;
+    if (key.size > BLOCK_SIZE)
+        rc = digest_parts(digest, &key, 1, block);
+    else if (key.size > 0)
+        memcpy(block, key.data, key.size);
+    if (rc == 0) {
+        digest_begin(digest);
+        add_key(digest, block, 0x36);
+        digest_add(digest, message.data, message.size);
+        rc = digest_end(digest, inner);
+    }
+    if (rc == 0) {
+        digest_begin(digest);
+        add_key(digest, block, 0x5c);
+        digest_add(digest, inner, sizeof inner);
+        rc = digest_end(digest, out);
+    }
+    OPENSSL_cleanse(block, sizeof block);
+    OPENSSL_cleanse(inner, sizeof inner);
     return rc;
 }
 

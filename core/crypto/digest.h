@@ -26,5 +26,8 @@ int digest_parts(struct digest *digest, const struct bytes *parts, size_t count,
 // As digest_parts() of one, with a context of its own. 0, -ENOMEM, -EIO.
 int digest_once(enum digest_kind kind, struct bytes bytes, uint8_t out[DIGEST_SIZE]);
 
+// HMAC (RFC 2104, FIPS 198-1): a digest that only those who have the key can make. 0 or -EIO.
+int digest_hmac(struct digest *digest, struct bytes key, struct bytes message, uint8_t out[DIGEST_SIZE]);
+
 // 64 lower-case digits and a NUL.
 void digest_hex(const uint8_t digest[DIGEST_SIZE], char out[2 * DIGEST_SIZE + 1]);

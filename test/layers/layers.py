@@ -15,7 +15,7 @@ CORE = {
     "core/codes": {"core/base", "core/config"},
     "core/wire": {"core/base"},
     "core/crypto": {"core/base"},
-    "core/cel": {"core/base", "core/schema", "core/codes"},
+    "core/cel": {"core/base", "core/schema", "core/codes", "core/crypto"},
     "core/mapping": {"core/base", "core/config", "core/schema", "core/codes", "core/cel"},
     "core/journal": {"core/base", "core/crypto"},
 }
