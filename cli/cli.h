@@ -21,6 +21,7 @@ int command_keys(int argc, char **argv);
 int command_send(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_tail(int argc, char **argv);
+int command_test(int argc, char **argv);
 
 // "hutong COMMAND: …" on standard error; returns EXIT_WRONG.
 int cli_wrong(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -14,6 +14,7 @@ static const struct {
     {"send", "publish JSON as a system", command_send},
     {"status", "peers, queues and rates of a running broker", command_status},
     {"tail", "receive as a system, as JSON", command_tail},
+    {"test", "run the tests of the routes, routes/*.test.yaml", command_test},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

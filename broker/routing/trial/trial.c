@@ -229,6 +229,8 @@ static int match(struct trial *trial, const struct trial_message *message, struc
         message->now_us, &trial->result.matches, &trial->result.match_count, error);
     if (rc == MATCH_REFUSED)
         error_prefix(error, "INVALID: ");
+    if (rc == MATCH_TOO_LARGE)
+        error_prefix(error, "TOO_LARGE: ");
     if (rc == 0 && trial->rc)
         return error_no_memory(error);
     return rc;
@@ -247,7 +249,7 @@ int trial_run(struct trial *trial, const struct trial_message *message, const st
     int rc = admit(trial, message, error);
     rc = rc ? rc : match(trial, message, error);
     if (rc)
-        return rc;
+        return rc < 0 ? rc : MATCH_REFUSED;
     trial->result.routes = trial->told;
     for (size_t i = 0; i < trial->result.match_count; i++)
         trial->result.dead += trial->result.matches[i].dead_reason != 0;

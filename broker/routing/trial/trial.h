@@ -64,8 +64,9 @@ int trial_run(struct trial *trial, const struct trial_message *message, const st
     struct error *error);
 
 struct trial_options {
-    bool bytes;       // the delivered bytes too, as a hex dump
-    const char *only; // a route's name; NULL: all
+    bool bytes;          // the delivered bytes too, as a hex dump
+    const char *only;    // a route's name; NULL: all
+    const bool *matches; // by match: whether it is printed; NULL: all
 };
 
 // What explains it, for people. 0, -ENOMEM.

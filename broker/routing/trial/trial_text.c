@@ -176,6 +176,8 @@ static int print_route(
     rc = rc ? rc : print_why(print, told);
     for (size_t i = 0; rc == 0 && i < told->count; i++) {
         const struct match *match = &result->matches[told->first + i];
+        if (print->options->matches && !print->options->matches[told->first + i])
+            continue;
         rc = match->dead_reason ? print_dead(print, match) : print_delivery(print, match);
     }
     return rc;
