@@ -3,6 +3,7 @@
 
 #include "broker/policy/policy.h"
 #include "core/base/map.h"
+#include "core/crypto/secret.h"
 #include "core/schema/arena.h"
 
 struct system {
@@ -32,6 +33,8 @@ struct policy {
     struct map *by_id;         // struct policy_agreement
     struct report *report;     // only while loading
     bool no_memory;
+    bool strict; // what a tool may do without must be there
+    uint8_t hash_key[SECRET_SIZE];
 };
 
 // All these report what is wrong. Out of memory sets policy->no_memory.

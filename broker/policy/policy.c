@@ -41,6 +41,7 @@ void policy_destroy(struct policy **self) {
     config_folder_destroy(&policy->agencies);
     config_destroy(&policy->file);
     arena_destroy(&policy->arena);
+    explicit_bzero(policy->hash_key, sizeof policy->hash_key);
     free(policy);
     *self = NULL;
 }
@@ -71,6 +72,20 @@ static void load_catalogue(struct policy *policy, const struct config_node *root
     }
 }
 
+// A key that an admin's own machine lacks, or that only the broker may read, is no reason not to check there.
+static void load_hash_key(struct policy *policy, const struct config_node *root) {
+    struct error error;
+    const struct config_node *node = config_get(root, "hash_key_file");
+    if (!policy->settings.hash_key_file)
+        return;
+    int rc = secret_load(policy->settings.hash_key_file, policy->hash_key, &error);
+    if ((rc == -ENOENT || rc == -EACCES) && !policy->strict)
+        config_warning(node, policy->report,
+            "%s; hash() has a key of zeros here, and the broker can't start without it", error.text);
+    else if (rc != 0)
+        config_error(node, policy->report, "the key of hash() can't be loaded: %s", error.text);
+}
+
 static void load_all(struct policy *policy, const char *catalogue) {
     const struct config_node *root = config_root(policy->file);
     if (!root || root->kind != CONFIG_MAPPING) {
@@ -84,6 +99,7 @@ static void load_all(struct policy *policy, const char *catalogue) {
         policy->settings.catalogue = catalogue;
     if (policy->no_memory)
         return;
+    load_hash_key(policy, root);
     load_catalogue(policy, root);
     if (codes_load(policy->codes, policy->settings.codes, policy->report) == -ENOMEM)
         policy->no_memory = true;
@@ -91,8 +107,11 @@ static void load_all(struct policy *policy, const char *catalogue) {
     policy_load_agreements(policy);
 }
 
-struct policy *policy_load_for_check(const char *broker_yaml, const char *catalogue, struct report *report) {
+static struct policy *load(
+    const char *broker_yaml, const char *catalogue, bool strict, struct report *report) {
     struct policy *policy = policy_new(report);
+    if (policy)
+        policy->strict = strict;
     if (policy && (policy->file = config_load(broker_yaml, NULL, report)))
         load_all(policy, catalogue);
     bool no_memory = !policy || policy->no_memory;
@@ -106,9 +125,13 @@ struct policy *policy_load_for_check(const char *broker_yaml, const char *catalo
     return policy;
 }
 
+struct policy *policy_load_for_check(const char *broker_yaml, const char *catalogue, struct report *report) {
+    return load(broker_yaml, catalogue, false, report);
+}
+
 struct policy *policy_load(const char *broker_yaml, struct report *report) {
     size_t errors = report_errors(report);
-    struct policy *policy = policy_load_for_check(broker_yaml, NULL, report);
+    struct policy *policy = load(broker_yaml, NULL, true, report);
     if (report_errors(report) > errors)
         policy_destroy(&policy);
     return policy;
@@ -126,6 +149,10 @@ const struct catalogue *policy_catalogue(const struct policy *policy) {
 
 const struct codes *policy_codes(const struct policy *policy) {
     return policy->codes;
+}
+
+const uint8_t *policy_hash_key(const struct policy *policy) {
+    return policy->settings.hash_key_file ? policy->hash_key : NULL;
 }
 
 size_t policy_system_count(const struct policy *policy) {

@@ -13,6 +13,7 @@ struct policy_settings {
     const char *listen;         // "tcp://127.0.0.1:7400"
     bool curve;                 // on; off only where `listen` is loopback or ipc
     const char *key_file;       // the broker's CURVE certificate (secret)
+    const char *hash_key_file;  // the key of hash() in routes; NULL: none
     const char *journal;        // folder
     uint64_t segment_size;      // 64 MiB
     uint64_t journal_limit;     // bytes of all segments; 0: the disk
@@ -73,6 +74,9 @@ void policy_destroy(struct policy **self);
 const struct policy_settings *policy_settings(const struct policy *policy);
 const struct catalogue *policy_catalogue(const struct policy *policy);
 const struct codes *policy_codes(const struct policy *policy);
+// The key of hash(), 32 bytes; NULL: broker.yaml names none. Where its file can't be read, a policy that is
+// loaded for a check has zeros, and a warning.
+const uint8_t *policy_hash_key(const struct policy *policy);
 
 size_t policy_system_count(const struct policy *policy);
 const struct policy_system *policy_system_at(const struct policy *policy, size_t i);

@@ -385,8 +385,56 @@ static void without_memory_nothing_is_returned(void **state) {
     tree_remove(&tree);
 }
 
+#define HASH_KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+static struct policy *with_hash_key(const struct tree *tree, bool for_check, const char *expected) {
+    char path[128];
+    struct report *report = report_new(0);
+    snprintf(path, sizeof path, "%s/broker.yaml", tree->folder);
+    struct policy *policy = for_check ? policy_load_for_check(path, NULL, report) : policy_load(path, report);
+    if (!strstr(tree_printed(tree, report), expected) || (!*expected && report_size(report)))
+        fail_msg("%s\n  does not say %s", tree_printed(tree, report), expected);
+    report_destroy(&report);
+    return policy;
+}
+
+static void the_key_of_hash_is_read(void **state) {
+    (void)state;
+    struct tree tree;
+    char path[160];
+    static const uint8_t zeros[32];
+    tree_make(&tree);
+    struct policy *policy = with_hash_key(&tree, false, "");
+    assert_null(policy_hash_key(policy));
+    policy_destroy(&policy);
+
+    tree_write(&tree, "broker.yaml", TREE_BROKER "hash_key_file: keys/hash.key\n");
+    assert_null(with_hash_key(&tree, false,
+        "./broker.yaml:4:16: error: the key of hash() can't be loaded: ./keys/hash.key: No such file or "
+        "directory"));
+    policy = with_hash_key(
+        &tree, true, "warning: ./keys/hash.key: No such file or directory; hash() has a key of zeros here");
+    assert_memory_equal(policy_hash_key(policy), zeros, sizeof zeros);
+    policy_destroy(&policy);
+
+    tree_write(&tree, "keys/hash.key", HASH_KEY "\n");
+    snprintf(path, sizeof path, "%s/keys/hash.key", tree.folder);
+    assert_int_equal(chmod(path, 0644), 0);
+    policy = with_hash_key(
+        &tree, true, "error: the key of hash() can't be loaded: ./keys/hash.key: others may read");
+    policy_destroy(&policy);
+    assert_int_equal(chmod(path, 0600), 0);
+    policy = with_hash_key(&tree, false, "");
+    assert_int_equal(policy_hash_key(policy)[31], 0xff);
+    policy_destroy(&policy);
+    tree_write(&tree, "keys/hash.key", "secret");
+    assert_null(with_hash_key(&tree, false, "a secret is 64 hexadecimal digits"));
+    tree_remove(&tree);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_key_of_hash_is_read),
         cmocka_unit_test(the_shipped_configuration_loads),
         cmocka_unit_test(what_is_not_said_has_a_default),
         cmocka_unit_test(what_is_said_is_taken),

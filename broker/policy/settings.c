@@ -15,6 +15,7 @@ static const struct config_key root_keys[] = {
     {"listen", CONFIG_REQUIRED},
     {"curve", CONFIG_OPTIONAL},
     {"key_file", CONFIG_OPTIONAL},
+    {"hash_key_file", CONFIG_OPTIONAL},
     {"admin", CONFIG_OPTIONAL},
     {"catalogue", CONFIG_OPTIONAL},
     {"codes", CONFIG_OPTIONAL},
@@ -281,6 +282,10 @@ void policy_load_settings(struct policy *policy, const struct config_node *root)
     load_listen(policy, root);
     load_admin(policy, root);
     read_path(policy, root, "key_file", &settings->key_file);
+    if (!config_is_null(config_get(root, "hash_key_file"))) {
+        settings->hash_key_file = "";
+        read_path(policy, root, "hash_key_file", &settings->hash_key_file);
+    }
     read_path(policy, root, "catalogue", &settings->catalogue);
     read_path(policy, root, "codes", &settings->codes);
     read_path(policy, root, "agencies", &settings->agencies);

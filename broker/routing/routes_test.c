@@ -72,6 +72,26 @@ static void mistakes_in_routes(void **state) {
         "./routes/r.yaml:5:9: error: a route has 1 to 1000 destinations");
 }
 
+static void hash_needs_the_key_of_the_bus(void **state) {
+    (void)state;
+    struct tree tree;
+    char path[128];
+    static const char source[] = GOOD("    when: hash(msg.resident.citizen_number) != ''\n");
+    struct report *report = report_new(0);
+    only(source,
+        "./routes/r.yaml:5:11: error: hash() has no key here: in routes it is the file that hash_key_file in "
+        "broker.yaml names");
+    tree_make(&tree);
+    tree_write(&tree, "routes/r.yaml", source);
+    tree_write(&tree, "broker.yaml", TREE_BROKER "hash_key_file: keys/hash.key\n");
+    tree_write(&tree, "keys/hash.key", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n");
+    snprintf(path, sizeof path, "%s/keys/hash.key", tree.folder);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_string_equal(report_of(&tree, report), "");
+    report_destroy(&report);
+    tree_remove(&tree);
+}
+
 static void a_sender_must_have_the_right(void **state) {
     (void)state;
     struct tree tree;
@@ -317,6 +337,7 @@ static void without_memory_nothing_is_returned(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_routes_load),
+        cmocka_unit_test(hash_needs_the_key_of_the_bus),
         cmocka_unit_test(mistakes_in_routes),
         cmocka_unit_test(a_sender_must_have_the_right),
         cmocka_unit_test(mistakes_in_expressions_point_inside),

@@ -32,6 +32,8 @@ static int make_env(struct routes *routes, struct topic *topic) {
         cel_env_new(policy_catalogue(routes->policy), policy_codes(routes->policy), size ? package : NULL);
     if (!topic->paths || !topic->env)
         return -ENOMEM;
+    if (policy_hash_key(routes->policy))
+        cel_env_set_hash_key(topic->env, policy_hash_key(routes->policy));
     int rc = cel_env_declare_message(topic->env, "msg", topic->paths, &topic->variable);
     topic->variables = cel_env_count(topic->env);
     return rc;

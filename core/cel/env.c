@@ -22,6 +22,7 @@ void cel_env_destroy(struct cel_env **self) {
     struct cel_env *env = *self;
     if (!env)
         return;
+    explicit_bzero(env->hash_key, sizeof env->hash_key);
     free(env->variables);
     arena_destroy(&env->names);
     free(env);

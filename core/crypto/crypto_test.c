@@ -279,7 +279,7 @@ static void a_secret_is_64_digits_that_others_cannot_read(void **state) {
         int code;
         const char *says;
     } cases[] = {
-        {HEX, 0640, -EACCES, "chmod 600"},
+        {HEX, 0640, -EPERM, "chmod 600"},
         {HEX "0", 0600, -EINVAL, "64 hexadecimal digits"},
         {HEX "\n\n", 0600, -EINVAL, "64 hexadecimal digits"},
         {"", 0600, -EINVAL, "64 hexadecimal digits"},

@@ -16,7 +16,7 @@ static int read_text(int fd, const char *path, char text[TEXT_SIZE], size_t *siz
     if (n < 0)
         return error_set(error, -errno, "%s: %s", path, strerror(errno));
     if (st.st_mode & (S_IRWXG | S_IRWXO))
-        return error_set(error, -EACCES, "%s: others may read this secret; chmod 600 it", path);
+        return error_set(error, -EPERM, "%s: others may read this secret; chmod 600 it", path);
     *size = (size_t)n;
     return 0;
 }

@@ -6,5 +6,6 @@
 
 #define SECRET_SIZE 32
 
-// 0 or negative; the text says what is wrong, and never what stands in the file.
+// 0 or negative, such as -ENOENT, -EACCES, -EPERM where others may read it; the text says what is wrong, and
+// never what stands in the file.
 int secret_load(const char *path, uint8_t out[SECRET_SIZE], struct error *error);
