@@ -192,7 +192,7 @@ static int map_payload(
     const struct passage *passage, const struct route *route, const struct destination *destination) {
     struct matcher *matcher = passage->matcher;
     struct place *place = &matcher->places[matcher->count - 1];
-    struct error error = {0};
+    struct error error; // large, and set by what fails
     place->offset = matcher->output.size;
     int rc = mapping_run(destination->mapping, passage->activation, &matcher->output, &error);
     size_t size = matcher->output.size - place->offset;
@@ -270,7 +270,7 @@ static int find_subject(
 // The message, or the element that `item` holds, to each destination. `*failed` is set where that was told.
 static int pass_once(const struct passage *passage, const struct route *route, bool *failed) {
     struct subject subject;
-    struct error error = {0};
+    struct error error; // large, and set by what fails
     int rc = find_subject(passage, route, &subject, &error);
     *failed = rc == CEL_FAILED;
     if (*failed)
@@ -333,7 +333,7 @@ static int pass_route(struct passage *passage, const struct route *route) {
     const size_t first = passage->matcher->count;
     bool wanted = true;
     bool failed;
-    struct error error = {0};
+    struct error error; // large, and set by what fails
     int rc = route->when ? cel_eval_bool(route->when, passage->activation, &wanted, &error) : 0;
     if (rc == CEL_FAILED)
         return bury_all(passage, route, REASON_FILTER, "when", &error);

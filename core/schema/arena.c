@@ -3,7 +3,9 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-#define BLOCK_SIZE 16384u
+// Many arenas hold one small expression, so blocks start small.
+#define BLOCK_LEAST 512u
+#define BLOCK_MOST 16384u
 
 struct arena_block {
     struct arena_block *next;
@@ -11,8 +13,11 @@ struct arena_block {
 };
 
 static int add_block(struct arena *arena, size_t size) {
-    if (size < BLOCK_SIZE)
-        size = BLOCK_SIZE;
+    size_t usual = arena->size ? arena->size * 2 : BLOCK_LEAST;
+    if (usual > BLOCK_MOST)
+        usual = BLOCK_MOST;
+    if (size < usual)
+        size = usual;
     struct arena_block *block = calloc(1, sizeof *block + size);
     if (!block)
         return -1;
