@@ -33,7 +33,8 @@ void eval_local(const struct node *node, struct cel_activation *activation, stru
 // result.
 static inline void eval_logic(
     const struct node *node, struct cel_activation *activation, bool decisive, struct cel_value *out) {
-    struct cel_value error = {.kind = CEL_NULL};
+    struct cel_value error;
+    error.kind = CEL_NULL;
     for (size_t i = 0; i < node->count; i++) {
         node_run(node->args[i], activation, out);
         if (out->kind == CEL_BOOL && out->boolean == decisive)
@@ -236,7 +237,8 @@ static int start(
     return activation->locals ? 0 : -ENOMEM;
 }
 
-static int failed(struct cel_activation *activation, const struct cel_value *value, struct error *error) {
+__attribute__((cold)) static int failed(
+    struct cel_activation *activation, const struct cel_value *value, struct error *error) {
     activation->fault = activation->failure ? CEL_FAULT_MEMORY : value->error->fault;
     if (activation->failure)
         return error_no_memory(error);
@@ -259,12 +261,13 @@ int cel_eval_bool(
     struct cel_value value;
     if (start(program, activation, &value) == 0)
         node_run(program->root, activation, &value);
-    if (!activation->failure && value.kind != CEL_BOOL && value.kind != CEL_ERROR)
+    if (!activation->failure && value.kind == CEL_BOOL) {
+        *out = value.boolean;
+        return 0;
+    }
+    if (!activation->failure && value.kind != CEL_ERROR)
         value_no_overload(&value); // a dyn that is none
-    if (activation->failure || value.kind == CEL_ERROR)
-        return failed(activation, &value, error);
-    *out = value.boolean;
-    return 0;
+    return failed(activation, &value, error);
 }
 
 enum cel_fault cel_activation_fault(const struct cel_activation *activation) {

@@ -4,88 +4,87 @@
 #include "core/cel/time.h"
 #include "core/cel/types.h"
 
-static const struct scan *scan_of(
-    const struct node *node, struct cel_activation *activation, struct cel_value *out) {
-    size_t index = node->path.variable;
-    const struct scan *scan = index < activation->count ? activation->variables[index].scan : NULL;
-    if (!scan)
-        value_fail(activation, out, CEL_FAULT_UNSET, "the variable %s has no value",
-            activation->program->env->variables[index].name);
-    return scan;
+static void fail_unset(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
+    value_fail(activation, out, CEL_FAULT_UNSET, "the variable %s has no value",
+        activation->program->env->variables[node->path.variable].name);
 }
 
 #define PATH(name)                                                                                           \
     static void name(const struct node *node, struct cel_activation *activation, struct cel_value *out)
 #define PATH_START                                                                                           \
-    const struct scan *scan = scan_of(node, activation, out);                                                \
-    if (!scan)                                                                                               \
+    const struct view_value *view = path_view(node, activation);                                             \
+    if (!view) {                                                                                             \
+        fail_unset(node, activation, out);                                                                   \
         return;                                                                                              \
-    const struct view_value *view = scan_value(scan, node->path.slot)
+    }
+#define PATH_SCAN const struct scan *scan = activation->variables[node->path.variable].scan // the view's
 
 PATH(path_bool) {
-    PATH_START;
+    PATH_START
     value_set_bool(out, view->boolean);
 }
 
 PATH(path_int) {
-    PATH_START;
+    PATH_START
     value_set_int(out, view->i64);
 }
 
 PATH(path_uint) {
-    PATH_START;
+    PATH_START
     out->kind = CEL_UINT;
     out->u64 = view->u64;
 }
 
 PATH(path_double) {
-    PATH_START;
+    PATH_START
     out->kind = CEL_DOUBLE;
     out->f64 = view->f64;
 }
 
 PATH(path_string) {
-    PATH_START;
+    PATH_START
     value_set_bytes(out, CEL_STRING, view->bytes);
 }
 
 PATH(path_bytes) {
-    PATH_START;
+    PATH_START
     value_set_bytes(out, CEL_BYTES, view->bytes);
 }
 
 // In one piece; a message that came in several is put together.
 PATH(path_message) {
-    PATH_START;
+    PATH_START
+    PATH_SCAN;
     struct cel_value message = {
         .kind = CEL_MESSAGE, .message = {.type = node->path.field->message, .view = view, .scan = scan}};
     message_join(activation, &message, out);
 }
 
 static inline void read_time(const struct node *node, const struct scan *scan, struct cel_value *out) {
-    out->time.seconds = scan_value(scan, node->path.inner[0])->i64;
-    out->time.nanos = (int32_t)scan_value(scan, node->path.inner[1])->i64;
+    out->time.seconds = scan->values[node->path.inner[0]].i64;
+    out->time.nanos = (int32_t)scan->values[node->path.inner[1]].i64;
     time_check(out);
 }
 
 PATH(path_timestamp) {
-    const struct scan *scan = scan_of(node, activation, out);
-    if (!scan)
-        return;
+    PATH_START
+    PATH_SCAN;
+    (void)view;
     out->kind = CEL_TIMESTAMP;
     read_time(node, scan, out);
 }
 
 PATH(path_duration) {
-    const struct scan *scan = scan_of(node, activation, out);
-    if (!scan)
-        return;
+    PATH_START
+    PATH_SCAN;
+    (void)view;
     out->kind = CEL_DURATION;
     read_time(node, scan, out);
 }
 
 PATH(path_wrapper) {
-    PATH_START;
+    PATH_START
+    PATH_SCAN;
     if (view->present)
         field_value(&node->path.field->message->fields[0], scan_value(scan, node->path.inner[0]), out);
     else
@@ -93,12 +92,14 @@ PATH(path_wrapper) {
 }
 
 PATH(path_list) {
-    PATH_START;
+    PATH_START
+    PATH_SCAN;
     list_from_scan(activation, scan, node->path.field, view, out);
 }
 
 PATH(path_map) {
-    PATH_START;
+    PATH_START
+    PATH_SCAN;
     map_from_scan(activation, scan, node->path.field, view, out);
 }
 
@@ -136,13 +137,21 @@ node_eval path_eval(const struct schema_field *field) {
 }
 
 void eval_path_has(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
-    PATH_START;
+    PATH_START
     const struct schema_field *field = node->path.field;
     if (field->repeated)
         value_set_bool(out, view->occurrences > 0);
     else
         value_set_bool(
             out, field->presence ? view->present : view->present && !scalar_is_default(field, view));
+}
+
+bool path_is_plain(const struct node *node) {
+    static const node_eval plain[] = {path_bool, path_int, path_uint, path_double, path_string, path_bytes};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (node->eval == plain[i])
+            return true;
+    return false;
 }
 
 bool cel_program_absent(const struct cel_program *program, const struct cel_activation *activation) {

@@ -6,6 +6,7 @@
 #include "core/cel/ast.h"
 #include "core/cel/value.h"
 #include "core/schema/arena.h"
+#include "core/schema/scan.h"
 
 #include <pcre2.h>
 
@@ -153,8 +154,17 @@ void eval_list(const struct node *node, struct cel_activation *activation, struc
 void eval_map(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 void eval_macro(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 
+// What a path's node reads; NULL: its variable has no scan.
+static inline const struct view_value *path_view(
+    const struct node *node, const struct cel_activation *activation) {
+    size_t index = node->path.variable;
+    const struct scan *scan = index < activation->count ? activation->variables[index].scan : NULL;
+    return scan ? &scan->values[node->path.slot] : NULL;
+}
+
 // eval_path.c: the function that reads the path's kind of field, or tells whether it is there.
 node_eval path_eval(const struct schema_field *field);
+bool path_is_plain(const struct node *node); // a singular scalar field: its value is the view's
 void eval_path_has(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 
 // fast.c: puts a shorter evaluation into a call's node where there is one.
