@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void take_settings(struct broker *broker, const struct policy_settings *settings) {
+void broker_take_settings(struct broker *broker, const struct policy_settings *settings) {
     broker->session_limits = (struct session_limits){.credit_messages = settings->credit_messages,
         .credit_bytes = settings->credit_bytes,
         .message_bytes = settings->message_bytes,
@@ -22,30 +22,23 @@ static void take_settings(struct broker *broker, const struct policy_settings *s
     broker->batch_hard = settings->journal_batch_limit;
 }
 
-struct broker *broker_new(const struct policy *policy, const struct routes *routes) {
+struct broker *broker_new(const struct configuration *configuration) {
     struct broker *broker = calloc(1, sizeof *broker);
     if (!broker)
         return NULL;
-    broker->policy = policy;
-    broker->routes = routes;
+    broker->configuration = configuration;
+    broker->policy = configuration->policy;
+    broker->routes = configuration->routes;
+    broker->matcher = configuration->matcher;
     broker->next_record = 1;
     list_init(&broker->sessions);
-    take_settings(broker, policy_settings(policy));
-    broker->matcher = matcher_new(routes);
+    broker_take_settings(broker, policy_settings(broker->policy));
     broker->queues_by_name = map_new();
     broker->names = map_new();
-    broker->of_system = calloc(policy_system_count(policy) + 1, sizeof(struct queue *));
-    if (!broker->matcher || !broker->queues_by_name || !broker->names || !broker->of_system)
+    broker->of_system = calloc(policy_system_count(broker->policy) + 1, sizeof(struct queue *));
+    if (!broker->queues_by_name || !broker->names || !broker->of_system)
         broker_destroy(&broker);
     return broker;
-}
-
-static void destroy_names(struct map **names) {
-    size_t cursor = 0;
-    void *name;
-    while (*names && map_next(*names, &cursor, NULL, &name))
-        free(name);
-    map_destroy(names);
 }
 
 void broker_destroy(struct broker **self) {
@@ -64,12 +57,11 @@ void broker_destroy(struct broker **self) {
     free(broker->dead_of);
     free(broker->of_system);
     map_destroy(&broker->queues_by_name);
-    destroy_names(&broker->names);
+    registry_free_names(&broker->names);
     chunk_unref(&broker->load);
     buffer_destroy(&broker->scratch);
     free(broker->deliveries);
     free(broker->entries);
-    matcher_destroy(&broker->matcher);
     free(broker);
     *self = NULL;
 }
@@ -134,13 +126,27 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         return peers_keep(broker, update);
     case EVENT_BYE:
         return peers_say_bye(broker, update);
+    case EVENT_CONFIGURATION:
+        return activate_run(broker, event->activation, update);
+    case EVENT_CARRY:
+        return activate_carry(broker, update);
     }
     return -EINVAL;
 }
 
 bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_position) {
     const struct queue *found = registry_queue(broker, queue);
+    // Of the activations the one in force is kept, whatever its age.
+    if (found && found == broker->activations)
+        return last_position < broker->active.position;
     // Dead letters are kept as long as the retention says, and hold up nothing behind them.
     bool dead = found && strncmp(found->name, "dead:", 5) == 0;
     return dead || (found && found->settled_durable >= last_position);
+}
+
+void broker_active(const struct broker *broker, struct broker_active *out) {
+    *out = (struct broker_active){.number = broker->active.number,
+        .queue = broker->activations ? broker->activations->id : 0,
+        .position = broker->active.position,
+        .digest = broker->active.digest};
 }

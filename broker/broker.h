@@ -2,23 +2,31 @@
 // a simulation.
 #pragma once
 
+#include "broker/configuration/configuration.h"
 #include "broker/delivery/queue.h"
-#include "broker/policy/policy.h"
-#include "broker/routing/routing.h"
 #include "core/base/chunk.h"
 #include "core/journal/journal.h"
 
 struct broker;
 
 enum event_kind {
-    EVENT_FRAME,   // a peer sent something
-    EVENT_GONE,    // a peer can't be reached any more
-    EVENT_TURN,    // what was gathered is to be worked on: timers, intake, sending
-    EVENT_DURABLE, // the journal has everything up to `durable`
-    EVENT_RECORD,  // one record of a load that was asked for
-    EVENT_DRAIN,   // deliver nothing new and wait for what is in flight
-    EVENT_PAUSED,  // the journal has no room: nothing is read from peers, they are only kept
-    EVENT_BYE,     // end every session
+    EVENT_FRAME,         // a peer sent something
+    EVENT_GONE,          // a peer can't be reached any more
+    EVENT_TURN,          // what was gathered is to be worked on: timers, intake, sending
+    EVENT_DURABLE,       // the journal has everything up to `durable`
+    EVENT_RECORD,        // one record of a load that was asked for
+    EVENT_DRAIN,         // deliver nothing new and wait for what is in flight
+    EVENT_PAUSED,        // the journal has no room: nothing is read from peers, they are only kept
+    EVENT_BYE,           // end every session
+    EVENT_CONFIGURATION, // from the next message on this configuration is in force
+    EVENT_CARRY,         // write the active configuration's record again: the journal wants to let go of it
+};
+
+// A configuration takes over.
+struct activation {
+    const struct configuration *configuration; // borrowed until the next one took over
+    const char *who;
+    const char *why; // "" without one
 };
 
 struct event {
@@ -27,12 +35,14 @@ struct event {
     int64_t now_us;                      // since 1970
     uint64_t connection;                 // FRAME, GONE
     const struct policy_system *proved;  // FRAME: who owns the connection's key; NULL without CURVE
+    const char *key;                     // FRAME: that key, a text that lives for ever; NULL without CURVE
     struct bytes head;                   // FRAME
     struct chunk *body;                  // FRAME: borrowed, or NULL
     uint64_t durable;                    // DURABLE
     uint32_t queue;                      // RECORD
     uint64_t position;                   // RECORD
     const struct journal_record *record; // RECORD
+    const struct activation *activation; // CONFIGURATION
 };
 
 // A frame to be sent. The one who takes the update owns the buffers.
@@ -75,8 +85,8 @@ struct update {
     bool drained;         // after DRAIN: nothing is in flight any more
 };
 
-// Borrows policy and routes. Returns owned, or NULL without memory.
-struct broker *broker_new(const struct policy *policy, const struct routes *routes);
+// Borrows the configuration. Returns owned, or NULL without memory.
+struct broker *broker_new(const struct configuration *configuration);
 void broker_destroy(struct broker **self);
 
 // Recovery: journal_open() with this owner, then broker_start(), which makes the records that a start needs
@@ -85,11 +95,25 @@ struct journal_owner broker_journal_owner(struct broker *broker);
 int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record, int64_t now_us,
     struct update *update, struct error *error);
 
-// 0, or a negative errno: the process must end (what was acknowledged is in the journal).
+enum {
+    BROKER_NO_ROOM = 1,   // CONFIGURATION, CARRY: the batch is too full for the record; nothing was changed
+    BROKER_NO_MEMORY = 2, // CONFIGURATION: nothing was changed
+};
+// 0, one of the above, or a negative errno: the process must end (what was acknowledged is in the journal).
 int broker_step(struct broker *broker, const struct event *event, struct update *update);
 
 // For retention: whether all of a queue up to a position is settled.
 bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_position);
+
+// Activations of configurations are entries of this queue, at positions without gaps.
+#define BROKER_CONFIGURATIONS "config:routes"
+struct broker_active {
+    uint64_t number;       // 0: none yet
+    uint32_t queue;        // the id of BROKER_CONFIGURATIONS
+    uint64_t position;     // in it; 0: an older version wrote it
+    const uint8_t *digest; // DIGEST_SIZE
+};
+void broker_active(const struct broker *broker, struct broker_active *out);
 
 // What the broker looks like: peers, queues, counters. Returns owned, or NULL without memory.
 // docs/operations.md

@@ -1,11 +1,11 @@
 #include "broker/daemon.h"
 
+#include "broker/daemon_internal.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/crypto/keys.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -13,22 +13,21 @@
 #define PAUSE_MS 500     // between tries when the disk is full
 #define RETIRE_MS 600000 // between looks for segments past their time
 
-struct daemon {
-    const struct policy *policy;
-    struct broker *broker;
-    struct journal *journal;
-    struct journal_batch *batch;
-    struct router *router;
-    struct update update;
-    uint64_t retire_at_ms;
-    uint64_t drain_until_ms;
-    uint64_t denied_log_ms;
-    bool draining;
-    bool paused;
-    bool done;
-};
-
 #define DENIED_EVERY_MS 1000 // how often a denied key is logged; each is counted
+
+// A copy of the key that lives as long as the daemon: connections outlive configurations.
+static const char *keep_key(struct daemon *daemon, const char *public_key) {
+    struct bytes key = bytes_of_string(public_key);
+    char *kept = map_get(daemon->keys, key);
+    if (kept)
+        return kept;
+    kept = strdup(public_key);
+    if (kept && map_put(daemon->keys, key, kept) != 0) {
+        free(kept);
+        kept = NULL;
+    }
+    return kept; // without memory the peer is refused, and tries again
+}
 
 static const char *owner_of(void *context, const char *public_key) {
     struct daemon *daemon = context;
@@ -38,7 +37,7 @@ static const char *owner_of(void *context, const char *public_key) {
         daemon->denied_log_ms = now_ms + DENIED_EVERY_MS;
         log_event(LOG_WARNING, "peer.denied", "public_key=\"%s\" reason=\"no system owns it\"", public_key);
     }
-    return system ? system->address : NULL;
+    return system ? keep_key(daemon, public_key) : NULL;
 }
 
 static int open_router(struct daemon *daemon, struct error *error) {
@@ -90,7 +89,7 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
     return 0;
 }
 
-static int step(struct daemon *daemon, struct event event) {
+int daemon_step(struct daemon *daemon, struct event event) {
     event.now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
     event.now_us = clock_realtime_ns() / 1000;
     return broker_step(daemon->broker, &event, &daemon->update);
@@ -100,11 +99,14 @@ int daemon_new(const struct daemon_options *options, struct daemon **out, struct
     struct daemon *daemon = calloc(1, sizeof *daemon);
     if (!daemon)
         return error_no_memory(error);
-    daemon->policy = options->policy;
-    daemon->broker = broker_new(options->policy, options->routes);
+    daemon->configuration = options->configuration;
+    daemon->policy = options->configuration->policy;
+    daemon->keys = map_new();
+    daemon->broker = daemon->keys ? broker_new(options->configuration) : NULL;
     int rc = daemon->broker ? recover(daemon, options, error) : error_no_memory(error);
     if (rc == 0)
-        rc = step(daemon, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(daemon->journal)});
+        rc = daemon_step(
+            daemon, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(daemon->journal)});
     rc = rc ? rc : open_router(daemon, error);
     if (rc) {
         daemon_destroy(&daemon);
@@ -119,6 +121,12 @@ void daemon_destroy(struct daemon **self) {
     if (!daemon)
         return;
     router_destroy(&daemon->router);
+    size_t cursor = 0;
+    void *key;
+    while (daemon->keys && map_next(daemon->keys, &cursor, NULL, &key))
+        free(key);
+    map_destroy(&daemon->keys);
+    buffer_destroy(&daemon->request);
     journal_close(&daemon->journal);
     update_destroy(&daemon->update);
     journal_batch_destroy(&daemon->batch);
@@ -134,15 +142,16 @@ struct router *daemon_router(struct daemon *daemon) {
 static int take_frame(struct daemon *daemon, struct incoming *incoming) {
     int rc = 0;
     if (incoming->gone)
-        rc = step(daemon, (struct event){.kind = EVENT_GONE, .connection = incoming->gone});
+        rc = daemon_step(daemon, (struct event){.kind = EVENT_GONE, .connection = incoming->gone});
     if (rc == 0) {
         const struct policy_system *proved =
-            incoming->owner ? policy_system_named(daemon->policy, bytes_of_string(incoming->owner)) : NULL;
-        rc = step(daemon, (struct event){.kind = EVENT_FRAME,
-                              .connection = incoming->connection,
-                              .proved = proved,
-                              .head = incoming->malformed ? bytes_of(NULL, 0) : incoming->head,
-                              .body = incoming->body});
+            incoming->owner ? policy_system_by_key(daemon->policy, incoming->owner) : NULL;
+        rc = daemon_step(daemon, (struct event){.kind = EVENT_FRAME,
+                                     .connection = incoming->connection,
+                                     .proved = proved,
+                                     .key = incoming->owner,
+                                     .head = incoming->malformed ? bytes_of(NULL, 0) : incoming->head,
+                                     .body = incoming->body});
     }
     chunk_unref(&incoming->body);
     return rc;
@@ -183,7 +192,8 @@ static int commit(struct daemon *daemon, struct error *error) {
     if (rc)
         return rc < 0 ? rc : -EIO;
     pause_intake(daemon, false, "there is room again");
-    return step(daemon, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(daemon->journal)});
+    return daemon_step(
+        daemon, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(daemon->journal)});
 }
 
 struct visit {
@@ -195,7 +205,7 @@ struct visit {
 static int visit_record(void *context, const struct journal_record *record, uint64_t position) {
     struct visit *visit = context;
     visit->count++;
-    return step(visit->daemon,
+    return daemon_step(visit->daemon,
         (struct event){.kind = EVENT_RECORD, .queue = visit->queue, .position = position, .record = record});
 }
 
@@ -225,7 +235,7 @@ static int transmit(struct daemon *daemon) {
         if (frame->head.size)
             rc = router_send(daemon->router, connection, &frame->head, frame->has_body ? &frame->body : NULL);
         if (rc == ROUTER_GONE) {
-            rc = step(daemon, (struct event){.kind = EVENT_GONE, .connection = connection});
+            rc = daemon_step(daemon, (struct event){.kind = EVENT_GONE, .connection = connection});
             last = daemon->update.more = true; // a stand-by may have taken over
         }
         if (last)
@@ -251,8 +261,9 @@ static void log_notices(struct daemon *daemon) {
 static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error);
 
 static int turn(struct daemon *daemon, struct error *error) {
-    int rc = step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : EVENT_TURN});
+    int rc = daemon_step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : EVENT_TURN});
     rc = rc ? rc : commit(daemon, error);
+    rc = rc ? rc : control_committed(daemon);
     rc = rc || daemon->paused ? rc : load(daemon, error);
     rc = rc ? rc : transmit(daemon);
     log_notices(daemon);
@@ -260,60 +271,32 @@ static int turn(struct daemon *daemon, struct error *error) {
 }
 
 static bool queue_is_settled(void *context, uint32_t queue, uint64_t last_position) {
-    return broker_settled(context, queue, last_position);
+    struct daemon *daemon = context;
+    struct broker_active active;
+    broker_active(daemon->broker, &active);
+    bool settled = broker_settled(daemon->broker, queue, last_position);
+    daemon->carry |= !settled && queue == active.queue;
+    return settled;
 }
 
 static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
-    if (now_ms < daemon->retire_at_ms)
+    if (now_ms < daemon->retire_at_ms || daemon->paused)
         return 0;
     daemon->retire_at_ms = now_ms + RETIRE_MS;
-    struct journal_settled settled = {.context = daemon->broker, .settled = queue_is_settled};
+    daemon->carry = false;
+    struct journal_settled settled = {.context = daemon, .settled = queue_is_settled};
     int64_t keep = clock_realtime_ns() - (int64_t)policy_settings(daemon->policy)->retention_us * 1000;
     size_t retired = 0;
     int rc = journal_retire(daemon->journal, keep, &settled, &retired, error);
     if (retired)
         log_event(LOG_INFO, "journal.retired", "segments=%zu", retired);
+    if (rc >= 0 && daemon->carry) {
+        // What is in force stays provable: its record is written again, then the old one may go.
+        daemon->retire_at_ms = now_ms;
+        daemon->update.more = true;
+        rc = daemon_step(daemon, (struct event){.kind = EVENT_CARRY});
+    }
     return rc < 0 ? rc : 0;
-}
-
-static json_t *describe(struct daemon *daemon) {
-    struct journal_status journal;
-    struct router_counters net;
-    journal_status(daemon->journal, &journal);
-    router_counters(daemon->router, &net);
-    json_t *status = broker_describe(daemon->broker);
-    if (!status)
-        return NULL;
-    json_object_set_new(status, "listen", json_string(router_endpoint(daemon->router)));
-    json_object_set_new(status, "state",
-        json_string(daemon->paused     ? "disk_full"
-                    : daemon->draining ? "draining"
-                                       : "running"));
-    json_object_set_new(status, "journal",
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "segments", (json_int_t)journal.segments, "bytes",
-            (json_int_t)journal.bytes, "first", (json_int_t)journal.first, "last", (json_int_t)journal.last,
-            "written_bytes", (json_int_t)journal.appended_bytes, "payload_bytes",
-            (json_int_t)journal.payload_bytes, "syncs", (json_int_t)journal.syncs));
-    json_object_set_new(status, "net",
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "authenticated", (json_int_t)net.authenticated,
-            "denied_keys", (json_int_t)net.denied, "bad_handshakes", (json_int_t)net.bad_handshakes,
-            "received_frames", (json_int_t)net.received_frames, "sent_frames", (json_int_t)net.sent_frames,
-            "received_bytes", (json_int_t)net.received_bytes, "sent_bytes", (json_int_t)net.sent_bytes));
-    return status;
-}
-
-static int answer_control(struct daemon *daemon) {
-    char request[64];
-    int rc = router_control_receive(daemon->router, request, sizeof request);
-    if (rc)
-        return rc == ROUTER_EMPTY ? 0 : rc;
-    json_t *answer =
-        strcmp(request, "status") == 0 ? describe(daemon) : json_pack("{s:s}", "error", "unknown request");
-    char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
-    rc = router_control_answer(daemon->router, bytes_of_string(text ? text : "{}"));
-    free(text);
-    json_decref(answer);
-    return rc;
 }
 
 static void start_draining(struct daemon *daemon, uint64_t now_ms) {
@@ -339,7 +322,7 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd) {
     int rc = router_wait(
         daemon->router, wait, daemon->draining ? -1 : stop_fd, !daemon->paused, &readable, &control);
     if (rc == 0 && control)
-        rc = answer_control(daemon);
+        rc = control_answer(daemon);
     if (rc == 0 && readable)
         rc = receive_frames(daemon);
     return rc;
@@ -350,7 +333,7 @@ static int say_bye(struct daemon *daemon) {
     log_event(LOG_INFO, "broker.bye", "drained=%s", daemon->update.drained ? "yes" : "no");
     daemon->done = true;
     update_clear(&daemon->update);
-    int rc = step(daemon, (struct event){.kind = EVENT_BYE});
+    int rc = daemon_step(daemon, (struct event){.kind = EVENT_BYE});
     return rc ? rc : transmit(daemon);
 }
 
@@ -360,7 +343,7 @@ static int check_stop(struct daemon *daemon, int stop_fd) {
     if (!daemon->draining && poll(&stop, 1, 0) == 1) {
         start_draining(daemon, now_ms);
         daemon->update.more = true;
-        return step(daemon, (struct event){.kind = EVENT_DRAIN});
+        return daemon_step(daemon, (struct event){.kind = EVENT_DRAIN});
     }
     if (daemon->draining && (daemon->update.drained || now_ms >= daemon->drain_until_ms))
         return say_bye(daemon);

@@ -10,6 +10,7 @@ struct broker_counters {
 };
 
 struct broker {
+    const struct configuration *configuration; // policy, routes and matcher are its
     const struct policy *policy;
     const struct routes *routes;
     struct matcher *matcher;
@@ -49,8 +50,15 @@ struct broker {
     size_t delivery_capacity;
     struct journal_entry *entries;
 
-    uint8_t active_digest[32];
-    bool has_active;
+    struct {
+        uint8_t digest[DIGEST_SIZE];
+        uint64_t number;   // 0: none
+        uint64_t position; // of its record in BROKER_CONFIGURATIONS
+        int64_t time_us;
+        char who[129];
+        char why[257];
+    } active;
+    struct queue *activations; // BROKER_CONFIGURATIONS
     struct broker_counters counters;
 };
 
@@ -68,6 +76,8 @@ int peers_end(struct broker *broker, struct session *session, struct update *upd
 int peers_gone(struct broker *broker, uint64_t connection, const char *why, struct update *update);
 int peers_tick(struct broker *broker, struct update *update);
 int peers_keep(struct broker *broker, struct update *update); // heartbeats, and nobody is taken for gone
+// Sessions go on as systems of this policy; those that it doesn't know are ended.
+int peers_move(struct broker *broker, const struct policy *policy, struct update *update);
 int peers_say_bye(struct broker *broker, struct update *update);
 
 // intake.c: publishing
@@ -85,6 +95,20 @@ struct queue *registry_add_queue(struct broker *broker, uint32_t id, const char 
 struct queue *registry_dead_queue(struct broker *broker, const struct queue *queue);
 const char *registry_name(struct broker *broker, struct bytes name); // interned, or NULL
 int registry_start(struct broker *broker, struct update *update, struct error *error);
+// Makes the queues of all systems of the policy, and of their dead letters. `of_system` gets the systems'
+// queues, by index. 0, JOURNAL_BATCH_FULL, negative.
+int registry_queues(struct broker *broker, const struct policy *policy, struct queue **of_system,
+    struct update *update, struct error *error);
+void registry_free_names(struct map **names); // of route names
+
+// activate.c: one configuration gives way to the next
+int activate_run(struct broker *broker, const struct activation *activation, struct update *update);
+int activate_carry(struct broker *broker, struct update *update);
+// The record that says so. 0, JOURNAL_BATCH_FULL, negative.
+int activate_record(struct broker *broker, const struct activation *activation, struct update *update);
+
+// broker.c
+void broker_take_settings(struct broker *broker, const struct policy_settings *settings);
 
 // Adds a packed record and counts it. 0, JOURNAL_BATCH_FULL, negative.
 int broker_record(struct broker *broker, struct update *update, Hutong__Bus__V1__RecordKind kind,

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#define KEY_LEFT "the key of this connection belongs to its system no more"
+
 static int send_error(uint64_t connection, wire_reason reason, const char *text, struct update *update) {
     Hutong__Bus__V1__Error problem = HUTONG__BUS__V1__ERROR__INIT;
     problem.reason = reason;
@@ -162,6 +164,7 @@ static int on_hello(struct broker *broker, struct session *session, const Hutong
     if (rc == JOURNAL_BATCH_FULL)
         return peers_end(
             broker, session, update, HUTONG__BUS__V1__REASON__REASON_INTERNAL, "the broker is busy");
+    session->key = event->key;
     if (session->publisher)
         session->publisher->users++;
     rc = rc ? rc : supersede(broker, session, update);
@@ -221,6 +224,40 @@ static struct session *session_of(struct broker *broker, uint64_t connection) {
     return session;
 }
 
+static int refuse_key(struct broker *broker, uint64_t connection, struct update *update) {
+    struct session *session = number_map_get(&broker->by_connection, connection);
+    if (session)
+        return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_IDENTITY, KEY_LEFT);
+    broker->counters.errors++;
+    return send_error(connection, HUTONG__BUS__V1__REASON__REASON_IDENTITY, KEY_LEFT, update);
+}
+
+// Whom the session's proof stands for now.
+static const struct policy_system *owner_of(const struct session *session, const struct policy *policy) {
+    const char *address = session->system->address;
+    const struct policy_system *system = session->key ? policy_system_by_key(policy, session->key)
+                                                      : policy_system_named(policy, bytes_of_string(address));
+    return system && strcmp(system->address, address) == 0 ? system : NULL;
+}
+
+int peers_move(struct broker *broker, const struct policy *policy, struct update *update) {
+    struct list *next;
+    for (struct list *node = broker->sessions.next; node != &broker->sessions; node = next) {
+        next = node->next;
+        struct session *session = LIST_ITEM(node, struct session, link);
+        const struct policy_system *system = session->open ? owner_of(session, policy) : NULL;
+        if (system)
+            session->system = system;
+        if (system || !session->open)
+            continue;
+        int rc = peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_IDENTITY,
+            session->key ? KEY_LEFT : "this system left the configuration");
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 int peers_frame(struct broker *broker, const struct event *event, struct update *update) {
     bool known = number_map_get(&broker->by_connection, event->connection) != NULL;
     if (!known && broker->session_count >= broker->connections)
@@ -229,6 +266,8 @@ int peers_frame(struct broker *broker, const struct event *event, struct update 
     if (!known && broker->draining)
         return send_error(event->connection, HUTONG__BUS__V1__REASON__REASON_SHUTTING_DOWN,
             "the broker shuts down", update);
+    if (event->key && !event->proved) // the connection is older than the configuration
+        return refuse_key(broker, event->connection, update);
     struct session *session = session_of(broker, event->connection);
     if (!session)
         return -ENOMEM;

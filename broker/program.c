@@ -1,6 +1,7 @@
 #include "broker/main.h"
 
 #include "broker/admin/admin.h"
+#include "broker/loader.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
 
@@ -13,18 +14,19 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static const char usage[] =
-    "Usage: hutong-broker -c FILE [--check]\n"
-    "The broker of the Hutong message bus.\n"
-    "\n"
-    "  -c, --config FILE  conf/broker.yaml; everything else is found from there\n"
-    "      --check        check all of the configuration and end\n"
-    "  -h, --help         this text\n"
-    "      --version      the version\n"
-    "\n"
-    "SIGTERM and SIGINT drain and end it. It logs to standard error, one line an event.\n"
-    "Exit status: 0 ended as asked; 1 failed; 2 wrong usage or configuration.\n"
-    "See also: hutong-broker(8), hutong(1), docs/operations.md\n";
+static const char usage[] = "Usage: hutong-broker -c FILE [--check]\n"
+                            "The broker of the Hutong message bus.\n"
+                            "\n"
+                            "  -c, --config FILE  conf/broker.yaml; everything else is found from there\n"
+                            "      --check        check all of the configuration and end\n"
+                            "  -h, --help         this text\n"
+                            "      --version      the version\n"
+                            "\n"
+                            "SIGTERM and SIGINT drain and end it; SIGHUP checks the configuration anew, and "
+                            "if it is right, changes to\n"
+                            "it without a pause. It logs to standard error, one line an event.\n"
+                            "Exit status: 0 ended as asked; 1 failed; 2 wrong usage or configuration.\n"
+                            "See also: hutong-broker(8), hutong(1), docs/operations.md\n";
 
 struct arguments {
     const char *config;
@@ -71,65 +73,120 @@ static void print_report(const struct report *report) {
     buffer_destroy(&text);
 }
 
-// A signal is read as a file, so that the loop sees it at a point of its choosing.
-static int stop_signals(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return -errno;
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+// A signal is read as a file, so that a loop sees it at a point of its choosing.
+static int signal_file(const sigset_t *set) {
+    int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd < 0 ? -errno : fd;
 }
 
-static int ask_core(void *context, const char *request, struct buffer *answer) {
-    return control_ask(context, request, answer, 5000);
+// Before any thread is started: all of them leave these signals to the files.
+static int open_signals(int *stop_fd, int *reload_fd) {
+    sigset_t stop;
+    sigset_t reload;
+    sigemptyset(&stop);
+    sigemptyset(&reload);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&reload, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &stop, NULL) != 0 || sigprocmask(SIG_BLOCK, &reload, NULL) != 0)
+        return -errno;
+    *stop_fd = signal_file(&stop);
+    *reload_fd = signal_file(&reload);
+    return *stop_fd < 0 ? *stop_fd : *reload_fd < 0 ? *reload_fd : 0;
 }
 
-static int serve(struct daemon *daemon, const struct policy *policy, const struct routes *routes, int stop_fd,
-    struct error *error) {
-    const struct policy_settings *settings = policy_settings(policy);
-    struct control *control = NULL;
-    struct admin *admin = NULL;
-    int rc = 0;
-    if (settings->admin) {
-        control = control_new(daemon_router(daemon));
-        struct admin_options options = {.address = settings->admin, .ask = ask_core, .context = control};
-        rc = control ? admin_start(&options, &admin, error) : error_no_memory(error);
-    }
-    if (rc == 0) {
-        log_event(LOG_INFO, "broker.ready", "listen=%s curve=%s systems=%zu routes=%zu pid=%d",
-            router_endpoint(daemon_router(daemon)), settings->curve ? "on" : "off",
-            policy_system_count(policy), routes_count(routes), (int)getpid());
-        memory_settle();
-        rc = daemon_run(daemon, stop_fd, error);
-    }
-    admin_stop(&admin);
+// ---- The admin's threads ask the core and the loader. ----
+
+#define CORE_MS 5000
+
+static int ask(
+    struct router *router, const char *mailbox, struct bytes request, int timeout_ms, struct buffer *answer) {
+    struct control *control = control_new(router, mailbox);
+    int rc = control ? control_ask(control, request, answer, timeout_ms) : -ENOMEM;
     control_destroy(&control);
     return rc;
 }
 
-static int run(
-    const struct policy *policy, const struct routes *routes, const struct daemon_options *options) {
-    struct error error = {0};
+static int ask_core(void *context, const char *request, struct buffer *answer) {
+    return ask(context, MAILBOX_CORE, bytes_of_string(request), CORE_MS, answer);
+}
+
+static int ask_loader(void *context, struct bytes request, struct buffer *answer) {
+    return ask(context, LOADER_MAILBOX, request, -1, answer);
+}
+
+static int serve(
+    struct daemon *daemon, const struct configuration *configuration, int stop_fd, struct error *error) {
+    const struct policy_settings *settings = policy_settings(configuration->policy);
+    struct router *router = daemon_router(daemon);
+    struct admin *admin = NULL;
+    int rc = 0;
+    if (settings->admin) {
+        struct admin_options options = {
+            .address = settings->admin, .ask = ask_core, .command = ask_loader, .context = router};
+        rc = admin_start(&options, &admin, error);
+    }
+    if (rc == 0) {
+        log_event(LOG_INFO, "broker.ready", "listen=%s curve=%s systems=%zu routes=%zu pid=%d",
+            router_endpoint(router), settings->curve ? "on" : "off",
+            policy_system_count(configuration->policy), routes_count(configuration->routes), (int)getpid());
+        memory_settle();
+        rc = daemon_run(daemon, stop_fd, error);
+    }
+    router_close_mailboxes(router); // so that no thread waits for an answer that will not come
+    admin_stop(&admin);
+    return rc;
+}
+
+// Takes the configuration.
+static int run_daemon(const char *broker_yaml, struct configuration *configuration,
+    const struct daemon_options *options, int stop_fd, int reload_fd, struct error *error) {
     struct daemon *daemon = NULL;
+    struct loader *loader = NULL;
+    int rc = daemon_new(options, &daemon, error);
+    if (rc == 0) {
+        struct loader_options loading = {.broker_yaml = broker_yaml,
+            .configuration = configuration,
+            .router = daemon_router(daemon),
+            .reload_fd = reload_fd};
+        rc = loader_start(&loading, &loader, error);
+    }
+    rc = rc ? rc : serve(daemon, configuration, stop_fd, error);
+    if (loader)
+        configuration = loader_stop(&loader);
+    daemon_destroy(&daemon);
+    configuration_destroy(&configuration);
+    return rc;
+}
+
+// Takes the configuration. The exit status.
+static int run(const char *broker_yaml, struct configuration *configuration,
+    int (*open_journal)(const struct journal_options *options, const struct journal_owner *owner,
+        struct journal **out, struct error *error)) {
+    struct daemon_options options = {.configuration = configuration, .open_journal = open_journal};
+    struct error error = {0};
     enum log_level level = LOG_INFO;
-    log_level_parse(policy_settings(policy)->log_level, &level);
+    int stop_fd = -1;
+    int reload_fd = -1;
+    log_level_parse(policy_settings(configuration->policy)->log_level, &level);
     log_set_level(level);
-    int stop_fd = stop_signals();
-    int rc = stop_fd < 0 ? error_set(&error, stop_fd, "signals: %s", strerror(-stop_fd)) : 0;
-    rc = rc ? rc : daemon_new(options, &daemon, &error);
-    rc = rc ? rc : serve(daemon, policy, routes, stop_fd, &error);
+    int rc = open_signals(&stop_fd, &reload_fd);
+    if (rc) {
+        error_set(&error, rc, "signals: %s", strerror(-rc));
+        configuration_destroy(&configuration);
+    } else {
+        rc = run_daemon(broker_yaml, configuration, &options, stop_fd, reload_fd, &error);
+    }
     char quoted[ERROR_TEXT_SIZE];
     if (rc)
         log_event(LOG_ERROR, "broker.failed", "reason=%s", log_quote(error.text, quoted, sizeof quoted));
     else
         log_event(LOG_INFO, "broker.stopped", "pid=%d", (int)getpid());
-    daemon_destroy(&daemon);
     if (stop_fd >= 0)
         close(stop_fd);
+    if (reload_fd >= 0)
+        close(reload_fd);
     return rc ? 1 : 0;
 }
 
@@ -142,23 +199,19 @@ int broker_main(int argc, char **argv,
         return rc;
     mallopt(M_ARENA_MAX, 2); // few threads allocate: more arenas only cost memory
     struct report *report = report_new(0);
-    struct policy *policy = report ? policy_load(arguments.config, report) : NULL;
-    struct routes *routes = policy ? routes_load(policy, policy_settings(policy)->routes, report) : NULL;
+    struct configuration *configuration = report ? configuration_load(arguments.config, NULL, report) : NULL;
     if (report)
         print_report(report);
-    if (!routes) {
+    if (!configuration) {
         fprintf(stderr, "hutong-broker: the configuration has %zu errors; nothing was started\n",
             report ? report_errors(report) : 0);
         rc = 2;
     }
     report_destroy(&report);
-    if (rc == 0 && arguments.check)
-        printf("%s: %zu systems, %zu routes, no errors\n", arguments.config, policy_system_count(policy),
-            routes_count(routes));
-    else if (rc == 0)
-        rc = run(policy, routes,
-            &(struct daemon_options){.policy = policy, .routes = routes, .open_journal = open_journal});
-    routes_destroy(&routes);
-    policy_destroy(&policy);
-    return rc;
+    if (rc == 0 && arguments.check) {
+        printf("%s: %zu systems, %zu routes, no errors\n", arguments.config,
+            policy_system_count(configuration->policy), routes_count(configuration->routes));
+        configuration_destroy(&configuration);
+    }
+    return rc || arguments.check ? rc : run(arguments.config, configuration, open_journal);
 }

@@ -2,6 +2,7 @@
 #include "broker/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static int damaged(struct error *error, const char *what) {
@@ -35,11 +36,35 @@ static int restore_publisher(struct broker *broker, const Hutong__Bus__V1__Publi
     return rc;
 }
 
-static void remember_active(struct broker *broker, const Hutong__Bus__V1__ActivatedRecord *record) {
-    if (record->digest.len != sizeof broker->active_digest)
+static void copy_text(char *to, size_t size, const char *from) {
+    snprintf(to, size, "%s", from);
+}
+
+// `position`: of the record in the queue of activations; 0: an older version wrote it.
+static void remember_active(
+    struct broker *broker, const Hutong__Bus__V1__ActivatedRecord *record, uint64_t position) {
+    if (record->digest.len != sizeof broker->active.digest)
         return;
-    memcpy(broker->active_digest, record->digest.data, sizeof broker->active_digest);
-    broker->has_active = true;
+    memcpy(broker->active.digest, record->digest.data, sizeof broker->active.digest);
+    broker->active.number = record->number ? record->number : broker->active.number + 1;
+    broker->active.position = position;
+    broker->active.time_us = record->time_us;
+    copy_text(broker->active.who, sizeof broker->active.who, record->who);
+    copy_text(broker->active.why, sizeof broker->active.why, record->why);
+}
+
+static int replay_activated(struct broker *broker, const struct journal_record *record,
+    const Hutong__Bus__V1__ActivatedRecord *body) {
+    uint64_t position = 0;
+    for (size_t i = 0; i < record->entry_count; i++) {
+        struct queue *queue = registry_queue(broker, record->entries[i].queue);
+        if (!queue)
+            return -EBADMSG;
+        position = record->entries[i].position;
+        queue_recover_push(queue, position, record->body.size);
+    }
+    remember_active(broker, body, position);
+    return 0;
 }
 
 static int restore(void *context, struct bytes checkpoint, struct error *error) {
@@ -54,7 +79,7 @@ static int restore(void *context, struct bytes checkpoint, struct error *error) 
     for (size_t i = 0; i < state->n_publishers && rc == 0; i++)
         rc = restore_publisher(broker, state->publishers[i]);
     if (state->active)
-        remember_active(broker, state->active);
+        remember_active(broker, state->active, state->active_position);
     hutong__bus__v1__checkpoint__free_unpacked(state, NULL);
     return rc;
 }
@@ -159,7 +184,9 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
         rc = replay_dead(broker, body, error);
         break;
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED:
-        remember_active(broker, body);
+        rc = replay_activated(broker, record, body);
+        if (rc)
+            damaged(error, "activation in an unknown queue");
         break;
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_REFUSED:
         advance_publisher(broker, refused->publisher, refused->sequence, record->time_ns);
@@ -244,11 +271,16 @@ static int append_publisher(const struct publisher *publisher, struct buffer *ou
 
 static int append_active(const struct broker *broker, struct buffer *out) {
     Hutong__Bus__V1__ActivatedRecord active = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
-    active.digest.data = (uint8_t *)(uintptr_t)broker->active_digest;
-    active.digest.len = sizeof broker->active_digest;
+    active.digest.data = (uint8_t *)(uintptr_t)broker->active.digest;
+    active.digest.len = sizeof broker->active.digest;
+    active.number = broker->active.number;
+    active.time_us = broker->active.time_us;
+    active.who = (char *)(uintptr_t)broker->active.who;
+    active.why = (char *)(uintptr_t)broker->active.why;
     Hutong__Bus__V1__Checkpoint part = HUTONG__BUS__V1__CHECKPOINT__INIT;
     part.active = &active;
-    return broker->has_active ? append_part(out, &part.base) : 0;
+    part.active_position = broker->active.position;
+    return broker->active.number ? append_part(out, &part.base) : 0;
 }
 
 static int checkpoint(void *context, struct buffer *out) {

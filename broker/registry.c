@@ -36,8 +36,9 @@ struct queue *registry_add_queue(struct broker *broker, uint32_t id, const char 
         error_set(error, -EBADMSG, "queue %u named %s: no such number can be", id, name);
         return NULL;
     }
-    bool dead = strncmp(name, "dead:", 5) == 0;
-    struct queue *queue = queue_new(id, name, dead ? &no_limits : &broker->queue_limits);
+    // Only systems' queues have a limit: dead letters and activations stay as long as the journal keeps them.
+    bool of_system = strchr(name, ':') == NULL;
+    struct queue *queue = queue_new(id, name, of_system ? &broker->queue_limits : &no_limits);
     if (!queue || grow_queues(broker, id) != 0 ||
         map_put(broker->queues_by_name, bytes_of_string(name), queue) != 0) {
         queue_destroy(&queue);
@@ -70,7 +71,14 @@ const char *registry_name(struct broker *broker, struct bytes name) {
     return copy;
 }
 
-// Makes the queue with this name unless recovery did, with the record that says so.
+// The last one that was added, which nothing knows of yet.
+static void take_back(struct broker *broker, struct queue *queue) {
+    map_remove(broker->queues_by_name, bytes_of_string(queue->name));
+    broker->queues[--broker->queue_count] = NULL;
+    queue_destroy(&queue);
+}
+
+// Makes the queue with this name unless it is there, with the record that says so: both or neither.
 static int ensure_queue(
     struct broker *broker, const char *name, struct update *update, struct queue **out, struct error *error) {
     *out = map_get(broker->queues_by_name, bytes_of_string(name));
@@ -84,41 +92,58 @@ static int ensure_queue(
     if (!*out)
         return -ENOMEM;
     int rc = broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_QUEUE, &record.base, NULL);
+    if (rc)
+        take_back(broker, *out);
     return rc ? error_set(error, rc, "the queues' records don't fit one batch") : 0;
 }
 
-static int record_activation(struct broker *broker, struct update *update) {
-    const uint8_t *digest = routes_digest(broker->routes);
-    if (broker->has_active && memcmp(broker->active_digest, digest, sizeof broker->active_digest) == 0)
-        return 0;
-    Hutong__Bus__V1__ActivatedRecord record = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
-    record.digest.data = (uint8_t *)(uintptr_t)digest;
-    record.digest.len = sizeof broker->active_digest;
-    record.who = (char *)(uintptr_t)"start";
-    record.software = (char *)(uintptr_t)"hutong-broker/" HUTONG_VERSION;
-    memcpy(broker->active_digest, digest, sizeof broker->active_digest);
-    broker->has_active = true;
-    return broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED, &record.base, NULL);
+void registry_free_names(struct map **names) {
+    size_t cursor = 0;
+    void *name;
+    while (*names && map_next(*names, &cursor, NULL, &name))
+        free(name);
+    map_destroy(names);
 }
 
-int registry_start(struct broker *broker, struct update *update, struct error *error) {
+int registry_queues(struct broker *broker, const struct policy *policy, struct queue **of_system,
+    struct update *update, struct error *error) {
     int rc = 0;
-    for (size_t i = 0; i < policy_system_count(broker->policy) && rc == 0; i++) {
-        const struct policy_system *system = policy_system_at(broker->policy, i);
+    for (size_t i = 0; i < policy_system_count(policy) && rc == 0; i++) {
+        const struct policy_system *system = policy_system_at(policy, i);
         char dead[256];
         struct queue *unused;
         snprintf(dead, sizeof dead, "dead:%s", system->address);
-        rc = ensure_queue(broker, system->address, update, &broker->of_system[system->index], error);
+        rc = ensure_queue(broker, system->address, update, &of_system[system->index], error);
         rc = rc ? rc : ensure_queue(broker, dead, update, &unused, error);
     }
-    // A queue whose system left the configuration may still have dead letters to write.
+    return rc;
+}
+
+// A queue whose system left the configuration may still have dead letters to write.
+static int bury_grounds(struct broker *broker, struct update *update, struct error *error) {
+    int rc = 0;
     for (size_t i = 0; i < broker->queue_count && rc == 0; i++) {
         char dead[256];
         struct queue *unused;
-        if (!broker->queues[i] || strncmp(broker->queues[i]->name, "dead:", 5) == 0)
+        if (!broker->queues[i] || strchr(broker->queues[i]->name, ':'))
             continue;
         snprintf(dead, sizeof dead, "dead:%s", broker->queues[i]->name);
         rc = ensure_queue(broker, dead, update, &unused, error);
     }
-    return rc ? rc : record_activation(broker, update);
+    return rc;
+}
+
+int registry_start(struct broker *broker, struct update *update, struct error *error) {
+    const struct activation start = {.configuration = broker->configuration, .who = "start", .why = ""};
+    int rc = registry_queues(broker, broker->policy, broker->of_system, update, error);
+    rc = rc ? rc : bury_grounds(broker, update, error);
+    rc = rc ? rc : ensure_queue(broker, BROKER_CONFIGURATIONS, update, &broker->activations, error);
+    if (rc)
+        return rc;
+    // What was in force goes on, without a record, unless an older version wrote where none finds it.
+    if (broker->active.position &&
+        memcmp(broker->active.digest, broker->configuration->digest, DIGEST_SIZE) == 0)
+        return 0;
+    rc = activate_record(broker, &start, update);
+    return rc ? error_set(error, rc, "the record of the activation doesn't fit a batch") : 0;
 }

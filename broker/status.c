@@ -41,6 +41,13 @@ static json_t *describe_counters(const struct broker_counters *counters) {
         (json_int_t)counters->sessions, "session_errors", (json_int_t)counters->errors);
 }
 
+static json_t *describe_active(const struct broker *broker) {
+    char hex[2 * DIGEST_SIZE + 1];
+    digest_hex(broker->active.digest, hex);
+    return json_pack("{s:I, s:s, s:s, s:s, s:I}", "number", (json_int_t)broker->active.number, "digest", hex,
+        "who", broker->active.who, "why", broker->active.why, "since_us", (json_int_t)broker->active.time_us);
+}
+
 struct json_t *broker_describe(const struct broker *broker) {
     json_t *peers = json_array();
     LIST_EACH(node, &broker->sessions) {
@@ -50,10 +57,11 @@ struct json_t *broker_describe(const struct broker *broker) {
     }
     json_t *queues = json_array();
     for (size_t i = 0; i < broker->queue_count; i++)
-        if (broker->queues[i])
+        if (broker->queues[i] && broker->queues[i] != broker->activations)
             json_array_append_new(queues, describe_queue(broker->queues[i]));
-    return json_pack("{s:s, s:I, s:I, s:b, s:I, s:o, s:o, s:o}", "version", HUTONG_VERSION, "uptime_s",
+    return json_pack("{s:s, s:I, s:I, s:b, s:I, s:o, s:o, s:o, s:o}", "version", HUTONG_VERSION, "uptime_s",
         (json_int_t)((broker->now_us - broker->started_us) / 1000000), "time_us", (json_int_t)broker->now_us,
-        "draining", broker->draining, "routes", (json_int_t)routes_count(broker->routes), "peers", peers,
-        "queues", queues, "counters", describe_counters(&broker->counters));
+        "draining", broker->draining, "routes", (json_int_t)routes_count(broker->routes), "configuration",
+        describe_active(broker), "peers", peers, "queues", queues, "counters",
+        describe_counters(&broker->counters));
 }

@@ -56,7 +56,8 @@ void bench_open(struct bench *bench) {
 
 void bench_start(struct bench *bench) {
     struct error error = {0};
-    bench->broker = broker_new(bench->policy, NULL);
+    bench->configuration = (struct configuration){.policy = bench->policy, .matcher = matcher_new(NULL)};
+    bench->broker = broker_new(&bench->configuration);
     assert_non_null(bench->broker);
     struct journal_owner owner = broker_journal_owner(bench->broker);
     assert_int_equal(journal_memory_open(bench->store, &owner, &bench->journal, &error), 0);

@@ -7,6 +7,7 @@
 struct bench {
     char folder[64];
     struct policy *policy;
+    struct configuration configuration; // of this policy and the test's routing
     struct journal_store *store;
     struct broker *broker;
     struct journal *journal;

@@ -1,4 +1,5 @@
 // hutong check: what the broker would say of its configuration, without starting it.
+#include "broker/configuration/configuration.h"
 #include "broker/routing/routing.h"
 #include "cli/cli.h"
 #include "core/crypto/digest.h"
@@ -28,7 +29,9 @@ static void run(struct check *check) {
     check->agreements = policy_agreement_count(policy);
     if (routes) {
         check->routes = routes_count(routes);
-        digest_hex(routes_digest(routes), check->digest);
+        uint8_t digest[DIGEST_SIZE];
+        if (configuration_digest(policy, digest) == 0)
+            digest_hex(digest, check->digest);
     }
     routes_destroy(&routes);
     policy_destroy(&policy);
@@ -79,7 +82,7 @@ static const char help[] =
     "problem with its place, without starting anything. BROKER_YAML: conf/broker.yaml here, else\n"
     "/etc/hutong/broker.yaml. Exit status 2 when there was an error; warnings alone are fine.\n\n"
     "  -c, --catalogue FILE  message types (default: those that the configuration names)\n"
-    "  -j, --json            one JSON object: counts, digest of the routes, problems\n"
+    "  -j, --json            one JSON object: counts, digest of the whole set, problems\n"
     "  -h, --help            this text\n";
 
 struct arguments {

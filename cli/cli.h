@@ -18,6 +18,8 @@ int command_check(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_journal(int argc, char **argv);
 int command_keys(int argc, char **argv);
+int command_reload(int argc, char **argv);
+int command_routes(int argc, char **argv);
 int command_send(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_tail(int argc, char **argv);

@@ -11,6 +11,8 @@ static const struct {
     {"explain", "say what the routes do with a message, and why", command_explain},
     {"journal", "list, show and verify the records of a journal", command_journal},
     {"keys", "make and show CURVE keys", command_keys},
+    {"reload", "have a running broker check and take its configuration", command_reload},
+    {"routes", "what was in force and when; go back to it", command_routes},
     {"send", "publish JSON as a system", command_send},
     {"status", "peers, queues and rates of a running broker", command_status},
     {"tail", "receive as a system, as JSON", command_tail},

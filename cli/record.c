@@ -147,6 +147,13 @@ static void describe_activated(json_t *to, const void *unpacked) {
     put_hex(to, "digest", &record->digest);
     put_text(to, "who", record->who);
     put_text(to, "software", record->software);
+    put_text(to, "why", record->why);
+    if (record->number == 0)
+        return; // an older version wrote it
+    put_number(to, "number", record->number);
+    put_hex(to, "routes_digest", &record->routes_digest);
+    put_number(to, "routes", record->n_routes);
+    put_number(to, "files_bytes", record->files_size);
 }
 
 static void describe_peer(json_t *to, const void *unpacked) {

@@ -1,10 +1,6 @@
-#include "cli/cli.h"
+#include "cli/admin.h"
 
-#include "core/base/buffer.h"
-
-#include <curl/curl.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,42 +14,9 @@ static const char usage[] =
     "  -h, --help              this text\n\n"
     "Exit status: 0; 1 the broker does not answer; 2 wrong usage.\n";
 
-static size_t take(char *data, size_t size, size_t count, void *context) {
-    return buffer_append(context, data, size * count) == 0 ? size * count : 0;
-}
-
-static json_t *fetch(const char *admin, char *problem) {
-    struct buffer body = {.limit = 64u << 20};
-    char url[256] = "http://localhost/status";
-    CURL *curl = curl_easy_init();
-    if (!curl)
-        return NULL;
-    if (strchr(admin, '/') || !strchr(admin, ':'))
-        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, admin);
-    else
-        snprintf(url, sizeof url, "http://%s/status", admin);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, problem);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
-    json_t *status = NULL;
-    CURLcode code = curl_easy_perform(curl);
-    if (code == CURLE_COULDNT_CONNECT)
-        snprintf(problem, CURL_ERROR_SIZE,
-            "nobody listens there; is the broker running, and is this what broker.yaml names as admin?");
-    if (code == CURLE_OK) {
-        json_error_t error;
-        status = json_loadb((const char *)body.data, body.size, 0, &error);
-        if (!status)
-            snprintf(problem, CURL_ERROR_SIZE, "the answer is no JSON: %s", error.text);
-    }
-    curl_easy_cleanup(curl);
-    buffer_destroy(&body);
-    return status;
+static json_t *fetch(const char *admin) {
+    long status = 0;
+    return admin_ask("status", admin, "/status", NULL, 10, &status);
 }
 
 static long long number(const json_t *object, const char *key) {
@@ -81,6 +44,7 @@ static void print_counters(const json_t *status, const json_t *before, double se
     const json_t *now = json_object_get(status, "counters");
     const json_t *then = json_object_get(before, "counters");
     const json_t *journal = json_object_get(status, "journal");
+    const json_t *configuration = json_object_get(status, "configuration");
     printf("broker %s  %s  %s  up %llds  %lld routes\n", text(status, "version"), text(status, "listen"),
         text(status, "state"), number(status, "uptime_s"), number(status, "routes"));
     printf("accepted %lld (%.0f/s)  refused %lld  repeats %lld  unrouted %lld  settled %lld (%.0f/s)  dead "
@@ -89,6 +53,8 @@ static void print_counters(const json_t *status, const json_t *before, double se
         number(now, "repeats"), number(now, "unrouted"), number(now, "settled"),
         rate(now, then, "settled", seconds), number(now, "dead"),
         number(json_object_get(status, "net"), "denied_keys"));
+    printf("configuration %lld  digest %.12s  by %s\n", number(configuration, "number"),
+        text(configuration, "digest"), text(configuration, "who"));
     printf("journal %lld segments  %.1f MiB  records %lld to %lld\n\n", number(journal, "segments"),
         (double)number(journal, "bytes") / 1048576, number(journal, "first"), number(journal, "last"));
 }
@@ -124,15 +90,18 @@ static void print_queues(const json_t *status, const json_t *before, double seco
 }
 
 static int show(const char *admin, double interval) {
-    char problem[CURL_ERROR_SIZE] = "";
-    json_t *before = interval > 0 ? fetch(admin, problem) : NULL;
+    json_t *before = interval > 0 ? fetch(admin) : NULL;
+    if (interval > 0 && !before)
+        return EXIT_FAILED;
     if (before)
         nanosleep(&(struct timespec){.tv_sec = (time_t)interval,
                       .tv_nsec = (long)((interval - (double)(time_t)interval) * 1e9)},
             NULL);
-    json_t *status = fetch(admin, problem);
-    if (!status)
-        return cli_failed("status", "%s: %s", admin, problem);
+    json_t *status = fetch(admin);
+    if (!status) {
+        json_decref(before);
+        return EXIT_FAILED;
+    }
     double seconds = before ? (double)(number(status, "time_us") - number(before, "time_us")) / 1e6 : 0;
     print_counters(status, before, seconds);
     print_peers(status);
@@ -171,10 +140,9 @@ int command_status(int argc, char **argv) {
         return cli_wrong("status", "--admin SOCKET is needed, and nothing else; see --help");
     if (!as_json)
         return show(admin, interval);
-    char problem[CURL_ERROR_SIZE] = "";
-    json_t *status = fetch(admin, problem);
+    json_t *status = fetch(admin);
     if (!status)
-        return cli_failed("status", "%s: %s", admin, problem);
+        return EXIT_FAILED;
     json_dumpf(status, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(status);

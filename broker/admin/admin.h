@@ -1,5 +1,6 @@
-// HTTP for the admin on a UNIX socket or loopback: GET /status (JSON), /metrics (Prometheus text), /health.
-// One thread of its own, which asks the core by message. docs/operations.md
+// HTTP for the admin on a UNIX socket or loopback: GET /status (JSON), /metrics (Prometheus text), /health,
+// /routes/history, /routes/files; POST /reload, /routes/rollback. A thread a connection, which asks by
+// message. docs/operations.md
 #pragma once
 
 #include "core/base/buffer.h"
@@ -10,8 +11,12 @@ struct admin;
 struct admin_options {
     const char
         *address; // path of a UNIX socket (made 0600, replaced when nobody listens), or "127.0.0.1:PORT"
-    // Called in the admin's thread: appends the core's answer (JSON) to `answer`. 0 or negative.
+    // Both are called in a connection's thread. 0 or negative, then nobody answers.
+    // Appends the core's answer (JSON) to `answer`.
     int (*ask)(void *context, const char *request, struct buffer *answer);
+    // Has a command done: a JSON object with "command", its arguments, and "who" asked. The answer is an HTTP
+    // status of three digits and a JSON object.
+    int (*command)(void *context, struct bytes request, struct buffer *answer);
     void *context;
 };
 

@@ -1,8 +1,9 @@
 #include "broker/admin/admin.h"
 
+#include "broker/admin/internal.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -10,13 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-struct admin {
-    struct admin_options options;
-    struct MHD_Daemon *http;
-    char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; // removed at the end; "": none
-};
-
-static enum MHD_Result answer(
+enum MHD_Result admin_answer(
     struct MHD_Connection *connection, unsigned status, const char *type, struct bytes body) {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body.size, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
@@ -29,8 +24,8 @@ static enum MHD_Result answer(
     return rc;
 }
 
-static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status, const char *text) {
-    return answer(connection, status, "text/plain; charset=utf-8", bytes_of_string(text));
+enum MHD_Result admin_answer_text(struct MHD_Connection *connection, unsigned status, const char *text) {
+    return admin_answer(connection, status, "text/plain; charset=utf-8", bytes_of_string(text));
 }
 
 static enum MHD_Result answer_status(
@@ -39,15 +34,15 @@ static enum MHD_Result answer_status(
     struct buffer metrics = {0};
     enum MHD_Result rc;
     if (admin->options.ask(admin->options.context, "status", &status) != 0)
-        rc = answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the core does not answer\n");
+        rc = admin_answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the core does not answer\n");
     else if (strcmp(url, "/health") == 0)
-        rc = answer_text(connection, MHD_HTTP_OK, "ok\n");
+        rc = admin_answer_text(connection, MHD_HTTP_OK, "ok\n");
     else if (strcmp(url, "/status") == 0)
-        rc = answer(connection, MHD_HTTP_OK, "application/json", buffer_bytes(&status));
+        rc = admin_answer(connection, MHD_HTTP_OK, "application/json", buffer_bytes(&status));
     else if (admin_metrics(buffer_bytes(&status), &metrics) == 0)
-        rc = answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4", buffer_bytes(&metrics));
+        rc = admin_answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4", buffer_bytes(&metrics));
     else
-        rc = answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "no metrics\n");
+        rc = admin_answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "no metrics\n");
     buffer_destroy(&status);
     buffer_destroy(&metrics);
     return rc;
@@ -56,14 +51,18 @@ static enum MHD_Result answer_status(
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *upload, size_t *upload_size, void **state) {
     (void)version;
-    (void)upload;
-    (void)state;
-    *upload_size = 0;
-    if (strcmp(method, "GET") != 0)
-        return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET\n");
-    if (strcmp(url, "/status") == 0 || strcmp(url, "/metrics") == 0 || strcmp(url, "/health") == 0)
+    bool get = strcmp(method, "GET") == 0;
+    if (get && (strcmp(url, "/status") == 0 || strcmp(url, "/metrics") == 0 || strcmp(url, "/health") == 0))
         return answer_status(context, connection, url);
-    return answer_text(connection, MHD_HTTP_NOT_FOUND, "there are /status, /metrics and /health\n");
+    return admin_command(context, connection, url, method, upload, upload_size, state);
+}
+
+static void on_end(
+    void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode how) {
+    (void)context;
+    (void)connection;
+    (void)how;
+    admin_command_end(state);
 }
 
 // A socket file that nobody listens on is left over from a process that was killed.
@@ -149,9 +148,11 @@ int admin_start(const struct admin_options *options, struct admin **out, struct 
         admin_stop(&admin);
         return fd;
     }
-    admin->http = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_request, admin,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_END);
+    admin->http = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL,
+        NULL, on_request, admin, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)512 * 1024, MHD_OPTION_CONNECTION_LIMIT, 16u,
+        MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
+        MHD_OPTION_END);
     if (!admin->http) {
         close(fd);
         admin_stop(&admin);

@@ -127,6 +127,7 @@ static struct delivery *window_add(
     delivery->subject_hash = from->subject_hash;
     delivery->rule = from->rule;
     delivery->rule.route = route;
+    delivery->rule.agreement = ""; // the record has it
     delivery->size = size;
     delivery->attempt = from->position < queue->recovered ? 1 : 0;
     delivery->state = DELIVERY_WAITING;
@@ -181,6 +182,15 @@ int queue_push(struct queue *queue, const struct record_delivery *delivery, uint
     if (hot->state == DELIVERY_READY)
         give_bytes(queue, hot, chunk, envelope);
     return 0;
+}
+
+void queue_rename_routes(struct queue *queue, const struct map *names) {
+    size_t cursor = 0;
+    void *value;
+    while (number_map_next(&queue->known, &cursor, NULL, &value)) {
+        struct delivery *delivery = value;
+        delivery->rule.route = map_get(names, bytes_of_string(delivery->rule.route));
+    }
 }
 
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size) {

@@ -84,6 +84,9 @@ void queue_destroy(struct queue **self);
 int queue_push(struct queue *queue, const struct record_delivery *delivery, uint64_t record,
     struct chunk *chunk, struct bytes envelope);
 
+// The names of routes that known deliveries point to become those of `names`, where each of them is found.
+void queue_rename_routes(struct queue *queue, const struct map *names);
+
 // What recovery knows of a delivery or of settled spans.
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size);
 int queue_recover_settled(struct queue *queue, uint64_t first, uint64_t last);

@@ -10,7 +10,7 @@
 
 // How a delivery is to be tried, from its route.
 struct delivery_rule {
-    const char *route;     // borrowed: lives as long as the broker
+    const char *route;     // borrowed: lives as long as the configuration, or interned by the broker
     const char *agreement; // "" without one
     uint32_t retries;
     uint32_t backoff_min_ms;

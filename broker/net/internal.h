@@ -6,8 +6,6 @@
 
 #include <zmq.h>
 
-#define CONTROL_ENDPOINT "inproc://hutong.control"
-
 struct connection {
     uint64_t number;
     const char *owner;
@@ -18,6 +16,7 @@ struct connection {
 struct router {
     struct router_options options;
     void *zmq;
+    void *threads; // a context of its own for mailboxes, so that they can end before the network does
     void *socket;
     void *control;
     void *zap; // NULL without CURVE

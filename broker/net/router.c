@@ -41,12 +41,15 @@ static int configure(struct router *router, const struct router_options *options
 
 static int open_sockets(struct router *router, const struct router_options *options, struct error *error) {
     router->zmq = zmq_ctx_new();
-    router->control = router->zmq ? zmq_socket(router->zmq, ZMQ_REP) : NULL;
-    router->socket = router->zmq ? zmq_socket(router->zmq, ZMQ_ROUTER) : NULL;
+    router->threads = zmq_ctx_new();
+    if (!router->zmq || !router->threads || zmq_ctx_set(router->threads, ZMQ_IO_THREADS, 0) != 0)
+        return failed(error, "can't make", "ZeroMQ contexts");
+    router->control = zmq_socket(router->threads, ZMQ_REP);
+    router->socket = zmq_socket(router->zmq, ZMQ_ROUTER);
     if (!router->control || !router->socket)
         return failed(error, "can't make", "ZeroMQ sockets");
-    if (zmq_bind(router->control, CONTROL_ENDPOINT) != 0)
-        return failed(error, "can't bind", CONTROL_ENDPOINT);
+    if (zmq_bind(router->control, "inproc://" MAILBOX_CORE) != 0)
+        return failed(error, "can't bind", "inproc://" MAILBOX_CORE);
     // The allow-list answers before the first connection can come.
     if (options->secret_key && zap_open(router) != 0)
         return failed(error, "can't open", "the authentication socket");
@@ -88,6 +91,8 @@ void router_destroy(struct router **self) {
             zmq_close(sockets[i]);
     if (router->zmq)
         zmq_ctx_term(router->zmq);
+    if (router->threads)
+        zmq_ctx_term(router->threads);
     size_t cursor = 0;
     void *connection;
     while (router->ids && map_next(router->ids, &cursor, NULL, &connection))

@@ -37,7 +37,8 @@ struct incoming {
 // Takes what is there without waiting. 0, ROUTER_EMPTY, negative.
 enum {
     ROUTER_EMPTY = 1,
-    ROUTER_GONE = 2, // send: the peer can't be reached, or doesn't read
+    ROUTER_GONE = 2,   // send: the peer can't be reached, or doesn't read
+    ROUTER_CLOSED = 3, // mailboxes: there is nobody any more who answers
 };
 int router_receive(struct router *router, struct incoming *out);
 // Takes the buffers, also when it fails. 0, ROUTER_GONE, negative.
@@ -58,12 +59,29 @@ struct router_counters {
 };
 void router_counters(const struct router *router, struct router_counters *out);
 
-// ---- Another thread may ask the core by message. ----
-// In the asking thread: sends `request` and waits up to `timeout_ms` for the answer. 0, -ETIMEDOUT, negative.
+// ---- Threads ask each other by message; nothing is shared and nothing locked. ----
+// A thread that answers has a mailbox with a name; the core's is the router's own, "core". Requests wait in
+// line.
+#define MAILBOX_CORE "core"
+struct mailbox;
+int mailbox_new(struct router *router, const char *name, struct mailbox **out); // 0 or negative; owned
+void mailbox_destroy(struct mailbox **self);
+// Waits for a request, or until `fd` is readable. 0, ROUTER_CLOSED, negative.
+int mailbox_wait(struct mailbox *mailbox, int fd, bool *asked, bool *readable);
+int mailbox_receive(
+    struct mailbox *mailbox, struct buffer *request);             // 0, ROUTER_EMPTY, ROUTER_CLOSED, negative
+int mailbox_answer(struct mailbox *mailbox, struct bytes answer); // to the last request
+
+// The side that asks; used by one thread.
 struct control;
-struct control *control_new(struct router *router); // returns owned; used by one thread
+struct control *control_new(struct router *router, const char *mailbox); // returns owned, or NULL
 void control_destroy(struct control **self);
-int control_ask(struct control *control, const char *request, struct buffer *answer, uint32_t timeout_ms);
-// In the core's thread: the request that waits (NUL-terminated in `request`), to be answered at once.
-int router_control_receive(struct router *router, char *request, size_t size);
+// Sends `request` and waits for the answer, which is appended. `timeout_ms` negative: for ever. 0,
+// -ETIMEDOUT, ROUTER_CLOSED, negative.
+int control_ask(struct control *control, struct bytes request, struct buffer *answer, int timeout_ms);
+
+// The core's own mailbox, in its thread.
+int router_control_receive(struct router *router, struct buffer *request);
 int router_control_answer(struct router *router, struct bytes answer);
+// The core answers no more: whoever waits for an answer or a request is told ROUTER_CLOSED.
+void router_close_mailboxes(struct router *router);

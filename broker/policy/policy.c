@@ -86,7 +86,12 @@ static void load_hash_key(struct policy *policy, const struct config_node *root)
         config_error(node, policy->report, "the key of hash() can't be loaded: %s", error.text);
 }
 
-static void load_all(struct policy *policy, const char *catalogue) {
+struct watch {
+    void (*settled)(void *context, const struct policy_settings *settings);
+    void *context;
+};
+
+static void load_all(struct policy *policy, const char *catalogue, const struct watch *watch) {
     const struct config_node *root = config_root(policy->file);
     if (!root || root->kind != CONFIG_MAPPING) {
         report_add(policy->report, REPORT_ERROR, config_path(policy->file), (struct bytes){0},
@@ -99,6 +104,8 @@ static void load_all(struct policy *policy, const char *catalogue) {
         policy->settings.catalogue = catalogue;
     if (policy->no_memory)
         return;
+    if (watch)
+        watch->settled(watch->context, &policy->settings);
     load_hash_key(policy, root);
     load_catalogue(policy, root);
     if (codes_load(policy->codes, policy->settings.codes, policy->report) == -ENOMEM)
@@ -107,13 +114,13 @@ static void load_all(struct policy *policy, const char *catalogue) {
     policy_load_agreements(policy);
 }
 
-static struct policy *load(
-    const char *broker_yaml, const char *catalogue, bool strict, struct report *report) {
+static struct policy *load(const char *broker_yaml, const char *catalogue, bool strict,
+    const struct watch *watch, struct report *report) {
     struct policy *policy = policy_new(report);
     if (policy)
         policy->strict = strict;
     if (policy && (policy->file = config_load(broker_yaml, NULL, report)))
-        load_all(policy, catalogue);
+        load_all(policy, catalogue, watch);
     bool no_memory = !policy || policy->no_memory;
     if (no_memory)
         report_add(
@@ -126,12 +133,19 @@ static struct policy *load(
 }
 
 struct policy *policy_load_for_check(const char *broker_yaml, const char *catalogue, struct report *report) {
-    return load(broker_yaml, catalogue, false, report);
+    return load(broker_yaml, catalogue, false, NULL, report);
 }
 
 struct policy *policy_load(const char *broker_yaml, struct report *report) {
+    return policy_load_watched(broker_yaml, NULL, NULL, report);
+}
+
+struct policy *policy_load_watched(const char *broker_yaml,
+    void (*settled)(void *context, const struct policy_settings *settings), void *context,
+    struct report *report) {
     size_t errors = report_errors(report);
-    struct policy *policy = load(broker_yaml, NULL, true, report);
+    struct watch watch = {.settled = settled, .context = context};
+    struct policy *policy = load(broker_yaml, NULL, true, settled ? &watch : NULL, report);
     if (report_errors(report) > errors)
         policy_destroy(&policy);
     return policy;
@@ -171,6 +185,14 @@ const struct policy_system *policy_system_named(const struct policy *policy, str
 const struct policy_system *policy_system_by_key(const struct policy *policy, const char *public_z85) {
     const struct system *system = map_get(policy->by_key, bytes_of_string(public_z85));
     return system ? &system->public : NULL;
+}
+
+void policy_each_key(const struct policy *policy,
+    void (*visit)(void *context, const struct policy_system *system, struct bytes key), void *context) {
+    struct bytes key;
+    void *value;
+    for (size_t cursor = 0; map_next(policy->by_key, &cursor, &key, &value);)
+        visit(context, &((const struct system *)value)->public, key);
 }
 
 const char *policy_nearest_system(const struct policy *policy, struct bytes address) {

@@ -66,12 +66,24 @@ struct policy_agreement {
 // Loads all that broker.yaml names but routes. Every problem goes to the report; NULL when there was any
 // error. Owned.
 struct policy *policy_load(const char *broker_yaml, struct report *report);
+// The same; `settled` (or NULL) is called when the settings are known and nothing else has been read yet.
+struct policy *policy_load_watched(const char *broker_yaml,
+    void (*settled)(void *context, const struct policy_settings *settings), void *context,
+    struct report *report);
 // For tools that check: with another catalogue than the file names (NULL: that one; borrowed as long as the
 // policy), and what could be loaded also when there were errors, as long as the catalogue is there.
 struct policy *policy_load_for_check(const char *broker_yaml, const char *catalogue, struct report *report);
 void policy_destroy(struct policy **self);
 
 const struct policy_settings *policy_settings(const struct policy *policy);
+// ---- Change while the broker runs (docs/configuration.md) ----
+// Settings that need a restart become those of `running`; `changed` is called for each that was different.
+// 0 or -ENOMEM. Before the policy is used.
+int policy_keep_settings(struct policy *policy, const struct policy_settings *running,
+    void (*changed)(void *context, const char *key), void *context);
+// Whether all settings that may change while the broker runs are the same.
+bool policy_settings_same(const struct policy_settings *a, const struct policy_settings *b);
+
 const struct catalogue *policy_catalogue(const struct policy *policy);
 const struct codes *policy_codes(const struct policy *policy);
 // The key of hash(), 32 bytes; NULL: broker.yaml names none. Where its file can't be read, a policy that is
@@ -82,7 +94,10 @@ size_t policy_system_count(const struct policy *policy);
 const struct policy_system *policy_system_at(const struct policy *policy, size_t i);
 const struct policy_system *policy_system_named(const struct policy *policy, struct bytes address); // or NULL
 const struct policy_system *policy_system_by_key(
-    const struct policy *policy, const char *public_z85);                             // or NULL
+    const struct policy *policy, const char *public_z85); // or NULL
+// Each key (Z85) of each system, in no particular order.
+void policy_each_key(const struct policy *policy,
+    void (*visit)(void *context, const struct policy_system *system, struct bytes key), void *context);
 const char *policy_nearest_system(const struct policy *policy, struct bytes address); // or NULL
 // Without `may_publish` in its file a system may publish every type of its own agency's package
 // (gov.<agency>.…).

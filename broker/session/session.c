@@ -227,6 +227,12 @@ static int append_accepted(
     return wire_frame_append(&frame, out);
 }
 
+// What was granted stays so, also when the limit became smaller since.
+static void raise_to(uint64_t *total, uint64_t least) {
+    if (*total < least)
+        *total = least;
+}
+
 int session_tell(
     struct session *session, const struct session_limits *limits, bool grant, struct buffer *out) {
     size_t refusals = session->refusal_count < REFUSALS_A_FRAME ? session->refusal_count : REFUSALS_A_FRAME;
@@ -234,8 +240,8 @@ int session_tell(
     // With refusals left over, only what lies before the first of them is told.
     uint64_t sequence = all ? session->decided : session->refusals[refusals].sequence - 1;
     if (grant) {
-        session->granted_messages = session->taken_messages + limits->credit_messages;
-        session->granted_bytes = session->taken_bytes + limits->credit_bytes;
+        raise_to(&session->granted_messages, session->taken_messages + limits->credit_messages);
+        raise_to(&session->granted_bytes, session->taken_bytes + limits->credit_bytes);
     }
     int rc = append_accepted(session, sequence, refusals, out);
     if (rc)

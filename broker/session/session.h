@@ -23,6 +23,7 @@ struct session {
     uint64_t connection;
     bool open; // after hello
     const struct policy_system *system;
+    const char *key; // by which it was proved who speaks; NULL without CURVE
     char instance[65];
     char software[129];
     struct publisher *publisher; // NULL: a stream for this session only

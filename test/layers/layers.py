@@ -24,6 +24,7 @@ BROKER = {
     "broker/policy": {"core/base", "core/config", "core/schema", "core/codes", "core/crypto"},
     "broker/routing": ALL_CORE - {"core/journal"} | {"broker/policy"},
     "broker/routing/trial": ALL_CORE - {"core/journal"} | {"broker/policy", "broker/routing"},
+    "broker/configuration": ALL_CORE - {"core/journal"} | {"broker/policy", "broker/routing"},
     "broker/delivery": {"core/base", "core/wire", "core/journal", "broker/policy", "broker/routing"},
     "broker/session": ALL_CORE | {"broker/policy", "broker/routing", "broker/delivery"},
     "broker/net": {"core/base"},
@@ -40,7 +41,7 @@ for name in ("odbc", "file", "http"):
     ADAPTERS["adapters/connectors/" + name] = ALL_CORE | {"adapters/runtime", "adapters/connectors/text"}
 ADAPTERS["adapters"] = ALL_CORE | {"sdk"} | set(ADAPTERS)
 TOOLS = {
-    "cli": ALL_CORE | {"broker/policy", "broker/routing", "broker/routing/trial", "sdk"},
+    "cli": ALL_CORE | {"broker/policy", "broker/routing", "broker/routing/trial", "broker/configuration", "sdk"},
     "bench": ALL_CORE | {"broker/policy", "broker/routing", "sdk"},
 }
 RULES = {**CORE, **BROKER, **ADAPTERS, **TOOLS}
@@ -49,6 +50,7 @@ RULES = {**CORE, **BROKER, **ADAPTERS, **TOOLS}
 EXTERNAL = {
     r"zmq\.h|czmq\.h": {"broker/net", "sdk", "bench", "core/crypto"},
     r"yaml\.h": {"core/config"},
+    r"zlib\.h": {"broker/configuration"},
     r"openssl/.*": {"core/crypto"},
     r"sql(ext|types)?\.h": {"adapters/connectors/odbc"},
     r"microhttpd\.h": {"broker/admin", "adapters/connectors/http"},

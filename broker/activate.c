@@ -1,0 +1,143 @@
+// One configuration gives way to the next, at one point between two messages. What can fail is made first;
+// then pointers are exchanged. Messages in the journal, in queues and in flight keep the deliveries they got.
+#include "broker/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// ---- The record ----
+
+static int add_record(struct broker *broker, const struct configuration *configuration,
+    const Hutong__Bus__V1__ActivatedRecord *front, struct update *update) {
+    size_t size = hutong__bus__v1__activated_record__get_packed_size(front);
+    uint8_t *packed = malloc(size ? size : 1);
+    if (!packed)
+        return -ENOMEM;
+    hutong__bus__v1__activated_record__pack(front, packed);
+    // A message in two parts is their concatenation: the front, and what the loader packed.
+    struct bytes parts[] = {bytes_of(packed, size), buffer_bytes(&configuration->record)};
+    struct journal_entry entry = {
+        .queue = broker->activations->id, .position = broker->activations->next_position};
+    int rc =
+        journal_batch_add(update->batch, HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED, &entry, 1, parts, 2);
+    free(packed);
+    if (rc)
+        return rc == -EMSGSIZE ? JOURNAL_BATCH_FULL : rc;
+    broker->next_record++;
+    queue_recover_push(broker->activations, entry.position, size + configuration->record.size);
+    return 0;
+}
+
+int activate_record(struct broker *broker, const struct activation *activation, struct update *update) {
+    Hutong__Bus__V1__ActivatedRecord front = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
+    front.who = (char *)(uintptr_t)activation->who;
+    front.why = (char *)(uintptr_t)activation->why;
+    front.software = (char *)(uintptr_t)"hutong-broker/" HUTONG_VERSION;
+    front.number = broker->active.number + 1;
+    front.time_us = broker->now_us;
+    uint64_t position = broker->activations->next_position;
+    int rc = add_record(broker, activation->configuration, &front, update);
+    if (rc)
+        return rc;
+    memcpy(broker->active.digest, activation->configuration->digest, sizeof broker->active.digest);
+    broker->active.number = front.number;
+    broker->active.position = position;
+    broker->active.time_us = front.time_us;
+    snprintf(broker->active.who, sizeof broker->active.who, "%s", activation->who);
+    snprintf(broker->active.why, sizeof broker->active.why, "%s", activation->why);
+    return 0;
+}
+
+int activate_carry(struct broker *broker, struct update *update) {
+    Hutong__Bus__V1__ActivatedRecord front = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
+    front.who = broker->active.who;
+    front.why = broker->active.why;
+    front.software = (char *)(uintptr_t)"hutong-broker/" HUTONG_VERSION;
+    front.number = broker->active.number;
+    front.time_us = broker->active.time_us;
+    uint64_t position = broker->activations->next_position;
+    int rc = add_record(broker, broker->configuration, &front, update);
+    if (rc == 0)
+        broker->active.position = position;
+    return rc == JOURNAL_BATCH_FULL ? BROKER_NO_ROOM : rc;
+}
+
+// ---- Names of routes ----
+
+static int keep_name(struct map *names, const char *name) {
+    struct bytes key = bytes_of_string(name);
+    if (map_get(names, key))
+        return 0;
+    char *copy = strdup(name);
+    if (copy && map_put(names, key, copy) == 0)
+        return 0;
+    free(copy);
+    return -ENOMEM;
+}
+
+// The names that deliveries in memory point to, which may be the old routes' own.
+static int collect_names(const struct broker *broker, struct map *names) {
+    int rc = 0;
+    for (size_t i = 0; i < broker->queue_count && rc == 0; i++) {
+        size_t cursor = 0;
+        void *delivery;
+        while (rc == 0 && broker->queues[i] &&
+               number_map_next(&broker->queues[i]->known, &cursor, NULL, &delivery))
+            rc = keep_name(names, ((const struct delivery *)delivery)->rule.route);
+    }
+    return rc;
+}
+
+// ---- The swap ----
+
+// What the swap needs; made before anything is changed.
+struct handover {
+    struct queue **of_system;
+    struct map *names;
+};
+
+static int prepare(struct broker *broker, const struct activation *activation, struct handover *handover,
+    struct update *update) {
+    const struct policy *policy = activation->configuration->policy;
+    handover->of_system = calloc(policy_system_count(policy) + 1, sizeof(struct queue *));
+    handover->names = map_new();
+    int rc = handover->of_system && handover->names ? collect_names(broker, handover->names) : -ENOMEM;
+    // Should the record not fit behind them, queues without a system are left: they cost and do nothing.
+    rc = rc ? rc : registry_queues(broker, policy, handover->of_system, update, NULL);
+    return rc ? rc : activate_record(broker, activation, update);
+}
+
+static void swap(
+    struct broker *broker, const struct configuration *configuration, struct handover *handover) {
+    struct queue **of_system = broker->of_system;
+    struct map *names = broker->names;
+    broker->configuration = configuration;
+    broker->policy = configuration->policy;
+    broker->routes = configuration->routes;
+    broker->matcher = configuration->matcher;
+    broker->of_system = handover->of_system;
+    broker->names = handover->names;
+    handover->of_system = of_system;
+    handover->names = names;
+    broker_take_settings(broker, policy_settings(broker->policy));
+    for (size_t i = 0; i < broker->queue_count; i++) {
+        struct queue *queue = broker->queues[i];
+        if (queue)
+            queue_rename_routes(queue, broker->names);
+        if (queue && !strchr(queue->name, ':'))
+            queue->limits = broker->queue_limits;
+    }
+}
+
+int activate_run(struct broker *broker, const struct activation *activation, struct update *update) {
+    struct handover handover = {0};
+    int rc = prepare(broker, activation, &handover, update);
+    if (rc == 0)
+        swap(broker, activation->configuration, &handover);
+    free(handover.of_system);
+    registry_free_names(&handover.names);
+    if (rc == 0) // old systems are known until here
+        return peers_move(broker, broker->policy, update);
+    return rc == JOURNAL_BATCH_FULL ? BROKER_NO_ROOM : rc == -ENOMEM ? BROKER_NO_MEMORY : rc;
+}

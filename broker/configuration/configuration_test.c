@@ -1,0 +1,4 @@
+#include "broker/policy/testing.h"
+int main(void) {
+    return 0;
+}

@@ -1,0 +1,31 @@
+// Shared by daemon.c (the loop) and control.c (what other threads ask); for nobody else.
+#pragma once
+
+#include "broker/daemon.h"
+#include "core/base/map.h"
+
+struct daemon {
+    const struct configuration *configuration;
+    const struct policy *policy; // its
+    struct broker *broker;
+    struct journal *journal;
+    struct journal_batch *batch;
+    struct router *router;
+    struct map *keys; // public keys that connections proved: texts, owned
+    struct update update;
+    struct buffer request;     // of another thread
+    struct takeover *takeover; // in force, and to be answered when its record is on disk
+    uint64_t retire_at_ms;
+    uint64_t drain_until_ms;
+    uint64_t denied_log_ms;
+    bool carry; // the journal holds on to a segment for the record of what is in force
+    bool draining;
+    bool paused;
+    bool done;
+};
+
+int daemon_step(struct daemon *daemon, struct event event);
+
+// control.c. 0 or negative, as broker_step().
+int control_answer(struct daemon *daemon);    // one request that waits
+int control_committed(struct daemon *daemon); // what was gathered is on disk, or waits for room
