@@ -9,7 +9,10 @@
 // ---- The record ----
 
 static int add_record(struct broker *broker, const struct configuration *configuration,
-    const Hutong__Bus__V1__ActivatedRecord *front, struct update *update) {
+    Hutong__Bus__V1__ActivatedRecord *front, struct update *update) {
+    front->digest.data = (uint8_t *)(uintptr_t)configuration->digest;
+    front->digest.len = sizeof configuration->digest;
+    front->software = (char *)(uintptr_t)"hutong-broker/" HUTONG_VERSION;
     size_t size = hutong__bus__v1__activated_record__get_packed_size(front);
     uint8_t *packed = malloc(size ? size : 1);
     if (!packed)
@@ -33,7 +36,6 @@ int activate_record(struct broker *broker, const struct activation *activation, 
     Hutong__Bus__V1__ActivatedRecord front = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
     front.who = (char *)(uintptr_t)activation->who;
     front.why = (char *)(uintptr_t)activation->why;
-    front.software = (char *)(uintptr_t)"hutong-broker/" HUTONG_VERSION;
     front.number = broker->active.number + 1;
     front.time_us = broker->now_us;
     uint64_t position = broker->activations->next_position;
@@ -53,7 +55,6 @@ int activate_carry(struct broker *broker, struct update *update) {
     Hutong__Bus__V1__ActivatedRecord front = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
     front.who = broker->active.who;
     front.why = broker->active.why;
-    front.software = (char *)(uintptr_t)"hutong-broker/" HUTONG_VERSION;
     front.number = broker->active.number;
     front.time_us = broker->active.time_us;
     uint64_t position = broker->activations->next_position;

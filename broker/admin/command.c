@@ -19,6 +19,9 @@ static const struct command {
     {"POST", "/routes/rollback", "rollback", {NULL}},
     {"GET", "/routes/history", "history", {"before", "count", NULL}},
     {"GET", "/routes/files", "files", {"of", NULL}},
+    {"GET", "/status", "", {NULL}}, // http.c answers these itself, when the method is right
+    {"GET", "/metrics", "", {NULL}},
+    {"GET", "/health", "", {NULL}},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -59,17 +59,19 @@ static void load_all(struct loading *loading, const struct policy_settings *runn
     struct configuration *configuration = loading->configuration;
     size_t errors = report_errors(loading->report);
     configuration->policy = policy_load_watched(loading->broker_yaml, on_settings, loading, loading->report);
-    if (configuration->policy)
-        configuration->routes = routes_load(
-            configuration->policy, policy_settings(configuration->policy)->routes, loading->report);
+    if (!configuration->policy)
+        return;
+    if (running && policy_keep_settings(configuration->policy, running, on_restart, loading) != 0)
+        problem(loading, "out of memory");
+    configuration->routes =
+        routes_load(configuration->policy, policy_settings(configuration->policy)->routes, loading->report);
     if (!configuration->routes || report_errors(loading->report) > errors)
         return;
     configuration->matcher = matcher_new(configuration->routes);
-    if (!configuration->matcher ||
-        (running && policy_keep_settings(configuration->policy, running, on_restart, loading) != 0))
-        problem(loading, "out of memory");
-    else
+    if (configuration->matcher)
         take_digest(loading);
+    else
+        problem(loading, "out of memory");
 }
 
 struct configuration *configuration_load(

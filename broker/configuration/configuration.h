@@ -14,7 +14,7 @@ struct configuration {
     struct routes *routes;
     struct matcher *matcher;
     uint8_t digest[DIGEST_SIZE];
-    struct buffer record;    // of its ActivatedRecord what the set itself determines, packed
+    struct buffer record;    // of its ActivatedRecord the routes and their files, packed
     const char *restart[40]; // keys of broker.yaml that changed and wait for a restart; ends with NULL
 };
 

@@ -139,8 +139,6 @@ int pack_record(struct configuration *configuration, const struct files *routes)
     rc = rc ? rc : compress_files(buffer_bytes(&plain), &packed);
     if (rc == 0) {
         Hutong__Bus__V1__ActivatedRecord record = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
-        record.digest.data = configuration->digest;
-        record.digest.len = DIGEST_SIZE;
         record.routes_digest.data = (uint8_t *)(uintptr_t)routes_digest(configuration->routes);
         record.routes_digest.len = DIGEST_SIZE;
         record.files.data = packed.data;

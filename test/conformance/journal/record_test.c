@@ -109,6 +109,16 @@ static void small_records_are_told(void **state) {
     activated.digest.len = 2;
     activated.who = (char[]){"the admin"};
     assert_line(7, &activated.base, " digest=ab01 who=\"the admin\"\n");
+    activated.number = 4;
+    activated.why = (char[]){"new rules"};
+    activated.files_size = 99;
+    assert_line(7, &activated.base,
+        " digest=ab01 who=\"the admin\" why=\"new rules\" number=4 routes=0 files_bytes=99\n");
+    activated.number = 4;
+    activated.why = (char[]){"new rules"};
+    activated.files_size = 99;
+    assert_line(7, &activated.base,
+        " digest=ab01 who=\"the admin\" why=\"new rules\" number=4 routes=0 files_bytes=99\n");
     Hutong__Bus__V1__PublisherRecord publisher;
     hutong__bus__v1__publisher_record__init(&publisher);
     publisher.publisher = 4;
