@@ -112,6 +112,22 @@ static void what_fails_becomes_a_dead_letter(void **state) {
     bench_close(&bench);
 }
 
+// A time that is none, which protobuf can hold.
+static void a_time_out_of_range_is_not_passed_on(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open_with(&bench, "routes:\n  - name: r\n    on: gov.public_security.v1.ResidenceRegistered\n"
+                            "    from: public_security/population\n    to:\n      - system: housing/tenancy\n"
+                            "        agreement: A-1\n        as: gov.housing.v1.OccupancyNotice\n"
+                            "        map: { since: msg.registered_at }\n");
+    const struct bytes payload = bytes_of("\x2a\x08\x08\x80\x80\x80\x80\x80\x80\x40", 10); // 2^48 seconds
+    assert_int_equal(
+        match_bytes(&bench, POPULATION, "gov.public_security.v1.ResidenceRegistered", payload, NOW_US), 0);
+    assert_int_equal(bench.count, 1);
+    dies(&bench.matches[0], "housing/tenancy", UNMAPPED, "since: ");
+    bench_close(&bench);
+}
+
 static void a_subject_has_its_limit(void **state) {
     (void)state;
     struct bench bench;
@@ -181,6 +197,7 @@ int main(void) {
         cmocka_unit_test(what_no_route_wants_goes_nowhere),
         cmocka_unit_test(malformed_bytes_are_refused_with_or_without_routes),
         cmocka_unit_test(what_fails_becomes_a_dead_letter),
+        cmocka_unit_test(a_time_out_of_range_is_not_passed_on),
         cmocka_unit_test(a_subject_has_its_limit),
         cmocka_unit_test(an_agreement_that_ended_discloses_nothing),
         cmocka_unit_test(without_memory_matching_fails_whole),

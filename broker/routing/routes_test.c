@@ -169,6 +169,50 @@ static void what_no_agreement_lists_is_refused(void **state) {
         "have the agreement changed");
 }
 
+// Each field is looked at where it stands: in a written-out list, a list made of another, and as a whole.
+static void what_lies_in_lists_is_covered_too(void **state) {
+    (void)state;
+    static const struct {
+        const char *map;
+        const char *expected;
+    } rows[] = {
+        {"{ members: { for: m, in: msg.members, map: { citizen_number: m.person.citizen_number } },\n"
+         "            vehicle_plates: ['msg.household_number'] }\n",
+            ""},
+        {"\n          members: { for: m, in: msg.members, map: { citizen_number: m.relation,\n"
+         "              deceased: m.died_on != \"\" } }\n",
+            "./routes/r.yaml:11:15: error: agreement R doesn't list \"members.deceased\" "
+            "(./agreements/r.yaml:1); remove it here, or have the agreement changed"},
+        {"\n          members:\n            - citizen_number: msg.members[0].relation\n"
+         "            - citizen_number: '\"1\"'\n              deceased: 'true'\n",
+            "./routes/r.yaml:13:15: error: agreement R doesn't list \"members.deceased\" "
+            "(./agreements/r.yaml:1); remove it here, or have the agreement changed"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct tree tree;
+        struct buffer source = {0};
+        char line[1024];
+        struct report *report = report_new(0);
+        tree_make(&tree);
+        tree_write(&tree, "agreements/r.yaml",
+            "agreement: R\nprovider: public_security\nreceiver: housing/tenancy\n"
+            "type: gov.civil_affairs.v1.EconomicStatusReport\nfields: [members.citizen_number, "
+            "vehicle_plates]\n"
+            "purpose: p\nbasis: b\nfrom: 2020-01-01\nuntil: 2099-12-31\n");
+        buffer_append_format(&source, "%s        map: %s",
+            ROUTE("r", "gov.public_security.v1.HouseholdReply", "public_security/population",
+                TO("housing/tenancy", "R", "gov.civil_affairs.v1.EconomicStatusReport", "")),
+            rows[i].map);
+        tree_write(&tree, "routes/r.yaml", buffer_text(&source));
+        const char *all = report_of(&tree, report);
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(all, "\n"), all);
+        assert_string_equal(line, rows[i].expected);
+        buffer_destroy(&source);
+        report_destroy(&report);
+        tree_remove(&tree);
+    }
+}
+
 static void write_agreement(const struct tree *tree, const char *provider, const char *type,
     const char *fields, const char *from, const char *until) {
     char text[1024];
@@ -343,6 +387,7 @@ int main(void) {
         cmocka_unit_test(mistakes_in_expressions_point_inside),
         cmocka_unit_test(mistakes_in_destinations),
         cmocka_unit_test(what_no_agreement_lists_is_refused),
+        cmocka_unit_test(what_lies_in_lists_is_covered_too),
         cmocka_unit_test(the_original_needs_all_fields),
         cmocka_unit_test(names_are_unique_over_all_files),
         cmocka_unit_test(loops_are_refused_with_their_way),

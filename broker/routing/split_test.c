@@ -114,6 +114,41 @@ static struct bytes household(struct bench *bench, size_t count) {
     return buffer_bytes(&bench->payload);
 }
 
+// An element that has the wanted type needs no list of its fields.
+static void an_element_goes_as_it_is(void **state) {
+    (void)state;
+    struct bench bench;
+    char folder[128];
+    struct report *report = report_new(0);
+    bench_open_with(&bench, members);
+    tree_write(&bench.tree, "agreements/v.yaml",
+        "agreement: V\nprovider: public_security\nreceiver: housing/tenancy\n"
+        "type: gov.public_security.v1.Vehicle\nfields: [plate_number, plate_type, vin, model, registered_on, "
+        "owner_citizen_number]\npurpose: p\nbasis: b\nfrom: 2020-01-01\nuntil: 2099-12-31\n");
+    tree_write(&bench.tree, "routes/r.yaml",
+        HEAD "    split: msg.vehicles\n    to:\n      - system: housing/tenancy\n        agreement: V\n"
+             "        as: gov.public_security.v1.Vehicle\n        map: item\n");
+    struct policy *policy = tree_load(&bench.tree, report);
+    snprintf(folder, sizeof folder, "%s/routes", bench.tree.folder);
+    struct routes *routes = routes_load(policy, folder, report);
+    assert_string_equal(tree_printed(&bench.tree, report), "");
+    struct matcher *matcher = matcher_new(routes);
+    static const uint8_t payload[] = {0x08, 0x01, 0x2a, 0x03, 0x0a, 0x01, 'A', 0x2a, 0x00};
+    assert_int_equal(
+        matcher_match(matcher, policy_system_named(policy, bytes_of_string(POPULATION)),
+            catalogue_message(policy_catalogue(policy), bytes_of_string(REPLY)), (struct bytes){0},
+            bytes_of(payload, sizeof payload), NOW_US, &bench.matches, &bench.count, &bench.error),
+        0);
+    assert_int_equal(bench.count, 2);
+    assert_string_equal(payload_of(&bench, &bench.matches[0]), "{\"plateNumber\":\"A\"}");
+    assert_string_equal(payload_of(&bench, &bench.matches[1]), "{}");
+    matcher_destroy(&matcher);
+    routes_destroy(&routes);
+    policy_destroy(&policy);
+    report_destroy(&report);
+    bench_close(&bench);
+}
+
 static void there_is_a_limit(void **state) {
     (void)state;
     struct bench bench;
@@ -179,6 +214,7 @@ int main(void) {
         cmocka_unit_test(an_empty_list_goes_nowhere),
         cmocka_unit_test(an_element_dies_alone),
         cmocka_unit_test(what_fails_dies_with_its_reason),
+        cmocka_unit_test(an_element_goes_as_it_is),
         cmocka_unit_test(there_is_a_limit),
         cmocka_unit_test(a_message_has_its_limit),
         cmocka_unit_test(without_memory_matching_fails_whole),

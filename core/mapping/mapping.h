@@ -12,22 +12,24 @@ enum {
         1, // this message can't be mapped (an unmapped code, a failed expression): the text names the field
 };
 
-// `node`: a YAML mapping of target field to expression; a nested YAML mapping fills a nested message, field
-// by field. Every problem is reported at its place: unknown field (with the nearest), unlike types, repeated
-// or map fields that don't fit. Returns NULL when there was any. Returns owned; `env` and the types are
-// borrowed and must outlive it.
+// `node`: a YAML mapping of target field to what fills it. An expression; a nested YAML mapping for a
+// message; a sequence, or {for, in, map}, for a list; a YAML mapping of key to value for a map; the name of
+// an enum's value in quotes. Or `node` is one expression, whose value is the whole message. Every problem is
+// reported at its place: unknown field (with the nearest), unlike types, a required field that isn't mapped.
+// Returns NULL when there was any. Returns owned; `env` and the types are borrowed and must outlive it.
+// docs/routes.md
 struct mapping *mapping_load(const struct config_node *node, const struct schema_message *target,
     const struct cel_env *env, struct report *report);
 void mapping_destroy(struct mapping **self);
 const struct schema_message *mapping_target(const struct mapping *mapping);
 
 // Calls `visit` for each target field path that is filled ("address.division"), for agreements to be checked
-// against.
+// against; "" is the whole message.
 void mapping_each_field(const struct mapping *mapping,
     void (*visit)(void *context, const char *path, const struct config_node *at), void *context);
 
-// Appends the target message's wire bytes. A null or absent source leaves the field out. 0, MAPPING_REFUSED,
-// -ENOMEM.
+// Appends the target message's wire bytes. A null or absent source leaves the field out, unless it is
+// required. The activation may be of the mapping's env or of one inside it. 0, MAPPING_REFUSED, -ENOMEM.
 int mapping_run(const struct mapping *mapping, struct cel_activation *activation, struct buffer *out,
     struct error *error);
 

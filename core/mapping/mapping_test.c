@@ -141,15 +141,24 @@ static void a_failed_expression_names_its_field(void **state) {
 static void every_allocation_may_fail(void **state) {
     struct bench *bench = *state;
     struct report *report = report_new(0);
+    const struct schema_message *target =
+        catalogue_message(bench->catalogue, bytes_of_string("gov.public_security.v1.HouseholdReply"));
     struct config_file *file = config_parse("map.yaml",
-        bytes_of_string("citizen_number: msg.relation\nsince: msg.registered_at\n"), NULL, report);
+        bytes_of_string("found: 'true'\naddress: { division: msg.relation }\n"
+                        "members: { for: m, in: '[msg.resident]', map: { person: m } }\n"
+                        "vehicles: [{ model: msg.relation }]\n"),
+        NULL, report);
     for (size_t n = 0;; n++) {
+        struct report *problems = report_new(0);
         alloc_fail_after(n);
-        struct mapping *mapping = mapping_load(config_root(file), bench->target, bench->env, report);
+        struct mapping *mapping = mapping_load(config_root(file), target, bench->env, problems);
+        bool complete = alloc_count() <= n;
         alloc_fail_never();
-        bool whole = mapping != NULL;
+        assert_int_equal(mapping != NULL, complete);
+        assert_int_equal(report_errors(problems) == 0, complete);
         mapping_destroy(&mapping);
-        if (whole)
+        report_destroy(&problems);
+        if (complete)
             break;
         assert_true(n < 10000);
     }

@@ -14,6 +14,12 @@ enum mapping_special mapping_special(const struct schema_message *message) {
         return MAPPING_TIMESTAMP;
     if (strcmp(name, "Duration") == 0)
         return MAPPING_DURATION;
+    if (strcmp(name, "Struct") == 0)
+        return MAPPING_STRUCT;
+    if (strcmp(name, "Value") == 0)
+        return MAPPING_JSON;
+    if (strcmp(name, "ListValue") == 0)
+        return MAPPING_ARRAY;
     for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
         if (strcmp(name, wrappers[i]) == 0 && message->field_count == 1)
             return MAPPING_WRAPPER;
@@ -63,8 +69,27 @@ static bool scalar_fits(enum cel_kind field, enum cel_kind value) {
     return field == value || (is_whole(field) && is_whole(value));
 }
 
+// What JSON has: a Timestamp or a message is none of it.
+static bool json_fits(const struct cel_type *type) {
+    switch (type->kind) {
+    case CEL_BOOL:
+    case CEL_INT:
+    case CEL_UINT:
+    case CEL_DOUBLE:
+    case CEL_STRING:
+    case CEL_LIST:
+    case CEL_MAP:
+    case CEL_ENUM:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool message_fits(const struct schema_field *field, const struct cel_type *type) {
     const char *unused;
+    if (type->kind == CEL_MESSAGE && type->message == field->message)
+        return true;
     switch (mapping_special(field->message)) {
     case MAPPING_TIMESTAMP:
         return type->kind == CEL_TIMESTAMP;
@@ -72,8 +97,15 @@ static bool message_fits(const struct schema_field *field, const struct cel_type
         return type->kind == CEL_DURATION;
     case MAPPING_WRAPPER:
         return scalar_fits(kind_of(&field->message->fields[0], &unused), type->kind);
+    case MAPPING_STRUCT:
+        return type->kind == CEL_MAP &&
+               (!type->key || type->key->kind == CEL_STRING || type->key->kind == CEL_DYN);
+    case MAPPING_ARRAY:
+        return type->kind == CEL_LIST;
+    case MAPPING_JSON:
+        return json_fits(type);
     default:
-        return type->kind == CEL_MESSAGE && type->message == field->message;
+        return false;
     }
 }
 
@@ -87,6 +119,12 @@ static const char *special_name(const struct schema_field *field, const char *na
     case MAPPING_WRAPPER:
         kind_of(&field->message->fields[0], &inner);
         return inner;
+    case MAPPING_STRUCT:
+        return "map(string, dyn)";
+    case MAPPING_ARRAY:
+        return "list(dyn)";
+    case MAPPING_JSON:
+        return "bool, number, string, list or map";
     default:
         return name;
     }
@@ -117,12 +155,12 @@ bool mapping_takes(const struct schema_field *field, const struct cel_value *val
     return message_fits(field, &type);
 }
 
-bool mapping_fits(const struct schema_field *field, const struct cel_type *type, char *wanted, size_t size) {
+// What stands in a list or map that is written to the field.
+static bool repeated_fits(
+    const struct schema_field *field, const struct cel_type *type, char *wanted, size_t size) {
     static const struct cel_type any = {.kind = CEL_DYN};
     char element[160];
     char key[160];
-    if (!field->repeated)
-        return single_fits(field, type, wanted, size);
     const struct cel_type *have = type->element ? type->element : &any;
     if (!field->map) {
         bool fits = single_fits(field, have, element, sizeof element);
@@ -133,4 +171,24 @@ bool mapping_fits(const struct schema_field *field, const struct cel_type *type,
     fits &= single_fits(&field->message->fields[1], have, element, sizeof element);
     snprintf(wanted, size, "map(%s, %s)", key, element);
     return type->kind == CEL_DYN || (type->kind == CEL_MAP && fits);
+}
+
+bool mapping_fits(
+    const struct schema_field *field, bool one, const struct cel_type *type, char *wanted, size_t size) {
+    return one || !field->repeated ? single_fits(field, type, wanted, size)
+                                   : repeated_fits(field, type, wanted, size);
+}
+
+const char *mapping_hint(const struct schema_field *field, bool one, const struct cel_type *type) {
+    if (field->kind == SCHEMA_ENUM && type->kind == CEL_ENUM)
+        return "; write int(…) where the numbers mean the same, or map them with codes()";
+    if (field->kind == SCHEMA_ENUM && type->kind == CEL_STRING)
+        return "; one value is named in quotes, '\"NAME\"', and codes are mapped with int(codes(…))";
+    if (field->message && type->kind == CEL_MESSAGE && mapping_special(field->message) == MAPPING_PLAIN)
+        return strcmp(field->message->full_name, "google.protobuf.Any") == 0
+                   ? "; only an Any can be copied into an Any"
+                   : "; map it field by field, with a nested mapping";
+    if ((one || !field->repeated) && type->kind == CEL_LIST)
+        return "; one element is taken with [0]";
+    return "";
 }

@@ -1,9 +1,11 @@
 // Values onto the wire.
+#include "core/base/utf8.h"
 #include "core/mapping/internal.h"
 #include "core/schema/encoding.h"
 #include "core/schema/put.h"
 
 #include <errno.h>
+#include <math.h>
 
 static int wrong_kind(const struct schema_field *field, const struct cel_value *value, struct error *error) {
     return error_set(error, MAPPING_REFUSED, "a value of kind %s doesn't fit %s.%s",
@@ -40,6 +42,8 @@ static int raw_number(const struct schema_field *field, const struct cel_value *
     case CEL_UINT:
         return put_raw_uint(field, value->u64, raw);
     case CEL_DOUBLE:
+        if (field->kind == SCHEMA_FLOAT && isfinite(value->f64) && !isfinite((float)value->f64))
+            return -ERANGE;
         return put_raw_double(field, value->f64, raw);
     default:
         return put_raw_int(field, value->i64, raw);
@@ -51,8 +55,20 @@ static int out_of_range(
     if (value->kind == CEL_UINT)
         return error_set(error, MAPPING_REFUSED, "%llu doesn't fit %s.%s", (unsigned long long)value->u64,
             field->parent->full_name, field->name);
+    if (value->kind == CEL_DOUBLE)
+        return error_set(error, MAPPING_REFUSED, "%g doesn't fit %s.%s", value->f64, field->parent->full_name,
+            field->name);
     return error_set(error, MAPPING_REFUSED, "%lld doesn't fit %s.%s", (long long)value->i64,
         field->parent->full_name, field->name);
+}
+
+// A number without a name says nothing to the receiver: nobody guesses what it means.
+static int check_name(const struct schema_field *field, uint64_t raw, struct error *error) {
+    int32_t number = (int32_t)(uint32_t)raw;
+    if (field->kind != SCHEMA_ENUM || schema_enum_numbered(field->enumeration, number))
+        return 0;
+    return error_set(
+        error, MAPPING_REFUSED, "%s has no value with the number %d", field->enumeration->full_name, number);
 }
 
 static int write_number(const struct schema_field *field, const struct cel_value *value, bool bare,
@@ -61,7 +77,10 @@ static int write_number(const struct schema_field *field, const struct cel_value
     int rc = raw_number(field, value, &raw);
     if (rc == -ERANGE)
         return out_of_range(field, value, error);
-    return rc ? wrong_kind(field, value, error) : put_raw(out, field, raw, bare);
+    if (rc)
+        return wrong_kind(field, value, error);
+    rc = check_name(field, raw, error);
+    return rc ? rc : put_raw(out, field, raw, bare);
 }
 
 // ---- Messages: the tag, then the content, and last its length before it ----
@@ -92,13 +111,19 @@ static int write_time(const struct schema_field *field, const struct cel_value *
 
 static int write_scalar(const struct schema_field *field, const struct cel_value *value, bool bare,
     struct buffer *out, struct error *error) {
+    if (value->kind == CEL_STRING && field->parent->proto3 &&
+        !utf8_bytes(value->bytes)) // from proto2, or a row
+        return error_set(error, MAPPING_REFUSED, "the text is not UTF-8, as %s.%s must be",
+            field->parent->full_name, field->name);
     if (value->kind == CEL_STRING || value->kind == CEL_BYTES)
         return view_put_bytes(out, field, value->bytes);
     return write_number(field, value, bare, out, error);
 }
 
-static int write_content(const struct schema_field *field, const struct cel_value *value, struct buffer *out,
-    struct error *error) {
+static int write_content(const struct schema_field *field, const struct cel_value *value,
+    struct cel_activation *activation, struct buffer *out, struct error *error) {
+    if (value->kind == CEL_MESSAGE)
+        return cel_message_append(value, out);
     switch (mapping_special(field->message)) {
     case MAPPING_TIMESTAMP:
     case MAPPING_DURATION:
@@ -108,19 +133,19 @@ static int write_content(const struct schema_field *field, const struct cel_valu
             return 0;
         return write_scalar(&field->message->fields[0], value, false, out, error);
     default:
-        return cel_message_append(value, out);
+        return mapping_write_json(field->message, value, activation, out, error);
     }
 }
 
-static int write_single(const struct schema_field *field, const struct cel_value *value, bool bare,
-    struct buffer *out, struct error *error) {
+int mapping_write_one(const struct schema_field *field, const struct cel_value *value, bool bare,
+    struct cel_activation *activation, struct buffer *out, struct error *error) {
     if (!mapping_takes(field, value))
         return wrong_kind(field, value, error);
     if (!field->message)
         return write_scalar(field, value, bare, out, error);
     size_t mark;
     int rc = open_message(field, out, &mark);
-    rc = rc ? rc : write_content(field, value, out, error);
+    rc = rc ? rc : write_content(field, value, activation, out, error);
     return rc ? rc : close_message(field, out, mark);
 }
 
@@ -133,7 +158,7 @@ static int write_elements(const struct schema_field *field, const struct cel_val
     for (size_t i = 0; i < count && rc == 0; i++) {
         struct cel_value element;
         rc = cel_list_get(value->list, activation, i, &element);
-        rc = rc ? rc : write_single(field, &element, bare, out, error);
+        rc = rc ? rc : mapping_write_one(field, &element, bare, activation, out, error);
     }
     return rc;
 }
@@ -152,11 +177,12 @@ static int write_list(const struct schema_field *field, const struct cel_value *
 }
 
 static int write_entry(const struct schema_field *field, const struct cel_value *key,
-    const struct cel_value *value, struct buffer *out, struct error *error) {
+    const struct cel_value *value, struct cel_activation *activation, struct buffer *out,
+    struct error *error) {
     size_t mark;
     int rc = open_message(field, out, &mark);
-    rc = rc ? rc : write_single(&field->message->fields[0], key, false, out, error);
-    rc = rc ? rc : write_single(&field->message->fields[1], value, false, out, error);
+    rc = rc ? rc : mapping_write_one(&field->message->fields[0], key, false, activation, out, error);
+    rc = rc ? rc : mapping_write_one(&field->message->fields[1], value, false, activation, out, error);
     return rc ? rc : close_message(field, out, mark);
 }
 
@@ -170,7 +196,7 @@ static int write_map(const struct schema_field *field, const struct cel_value *v
         struct cel_value key;
         struct cel_value one;
         rc = cel_map_entry(value->map, activation, i, &key, &one);
-        rc = rc ? rc : write_entry(field, &key, &one, out, error);
+        rc = rc ? rc : write_entry(field, &key, &one, activation, out, error);
     }
     return rc;
 }
@@ -185,5 +211,5 @@ int mapping_write(const struct schema_field *field, const struct cel_value *valu
         return write_list(field, value, activation, out, error);
     if (is_default(field, value) && mapping_takes(field, value))
         return 0;
-    return write_single(field, value, false, out, error);
+    return mapping_write_one(field, value, false, activation, out, error);
 }

@@ -56,7 +56,8 @@ struct schema_field {
     bool packed;    // how it is written; both forms are read
     bool map;       // repeated message with key = 1 and value = 2
     bool presence;  // message, oneof member, proto2 or proto3 optional: "set" differs from "default"
-    bool required;  // proto2 only
+    bool required;  // proto2 only: a message without it is refused
+    bool needed;    // `required`, or said so by an option: a mapping must fill it. proto/hutong/options.proto
     int32_t oneof;  // index in the message's oneofs; -1: none (synthetic oneofs count as none)
     uint32_t index; // in the message's fields
     const struct schema_message *message;  // of MESSAGE and GROUP

@@ -13,6 +13,9 @@ enum {
     OPTION_MESSAGE_SET = 1,
     OPTION_MAP_ENTRY = 7,
     OPTION_PACKED = 2,
+    OPTION_BEHAVIOR = 1052,  // google.api.field_behavior, a repeated enum
+    OPTION_REQUIRED = 50601, // hutong.required
+    BEHAVIOR_REQUIRED = 2,
     FIELD_NAME = 1,
     FIELD_NUMBER = 3,
     FIELD_LABEL = 4,
@@ -30,17 +33,29 @@ enum {
 struct raw_field {
     struct bytes name, json_name, type_name;
     uint64_t number, label, type, oneof;
-    bool has_oneof, has_packed, packed, proto3_optional;
+    bool has_oneof, has_packed, packed, proto3_optional, needed;
 };
 
-static int read_packed(struct bytes options, struct raw_field *out) {
+// Extensions of the options stand there as any field does; an enum that is repeated may be packed.
+static void read_behavior(const struct descriptor_field *field, struct raw_field *out) {
+    out->needed |= field->wire == ENCODING_VARINT && field->value == BEHAVIOR_REQUIRED;
+    for (size_t i = 0; field->wire == ENCODING_LEN && i < field->bytes.size; i++)
+        out->needed |= field->bytes.data[i] == BEHAVIOR_REQUIRED; // all its values are small
+}
+
+static int read_options_of_field(struct bytes options, struct raw_field *out) {
     struct descriptor_field field;
     int rc;
-    while ((rc = descriptor_next(&options, &field)) > 0)
+    while ((rc = descriptor_next(&options, &field)) > 0) {
         if (field.number == OPTION_PACKED && field.wire == ENCODING_VARINT) {
             out->has_packed = true;
             out->packed = field.value != 0;
+        } else if (field.number == OPTION_REQUIRED && field.wire == ENCODING_VARINT) {
+            out->needed |= field.value != 0;
+        } else if (field.number == OPTION_BEHAVIOR) {
+            read_behavior(&field, out);
         }
+    }
     return rc;
 }
 
@@ -56,7 +71,7 @@ static int read_bytes(const struct descriptor_field *field, struct raw_field *ou
         out->json_name = field->bytes;
         return 0;
     case FIELD_OPTIONS:
-        return read_packed(field->bytes, out);
+        return read_options_of_field(field->bytes, out);
     default:
         return 0;
     }
@@ -149,6 +164,7 @@ static int link_label(struct loader *loader, const struct draft *draft, const st
     bool message = field->kind == SCHEMA_MESSAGE || field->kind == SCHEMA_GROUP;
     field->repeated = raw->label == LABEL_REPEATED;
     field->required = raw->label == LABEL_REQUIRED;
+    field->needed = field->required || raw->needed;
     if (field->required && draft->file->proto3)
         return error_set(loader->error, -EINVAL, "proto3 has no required fields");
     if (raw->has_oneof && (raw->oneof >= draft->message->oneof_count || raw->label > 1))
