@@ -1,5 +1,9 @@
 #include "core/base/utf8.h"
 
+#ifdef __x86_64__
+#include <tmmintrin.h>
+#endif
+
 static bool continues(uint8_t byte) {
     return (byte & 0xC0) == 0x80;
 }
@@ -25,7 +29,8 @@ static size_t character(const uint8_t *p, size_t left) {
     return (first == 0xF0 && p[1] < 0x90) || (first == 0xF4 && p[1] >= 0x90) ? 0 : 4;
 }
 
-bool utf8_valid_long(const uint8_t *p, const uint8_t *end) {
+bool utf8_valid_portable(const uint8_t *p, size_t size) {
+    const uint8_t *end = p + size;
     while (p < end) {
         while (end - p >= 8 && three(load_u32(p)) && three(load_u32(p + 3)))
             p += 6;
@@ -35,12 +40,112 @@ bool utf8_valid_long(const uint8_t *p, const uint8_t *end) {
             p += 8;
         if (p == end)
             break;
-        size_t size = character(p, (size_t)(end - p));
-        if (size == 0)
+        size_t length = character(p, (size_t)(end - p));
+        if (length == 0)
             return false;
-        p += size;
+        p += length;
     }
     return true;
+}
+
+#ifdef __x86_64__
+// Sixteen bytes at a time, by J. Keiser and D. Lemire, "Validating UTF-8 In Less Than One Instruction Per
+// Byte", 2021: three look-ups, by the halves of a byte's predecessor and the upper half of the byte itself,
+// each give the mistakes that are possible; what all three name is one.
+#define VECTOR __attribute__((target("ssse3"))) static inline
+
+enum {
+    TOO_SHORT = 1,   // a lead, and no continuation behind it
+    TOO_LONG = 2,    // a continuation behind ASCII
+    OVERLONG_3 = 4,  // E0, then below A0
+    TOO_LARGE = 8,   // F4, then 90 or above; F5 and above
+    SURROGATE = 16,  // ED, then A0 or above
+    OVERLONG_2 = 32, // C0, C1
+    OVERLONG_4 = 64, // F0, then below 90; F5 and above too, then below 90
+    TWO_MORE = 128,  // two continuations: right in the third and fourth byte
+    ANY = TOO_SHORT | TOO_LONG | TWO_MORE,
+    LARGE = ANY | TOO_LARGE | OVERLONG_4,
+    SECOND = TOO_LONG | OVERLONG_2 | TWO_MORE,
+    F_LEAD = TOO_SHORT | TOO_LARGE | OVERLONG_4,
+};
+
+static const uint8_t by_first_upper[16] = {TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
+    TOO_LONG, TOO_LONG, TWO_MORE, TWO_MORE, TWO_MORE, TWO_MORE, TOO_SHORT | OVERLONG_2, TOO_SHORT,
+    TOO_SHORT | OVERLONG_3 | SURROGATE, F_LEAD};
+static const uint8_t by_first_lower[16] = {ANY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4, ANY | OVERLONG_2, ANY,
+    ANY, ANY | TOO_LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE | SURROGATE, LARGE,
+    LARGE};
+static const uint8_t by_second_upper[16] = {TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+    TOO_SHORT, TOO_SHORT, SECOND | OVERLONG_3 | OVERLONG_4, SECOND | OVERLONG_3 | TOO_LARGE,
+    SECOND | SURROGATE | TOO_LARGE, SECOND | SURROGATE | TOO_LARGE, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+    TOO_SHORT};
+// From offset n on: which bytes to take, so that those from n on come first and zeros follow.
+static const uint8_t from_byte[32] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128,
+    128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
+
+VECTOR __m128i load(const uint8_t *p) {
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+VECTOR __m128i upper(__m128i bytes) {
+    return _mm_and_si128(_mm_srli_epi16(bytes, 4), _mm_set1_epi8(15));
+}
+
+// Not zero where `bytes` go wrong; `before` are the sixteen before them.
+VECTOR __m128i mistakes(__m128i bytes, __m128i before) {
+    __m128i first = _mm_alignr_epi8(bytes, before, 15);
+    __m128i found =
+        _mm_and_si128(_mm_and_si128(_mm_shuffle_epi8(load(by_first_upper), upper(first)),
+                          _mm_shuffle_epi8(load(by_first_lower), _mm_and_si128(first, _mm_set1_epi8(15)))),
+            _mm_shuffle_epi8(load(by_second_upper), upper(bytes)));
+    __m128i third = _mm_subs_epu8(_mm_alignr_epi8(bytes, before, 14), _mm_set1_epi8(0xE0 - 0x80));
+    __m128i fourth = _mm_subs_epu8(_mm_alignr_epi8(bytes, before, 13), _mm_set1_epi8(0xF0 - 0x80));
+    __m128i two_more = _mm_and_si128(_mm_or_si128(third, fourth), _mm_set1_epi8((char)0x80));
+    return _mm_xor_si128(two_more, found);
+}
+
+VECTOR bool none(__m128i bytes) {
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128())) == 0xFFFF;
+}
+
+// The zeros behind the last bytes show when a character is cut short.
+__attribute__((target("ssse3"))) static bool valid_vector(const uint8_t *p, size_t size) {
+    const __m128i zeros = _mm_setzero_si128();
+    size_t whole = size & ~(size_t)15;
+    __m128i before = zeros;
+    __m128i wrong = zeros;
+    for (size_t i = 0; i < whole; i += 16) {
+        __m128i bytes = load(p + i);
+        wrong = _mm_or_si128(wrong, mistakes(bytes, before));
+        before = bytes;
+    }
+    __m128i rest = _mm_shuffle_epi8(load(p + size - 16), load(from_byte + 16 - (size - whole)));
+    return none(_mm_or_si128(wrong, mistakes(rest, before)));
+}
+
+// A zero follows the text here too.
+__attribute__((target("ssse3"))) static bool valid_short(const uint8_t *p, size_t size) {
+    const __m128i zeros = _mm_setzero_si128();
+    // from_byte turned round: zero where a byte counts.
+    __m128i beyond = _mm_cmpgt_epi8(zeros, load(from_byte + 16 - size));
+    return none(mistakes(_mm_andnot_si128(beyond, load(p)), zeros));
+}
+#endif
+
+bool utf8_valid_long(const uint8_t *p, size_t size) {
+#ifdef __x86_64__
+    if (size >= 16 && __builtin_cpu_supports("ssse3"))
+        return valid_vector(p, size);
+#endif
+    return utf8_valid_portable(p, size);
+}
+
+bool utf8_valid_short(const uint8_t *p, size_t size) {
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("ssse3"))
+        return valid_short(p, size);
+#endif
+    return utf8_valid_portable(p, size);
 }
 
 uint32_t utf8_next(const uint8_t **p) {

@@ -3,7 +3,13 @@
 
 #include "core/base/bytes.h"
 
-bool utf8_valid_long(const uint8_t *p, const uint8_t *end); // of any length
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+bool utf8_valid_long(const uint8_t *p, size_t size);     // of any length
+bool utf8_valid_short(const uint8_t *p, size_t size);    // at most 15, and 16 bytes may be read
+bool utf8_valid_portable(const uint8_t *p, size_t size); // what runs where there are no vectors; for tests
 
 static inline uint64_t utf8_eight(const uint8_t *p) {
     uint64_t eight;
@@ -16,7 +22,7 @@ static inline bool utf8_valid(const uint8_t *p, size_t size) {
     const uint8_t *end = p + size;
     uint64_t bits = 0;
     if (size > 32)
-        return utf8_valid_long(p, end);
+        return utf8_valid_long(p, size);
     if (size >= 8) {
         bits = utf8_eight(p) | utf8_eight(end - 8);
         if (size > 16)
@@ -29,7 +35,25 @@ static inline bool utf8_valid(const uint8_t *p, size_t size) {
     } else if (size > 0) {
         bits = (uint64_t)(p[0] | p[size / 2] | p[size - 1]);
     }
-    return !(bits & 0x8080808080808080u) || utf8_valid_long(p, end);
+    return !(bits & 0x8080808080808080u) || utf8_valid_long(p, size);
+}
+
+// The same for a text inside of more bytes: sixteen may be read at `sixteen` and before (NULL: nowhere).
+static inline bool utf8_valid_within(const uint8_t *p, size_t size, const uint8_t *sixteen) {
+#ifdef __SSE2__
+    if (size < 16 && p <= sixteen) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        bool ascii = !((uint32_t)_mm_movemask_epi8(bytes) << (16 - size) & 0xFFFF);
+        return ascii || utf8_valid_short(p, size);
+    }
+    if (size >= 16 && size <= 32) {
+        __m128i first = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i last = _mm_loadu_si128((const __m128i *)(const void *)(p + size - 16));
+        return !_mm_movemask_epi8(_mm_or_si128(first, last)) || utf8_valid_long(p, size);
+    }
+#endif
+    (void)sixteen;
+    return utf8_valid(p, size);
 }
 
 static inline bool utf8_bytes(struct bytes text) {

@@ -67,9 +67,9 @@ struct schema_field {
 
 // What a scan must know of a field, in four bytes; kind 0 for a number that is no field.
 struct schema_tag {
-    uint16_t index; // in the message's fields
-    uint8_t kind;   // enum schema_kind
     uint8_t flags;  // the wire type in the low three bits, then SCHEMA_TAG_…
+    uint8_t kind;   // enum schema_kind
+    uint16_t index; // in the message's fields
 };
 enum {
     SCHEMA_TAG_REPEATED = 0x08,
@@ -78,6 +78,8 @@ enum {
     SCHEMA_TAG_CLOSED = 0x40,   // an enum that knows only its own numbers
     SCHEMA_TAG_PACKABLE = 0x80, // repeated, and not of strings, bytes or messages
 };
+
+#define SCHEMA_DENSE_LEAST 16u // all numbers whose tags have one byte
 
 struct schema_message {
     const char *full_name;             // without a leading dot
@@ -89,8 +91,9 @@ struct schema_message {
     const struct catalogue *catalogue;
     const char *const *oneof_names; // oneof_count of them
     bool
-        requires;                   // it, or a message that it may hold, has required fields
-    const struct schema_tag *dense; // by number, for numbers below dense_size
+        requires; // it, or a message that it may hold, has required fields
+    const struct schema_tag
+        *dense; // by number, for numbers below dense_size, which is SCHEMA_DENSE_LEAST or more
     uint32_t dense_size;
     const struct schema_tag *tags; // parallel to fields
     const uint16_t *by_name;       // indexes of fields in the order of names, and of JSON names

@@ -19,6 +19,10 @@ const uint8_t *encoding_varint_long(const uint8_t *p, const uint8_t *end, uint64
 }
 
 static const uint8_t *varint32(const uint8_t *p, const uint8_t *end, uint64_t *out) {
+    if (end - p >= 2 && p[1] < 0x80 && p[0] >= 0x80) { // as the next after the shortest are
+        *out = (uint64_t)(p[0] & 0x7F) | (uint64_t)p[1] << 7;
+        return p + 2;
+    }
     const uint8_t *next = encoding_varint_long(p, end, out);
     return next && next - p <= 5 && *out <= UINT32_MAX ? next : NULL;
 }

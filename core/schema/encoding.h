@@ -26,7 +26,11 @@ static inline const uint8_t *encoding_varint(const uint8_t *p, const uint8_t *en
         *out = *p;
         return p + 1;
     }
-    return encoding_varint_long(p, end, out);
+    uint64_t longer; // so that `*out` need not be in memory
+    p = encoding_varint_long(p, end, &longer);
+    if (p)
+        *out = longer;
+    return p;
 }
 
 // At most 5 bytes and 32 bits; the field number is not 0.
@@ -40,11 +44,16 @@ static inline const uint8_t *encoding_tag(const uint8_t *p, const uint8_t *end, 
 
 // A length of at most 5 bytes, and that many bytes are there behind it.
 static inline const uint8_t *encoding_size(const uint8_t *p, const uint8_t *end, size_t *out) {
-    if (p < end && *p < 0x80 && *p <= (size_t)(end - p - 1)) {
+    size_t left = (size_t)(end - p);
+    if (left && *p < left && *p < 0x80) {
         *out = *p;
         return p + 1;
     }
-    return encoding_size_long(p, end, out);
+    size_t longer;
+    p = encoding_size_long(p, end, &longer);
+    if (p)
+        *out = longer;
+    return p;
 }
 
 // Passes the value behind `tag`; a group up to and with its end tag, at most `depth` deep.

@@ -49,9 +49,9 @@ static struct schema_tag tag_of(const struct schema_field *field) {
 // Numbers from 1 on without large gaps are found in one step, others by search.
 static int index_numbers(struct arena *arena, struct schema_message *message) {
     struct schema_tag *tags = arena_alloc(arena, (message->field_count + 1) * sizeof *tags);
-    size_t dense_max = message->field_count * 4 + 16, size = 1;
+    size_t dense_max = message->field_count * 4 + SCHEMA_DENSE_LEAST, size = SCHEMA_DENSE_LEAST;
     for (size_t i = 0; i < message->field_count; i++)
-        if (message->fields[i].number < dense_max)
+        if (message->fields[i].number < dense_max && message->fields[i].number >= size)
             size = message->fields[i].number + 1;
     struct schema_tag *dense = arena_alloc(arena, size * sizeof *dense);
     if (!tags || !dense)

@@ -58,8 +58,10 @@ static struct paths_step *use(struct paths_node *node, const struct schema_field
         step->used = true;
         node->used[node->used_count++] = (uint16_t)field->index;
         for (size_t i = 0; field->oneof >= 0 && i < node->type->field_count; i++)
-            if (node->type->fields[i].oneof == field->oneof && i != field->index)
+            if (node->type->fields[i].oneof == field->oneof && i != field->index) {
                 node->steps[i].rivals = node->steps[i].active = true;
+                node->steps[i].plain = false;
+            }
     }
     step->active = true;
     return step;
@@ -90,6 +92,7 @@ int paths_add(struct paths *paths, const struct schema_field *const *fields, siz
     struct paths_step *step = use(node, fields[count - 1]);
     if (step->slot < 0)
         step->slot = (int32_t)paths->size++;
+    step->plain = !step->rivals && !fields[count - 1]->repeated && !fields[count - 1]->message;
     *slot = (size_t)step->slot;
     return 0;
 }

@@ -12,6 +12,7 @@ struct paths_step {
     bool rivals;              // another member of its oneof is read, and cleared when this one comes
     bool used;                // in the list of the node
     bool active;              // any of these: a scan must not pass it over
+    bool plain; // a singular scalar with a slot and without rivals: the value is all there is to it
 };
 
 struct paths_node {
