@@ -145,7 +145,7 @@ static bool bind_pattern(struct compiler *compiler, const struct ast *ast, struc
     char why[160];
     size_t offset;
     struct cel_program *program = compiler->program;
-    if (!program->match_context && !(program->match_context = match_context_new(&program->limits))) {
+    if (!match_contexts_make(program)) {
         compiler->failure = -ENOMEM;
         return false;
     }

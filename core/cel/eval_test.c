@@ -124,6 +124,67 @@ static void test_limits(void **state) {
         failing("(id + 'aaaaaaaaaaaaaaaaaaaaaaaaaaaa!').matches('(0|6|a+)+$')", &limits), matches);
 }
 
+// Patterns that go back and forth: each match has its limit, and all of an evaluation share that of its
+// steps.
+static void test_pattern_limits(void **state) {
+    (void)state;
+    static const char steps[] = "the expression takes more steps than its limit allows";
+    static const char matches[] = "the pattern needs more steps on this text than its limit allows";
+    struct cel_limits limits = {0};
+    static const char *const hard[] = {
+        "^(a+)+$", "(a|aa)+$", "(a|a?)+$", "([a-z]+)*[01]$", "^(.*?a){12}$", "(x+x+)+[yz]"};
+    char source[300];
+    for (size_t i = 0; i < sizeof hard / sizeof *hard; i++) {
+        snprintf(source, sizeof source,
+            "('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx!' + id).matches('%s')",
+            hard[i]);
+        const char *text = failing(source, &limits);
+        if (strcmp(text, matches) != 0)
+            fail_msg("%s: \"%s\"", hard[i], text);
+    }
+    // exists() goes on behind an error.
+    assert_string_equal(
+        failing(
+            "('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!,'.replace('', id + 'aaaaaaaaaaaaaaaaaaaaaaaaaaa!,') + id)"
+            ".split(',').exists(x, x.matches('(a+)+$'))",
+            &limits),
+        matches);
+    limits.steps = 2000;
+    assert_string_equal(
+        failing("[1, 2, 3].map(x, (id + 'aaaaaaaaaaaa!').matches('(a+)+$|!')) == []", &limits), steps);
+    // A text that is walked over from each of its places costs its square.
+    assert_string_equal(
+        failing(
+            "('a'.replace('', 'aaaaaaaaaaaaaaaaaaaaaaaa' + 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')"
+            ".replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa') + id).matches('[a-y]+[zZ]')",
+            &limits),
+        steps);
+    limits.steps = 100;
+    assert_string_equal(failing("'a'.matches(id)", &limits), steps);
+    assert_string_equal(
+        failing(
+            "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'"
+            ".matches('b')",
+            &limits),
+        steps);
+}
+
+static void test_pattern_size(void **state) {
+    (void)state;
+    struct cel_limits limits = {0};
+    assert_string_equal(
+        failing("'a'.matches(('a'.replace('', id)).replace('3', "
+                "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('a', "
+                "'bbbbbbbbbbbbbbbbbbbbbbbb'))",
+            &limits),
+        "the pattern is wrong at its byte 4097: a pattern has at most 4,096 bytes");
+    assert_string_equal(failing("'a'.matches(id + '{1001}')", &limits),
+        "the pattern is wrong at its byte 7: RE2, whose patterns these are, repeats at most 1,000 times");
+    assert_string_equal(failing("'a'.matches(id + '(a{1,99999999999999999999})')", &limits),
+        "the pattern is wrong at its byte 9: RE2, whose patterns these are, repeats at most 1,000 times");
+    assert_non_null(strstr(failing("'a'.matches(id + '((a{1000}){1000}){1000}')", &limits), "too large"));
+}
+
 // ---- Fields: through a scan, and off the wire ----
 
 // A variable, and what its fields are read with.
@@ -442,6 +503,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_pattern_limits),
+        cmocka_unit_test(test_pattern_size),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_odd_wire),

@@ -106,6 +106,9 @@ static void test_patterns(void **state) {
         {"'a\\nb'.matches('(?m)^b$')", "true"},
         {"'١'.matches(r'\\d')", "false"},
         {"id.matches(id)", "true"},
+        {"'a{'.matches('a[{]') && 'a{x'.matches('a{x') && 'aaa'.matches('^a{3}$') && "
+         "'aa'.matches('^a{1,1000}$')",
+            "true"},
     };
     EXPECT(table);
 }

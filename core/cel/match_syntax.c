@@ -80,6 +80,21 @@ static bool pass_group(struct pattern *pattern) {
     return true;
 }
 
+// "{3}", "{3,}", "{3,5}": RE2 repeats at most 1,000 times. Anything else in braces is text.
+static bool pass_braces(struct pattern *pattern) {
+    size_t ahead = 1;
+    unsigned number = 0;
+    for (; look(pattern, ahead) == ',' || (look(pattern, ahead) >= '0' && look(pattern, ahead) <= '9');
+        ahead++) {
+        uint8_t c = look(pattern, ahead);
+        number = c == ',' ? 0 : number < 10000 ? number * 10 + (unsigned)(c - '0') : number;
+        if (number > 1000)
+            return refuse(pattern, "RE2, whose patterns these are, repeats at most 1,000 times");
+    }
+    pattern->at += ahead;
+    return true;
+}
+
 static bool is_quantifier(const struct pattern *pattern) {
     uint8_t c = look(pattern, 0);
     return c == '*' || c == '+' || c == '?' || c == '}';
@@ -96,6 +111,8 @@ const char *match_syntax(struct bytes text, size_t *offset) {
             ok = pass_class(&pattern);
         } else if (look(&pattern, 0) == '(') {
             ok = pass_group(&pattern);
+        } else if (look(&pattern, 0) == '{') {
+            ok = pass_braces(&pattern);
         } else {
             bool quantifier = is_quantifier(&pattern);
             pattern.at++;

@@ -76,6 +76,7 @@ struct cel_program {
     struct program_match *matches;
     struct program_zone *zones;
     pcre2_match_context *match_context; // owned; NULL: nothing is matched
+    pcre2_match_context *match_easy;    // with a lower limit, which is tried first; owned
 };
 
 struct activation_block;
@@ -172,5 +173,5 @@ void fast_choose(const struct ast *ast, struct node *node);
 
 // match.c
 pcre2_code *match_compile(
-    struct bytes pattern, size_t *offset, char *why, size_t size);       // NULL: why; "": no memory
-pcre2_match_context *match_context_new(const struct cel_limits *limits); // returns owned, or NULL
+    struct bytes pattern, size_t *offset, char *why, size_t size); // NULL: why; "": no memory
+bool match_contexts_make(struct cel_program *program);             // false: no memory
