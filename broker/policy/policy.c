@@ -2,7 +2,9 @@
 #include "core/codes/load.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 void *policy_keep(struct policy *policy, void *value) {
     if (!value)
@@ -10,12 +12,37 @@ void *policy_keep(struct policy *policy, void *value) {
     return value;
 }
 
+static bool is_link(const char *path, size_t size) {
+    struct stat stat;
+    char copy[PATH_MAX];
+    if (size >= sizeof copy)
+        return true; // not known
+    memcpy(copy, path, size);
+    copy[size] = '\0';
+    return lstat(copy, &stat) != 0 || S_ISLNK(stat.st_mode);
+}
+
+// "conf/" and "../routes" are "routes", which is what people read in messages; but not where conf is a link
+// or another way up. The bytes of `base` to keep; moves `*path` on.
+static size_t go_up(const char *base, size_t folder, const char **path) {
+    while (folder > 1 && strncmp(*path, "../", 3) == 0) {
+        size_t start = folder - 1;
+        while (start > 0 && base[start - 1] != '/')
+            start--;
+        if (base[start] == '.' || start == folder - 1 || is_link(base, folder - 1))
+            break;
+        *path += 3;
+        folder = start;
+    }
+    return folder;
+}
+
 const char *policy_path(struct policy *policy, const char *path) {
     const char *base = config_path(policy->file);
     const char *slash = strrchr(base, '/');
     if (path[0] == '/' || !slash)
         return path;
-    size_t folder = (size_t)(slash - base) + 1;
+    size_t folder = go_up(base, (size_t)(slash - base) + 1, &path);
     size_t size = strlen(path) + 1;
     char *full = policy_keep(policy, arena_alloc(&policy->arena, folder + size));
     if (full) {

@@ -1,7 +1,6 @@
 #include "broker/routing/inspect.h"
 
 #include "broker/routing/internal.h"
-#include "core/schema/nearest.h"
 
 const struct route *routes_at(const struct routes *routes, size_t i) {
     return i < routes->count ? routes->all[i] : NULL;
@@ -12,10 +11,13 @@ const struct route *routes_named(const struct routes *routes, struct bytes name)
 }
 
 const char *routes_nearest(const struct routes *routes, struct bytes name) {
-    struct nearest nearest = nearest_start(name);
-    for (size_t i = 0; i < routes->count; i++)
-        nearest_offer(&nearest, routes->all[i]->name);
-    return nearest.best;
+    const char *best = NULL;
+    for (size_t i = 0; i < routes->count; i++) {
+        const char *pair[] = {best, routes->all[i]->name};
+        const char *nearer = report_nearest(name, best ? pair : pair + 1, best ? 2 : 1);
+        best = nearer ? nearer : best;
+    }
+    return best;
 }
 
 const struct policy *routes_policy(const struct routes *routes) {

@@ -6,9 +6,9 @@
 static const struct config_key expectation_keys[] = {{"to", CONFIG_REQUIRED}, {"as", CONFIG_OPTIONAL},
     {"message", CONFIG_OPTIONAL}, {"has", CONFIG_OPTIONAL}, {"route", CONFIG_OPTIONAL},
     {"agreement", CONFIG_OPTIONAL}, {"order_by", CONFIG_OPTIONAL}, {"dead", CONFIG_OPTIONAL},
-    {"text", CONFIG_OPTIONAL}, {NULL, CONFIG_OPTIONAL}};
+    {"text", CONFIG_OPTIONAL}, {"item", CONFIG_OPTIONAL}, {NULL, CONFIG_OPTIONAL}};
 
-static const char *const reasons[] = {"UNMAPPED", "FILTER", "NOT_ALLOWED", NULL};
+static const char *const reasons[] = {"UNMAPPED", "FILTER", "NOT_ALLOWED", "TOO_LARGE", NULL};
 
 bool case_takes(const struct route *route, const struct test_case *item) {
     return route_type(route) == item->type && route_takes_from(route, item->from);
@@ -114,6 +114,8 @@ void expectation_load(struct cases *cases, const struct test_case *item, const s
     out->order_by = scalar_of(cases, node, "order_by");
     out->dead = scalar_of(cases, node, "dead");
     out->text = scalar_of(cases, node, "text");
+    if (config_read_int(node, "item", 0, ROUTE_ELEMENTS_LIMIT - 1, &out->item_number, cases->report))
+        out->item = given(node, "item");
     check_dead(cases, out);
     check_route(cases, out);
     if (out->message && out->has)

@@ -19,6 +19,8 @@ struct expectation {
     const struct config_node *order_by;
     const struct config_node *dead;
     const struct config_node *text;
+    const struct config_node *item; // its place among those that the message is split into
+    int64_t item_number;
     json_t *fields; // owned; of `message` or `has`, as JSON writes them; NULL: neither is there
 };
 

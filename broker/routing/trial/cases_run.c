@@ -25,6 +25,17 @@ static void check_text(const struct config_node *node, const char *what, struct 
             BYTES_ARGS(node->text), BYTES_ARGS(got));
 }
 
+static void check_item(
+    const struct expectation *expectation, const struct match *match, struct report *report) {
+    if (!expectation->item || (uint32_t)expectation->item_number + 1 == match->element)
+        return;
+    if (match->element == 0)
+        config_error(expectation->item, report, "%s: the route has no \"split\"", expectation->to->address);
+    else
+        config_error(expectation->item, report, "%s: item: expected %lld, got %u", expectation->to->address,
+            (long long)expectation->item_number, match->element - 1);
+}
+
 static bool contains(const char *text, struct bytes part) {
     return memmem(text, strlen(text), part.data, part.size) != NULL;
 }
@@ -62,8 +73,8 @@ static int check(
     const struct run *run, const struct expectation *expectation, size_t i, struct report *report) {
     const struct match *match = &run->result->matches[i];
     check_text(expectation->route, "route", bytes_of_string(match->route), expectation, report);
-    check_text(expectation->agreement, "agreement", bytes_of_string(match->agreement ? match->agreement : ""),
-        expectation, report);
+    check_text(expectation->agreement, "agreement", bytes_of_string(match->agreement), expectation, report);
+    check_item(expectation, match, report);
     if (expectation->dead) {
         check_dead(expectation, match, report);
         return 0;

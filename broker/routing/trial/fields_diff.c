@@ -26,9 +26,11 @@ static int append_path(struct buffer *out, const struct place *place) {
 }
 
 // What is said of a value: JSON, cut where it is long.
-static char *shown(const json_t *value) {
+static char *shown(const struct fields_diff *diff, const json_t *value) {
     enum { LONGEST = 300 };
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : strdup("nothing");
+    if (!value || (!diff->exact && json_is_object(value))) // that would be full of defaults
+        return strdup(value ? "a message" : "nothing");
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     if (text && strlen(text) > LONGEST) {
         size_t end = LONGEST - 4;
         while (end > 0 && (text[end] & 0xC0) == 0x80)
@@ -40,8 +42,8 @@ static char *shown(const json_t *value) {
 
 static int tell(
     const struct fields_diff *diff, const struct place *place, const json_t *expected, const json_t *got) {
-    char *a = shown(expected);
-    char *b = shown(got);
+    char *a = shown(diff, expected);
+    char *b = shown(diff, got);
     struct buffer path = {0};
     const char *at = append_path(&path, place) == 0 ? buffer_text(&path) : NULL;
     if (a && b && at)

@@ -77,7 +77,7 @@ const struct routes *trial_routes(const struct trial *trial) {
 
 struct causes {
     struct trial *trial;
-    const struct config_node *when;
+    const struct config_node *scalar; // the expression
     struct cel_activation *activation;
     struct trial_cause *items; // in the arena
     size_t count;
@@ -117,35 +117,41 @@ static void add_value(struct causes *causes, const struct cel_read *read, struct
 }
 
 // The excerpt is cut by the report, as for everything that is said of a file.
-static void place(struct causes *causes, const struct cel_part *part, struct trial_cause *cause) {
+static void place(struct causes *causes, size_t offset, size_t length, struct trial_cause *cause) {
     struct report *report = causes->trial->causes;
     size_t i = report_size(report);
-    config_error_inside(causes->when, part->offset, part->length, report, "%s", "");
+    config_error_inside(causes->scalar, offset, length, report, "%s", "");
     const struct report_problem *problem = report_problem(report, i);
     if (!problem) {
         causes->rc = -ENOMEM;
         return;
     }
-    cause->path = config_path(causes->when->file);
+    cause->path = config_path(causes->scalar->file);
     cause->mark = problem->mark;
     cause->excerpt = problem->excerpt;
+}
+
+// A stretch of the expression that was false, or failed with a text.
+static struct trial_cause *new_cause(
+    struct causes *causes, size_t offset, size_t length, const char *failed) {
+    struct trial_cause *cause = &causes->items[causes->count++];
+    struct bytes text = bytes_of(causes->scalar->text.data + offset, length);
+    *cause = (struct trial_cause){.expression = keep_text(causes->trial, text, &causes->rc)};
+    if (failed)
+        cause->failed = keep_text(causes->trial, bytes_of_string(failed), &causes->rc);
+    if (causes->rc == 0)
+        place(causes, offset, length, cause);
+    return cause;
 }
 
 static void add_cause(void *context, const struct cel_part *part, const struct error *error) {
     struct causes *causes = context;
     if (causes->rc || causes->count == causes->capacity)
         return;
-    struct trial *trial = causes->trial;
-    struct trial_cause *cause = &causes->items[causes->count++];
-    struct bytes text = bytes_of(causes->when->text.data + part->offset, part->length);
-    *cause = (struct trial_cause){.expression = keep_text(trial, text, &causes->rc)};
-    if (error)
-        cause->failed = keep_text(trial, bytes_of_string(error->text), &causes->rc);
-    cause->values = keep(trial, (part->read_count + 1) * sizeof *cause->values, &causes->rc);
+    struct trial_cause *cause = new_cause(causes, part->offset, part->length, error ? error->text : NULL);
+    cause->values = keep(causes->trial, (part->read_count + 1) * sizeof *cause->values, &causes->rc);
     for (size_t i = 0; causes->rc == 0 && i < part->read_count; i++)
         add_value(causes, &part->reads[i], cause);
-    if (causes->rc == 0)
-        place(causes, part, cause);
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): the expression's height is limited
@@ -163,16 +169,26 @@ static const struct cel_parts *parts_of(const struct trial *trial, const struct 
     return NULL;
 }
 
+// What is said of `order_by` and `split` is about the whole of it.
+static void blame_whole(struct causes *causes, const struct match_event *event) {
+    causes->scalar = config_get(route_node(event->route), event->key);
+    if (causes->scalar && causes->scalar->kind == CONFIG_SCALAR)
+        new_cause(causes, 0, causes->scalar->text.size, event->text);
+}
+
 static int find_causes(struct trial *trial, const struct match_event *event, struct trial_route *told) {
     const struct cel_parts *parts = parts_of(trial, event->route);
-    if (!parts || event->verdict == MATCH_TAKEN || (event->key && strcmp(event->key, "when") != 0))
+    bool by_when = !event->key || strcmp(event->key, "when") == 0;
+    if (event->verdict == MATCH_TAKEN || (by_when && !parts))
         return 0;
-    struct causes causes = {.trial = trial,
-        .when = when_of(event->route),
-        .activation = event->activation,
-        .capacity = plain_parts(cel_parts_root(parts))};
+    struct causes causes = {.trial = trial, .scalar = when_of(event->route), .activation = event->activation};
+    causes.capacity = by_when ? plain_parts(cel_parts_root(parts)) : 1;
     causes.items = keep(trial, causes.capacity * sizeof *causes.items, &causes.rc);
-    int rc = causes.items ? cel_parts_blame(parts, event->activation, add_cause, &causes) : -ENOMEM;
+    if (!causes.items)
+        return -ENOMEM;
+    if (!by_when)
+        blame_whole(&causes, event);
+    int rc = by_when ? cel_parts_blame(parts, event->activation, add_cause, &causes) : 0;
     told->causes = causes.items;
     told->cause_count = causes.count;
     return rc ? rc : causes.rc;

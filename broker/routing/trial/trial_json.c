@@ -52,17 +52,24 @@ static json_t *cause_json(const struct trial_cause *cause) {
     return to;
 }
 
+static void put_item(json_t *to, const struct match *match) {
+    if (match->element > 0)
+        put(to, "item", json_integer(match->element - 1));
+}
+
 static json_t *dead_json(const struct match *match) {
-    return json_pack("{s:s, s:s, s:s, s:s}", "system", match->to->address, "agreement",
-        match->agreement ? match->agreement : "", "dead", trial_reason(match->dead_reason), "text",
-        match->dead_text);
+    json_t *to = json_pack("{s:s, s:s, s:s, s:s}", "system", match->to->address, "agreement",
+        match->agreement, "dead", trial_reason(match->dead_reason), "text", match->dead_text);
+    put_item(to, match);
+    return to;
 }
 
 static json_t *delivery_json(const struct trial_message *message, const struct match *match) {
     struct bytes payload = match->payload.data ? match->payload : message->payload;
     json_t *to = json_object();
     put(to, "system", json_string(match->to->address));
-    put(to, "agreement", json_string(match->agreement ? match->agreement : ""));
+    put(to, "agreement", json_string(match->agreement));
+    put_item(to, match);
     put(to, "type", json_string(match->type->full_name));
     put(to, "order_by", json_stringn((const char *)match->subject.data, match->subject.size));
     put(to, "retries", json_integer(match->retries));

@@ -24,6 +24,8 @@ const char *trial_reason(int reason) {
         return "FILTER";
     case HUTONG__BUS__V1__REASON__REASON_NOT_ALLOWED:
         return "NOT_ALLOWED";
+    case HUTONG__BUS__V1__REASON__REASON_TOO_LARGE:
+        return "TOO_LARGE";
     default:
         return wire_reason_name((wire_reason)reason);
     }
@@ -55,17 +57,8 @@ static int print_cause(const struct print *print, const struct trial_cause *caus
     return rc;
 }
 
-static int print_failed_key(const struct print *print, const struct trial_route *told) {
-    const struct config_node *node = config_get(route_node(told->route), told->key);
-    const struct mark mark = node ? node->mark : route_node(told->route)->mark;
-    return buffer_append_format(print->out, "  %s:%u:%u: %s failed: %s\n",
-        config_path(route_node(told->route)->file), mark.line, mark.column, told->key, told->text);
-}
-
 static int print_why(const struct print *print, const struct trial_route *told) {
     int rc = 0;
-    if (told->verdict == MATCH_FAILED && told->cause_count == 0)
-        rc = print_failed_key(print, told);
     for (size_t i = 0; rc == 0 && i < told->cause_count; i++)
         rc = print_cause(print, &told->causes[i]);
     return rc;
@@ -149,16 +142,25 @@ static int print_hex(const struct print *print, struct bytes bytes) {
     return rc;
 }
 
+static int print_receiver(const struct print *print, const char *arrow, const struct match *match) {
+    int rc = buffer_append_format(print->out, "  %s %s", arrow, match->to->address);
+    return rc || match->element == 0 ? rc : buffer_append_format(print->out, ", item %u", match->element - 1);
+}
+
 static int print_dead(const struct print *print, const struct match *match) {
-    return buffer_append_format(print->out, "  -x %s: dead letter %s\n     %s\n", match->to->address,
-        trial_reason(match->dead_reason), match->dead_text);
+    int rc = print_receiver(print, "-x", match);
+    return rc ? rc
+              : buffer_append_format(print->out, ": dead letter %s\n     %s\n",
+                    trial_reason(match->dead_reason), match->dead_text);
 }
 
 static int print_delivery(const struct print *print, const struct match *match) {
     struct bytes payload = match->payload.data ? match->payload : print->message->payload;
-    int rc = buffer_append_format(print->out, "  -> %s, under %s\n     %s, %zu byte%s%s\n",
-        match->to->address, match->agreement ? match->agreement : "no agreement", match->type->full_name,
-        payload.size, plural(payload.size), match->payload.data ? "" : ", as it came");
+    int rc = print_receiver(print, "->", match);
+    rc = rc ? rc
+            : buffer_append_format(print->out, ", under %s\n     %s, %zu byte%s%s\n", match->agreement,
+                  match->type->full_name, payload.size, plural(payload.size),
+                  match->payload.data ? "" : ", as it came");
     rc = rc ? rc : print_terms(print, match);
     rc = rc ? rc : print_json(print, match->type, payload, 7);
     return rc == 0 && print->options->bytes ? print_hex(print, payload) : rc;
@@ -174,6 +176,8 @@ static int print_route(
     int rc = buffer_append_format(print->out, "%s %s (%s:%u)\n", route_name(told->route),
         verdicts[told->verdict], config_path(node->file), node->mark.line);
     rc = rc ? rc : print_why(print, told);
+    if (rc == 0 && told->verdict == MATCH_TAKEN && told->count == 0)
+        rc = buffer_append_string(print->out, "  -> nobody: \"split\" gives no element\n");
     for (size_t i = 0; rc == 0 && i < told->count; i++) {
         const struct match *match = &result->matches[told->first + i];
         if (print->options->matches && !print->options->matches[told->first + i])
@@ -243,6 +247,9 @@ static int print_sum(const struct print *print, const struct trial_result *resul
     for (size_t i = 0; i < result->route_count; i++)
         matched += result->routes[i].verdict == MATCH_TAKEN;
     size_t delivered = result->match_count - result->dead;
+    if (result->route_count == 0)
+        return buffer_append_string(
+            print->out, "\nNo route takes it: it is accepted, recorded, and delivered to nobody.\n");
     return buffer_append_format(print->out,
         "\n%zu of %zu route%s match%s: %zu deliver%s, %zu dead letter%s\n", matched, result->route_count,
         plural(result->route_count), matched == 1 ? "es" : "", delivered, delivered == 1 ? "y" : "ies",
