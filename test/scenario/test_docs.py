@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from cookbook import recipes
 from hutong_bus import BUILD, SOURCE, program
 
 
@@ -25,7 +26,11 @@ def project_conf(tmp_path):
     (tmp_path / "routes").mkdir()
     broker = tmp_path / "conf/broker.yaml"
     broker.write_text(broker.read_text(encoding="utf-8").replace(
-        "../build/release/catalogue.binpb", str(BUILD / "catalogue.binpb")), encoding="utf-8")
+        "../build/release/catalogue.binpb", str(BUILD / "catalogue.binpb")) + "hash_key_file: keys/hash.key\n", encoding="utf-8")
+    (tmp_path / "conf/keys").mkdir(exist_ok=True)
+    key = tmp_path / "conf/keys/hash.key"
+    key.touch(mode=0o600)
+    key.write_text("5a" * 32 + "\n", encoding="ascii")
     for name in ("broker", "public_security/population", "civil_affairs/registration", "housing/tenancy"):
         subprocess.run([program("hutong"), "keys", "generate", "-o", tmp_path / "conf/keys", name], check=True,
                        stdout=subprocess.DEVNULL)
@@ -38,7 +43,8 @@ def check(folder):
 
 @pytest.mark.parametrize("page", ["README.md", "docs/routes.md"])
 def test_route_examples(conf, page):
-    routes = [block for block in blocks(page) if block.startswith("routes:")]
+    text = (SOURCE / page).read_text(encoding="utf-8").partition("\n## Cookbook\n")[0]
+    routes = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if block.startswith("routes:")]
     assert routes
     for route in routes:
         (conf / "routes/example.yaml").write_text(route, encoding="utf-8")
@@ -46,9 +52,38 @@ def test_route_examples(conf, page):
         assert result.returncode == 0, result.stdout + result.stderr
 
 
+RECIPES = recipes()
+
+
+def test_the_cookbook_is_there():
+    assert len(RECIPES) >= 12
+
+
+@pytest.mark.parametrize("title,files", RECIPES, ids=[title for title, _ in RECIPES])
+def test_recipe(conf, title, files):
+    """Its route does what its tests say, and they look at all of it."""
+    assert {"routes/recipe.yaml", "routes/recipe.test.yaml"} <= set(files), title
+    for path, text in files.items():
+        (conf / path).write_text(text, encoding="utf-8")
+    result = subprocess.run([program("hutong"), "test", "--min-coverage", "100", conf / "conf/broker.yaml"],
+                            capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert re.search(r"^[1-9]\d* passed, 0 failed$", result.stdout, re.M), result.stdout
+
+
+def test_a_recipe_that_says_something_else_fails(conf):
+    """The check of recipes can fail: the first one, with another outcome."""
+    _, files = RECIPES[0]
+    for path, text in files.items():
+        (conf / path).write_text(text.replace("mark: DECEASED }\n\n", "").replace("lease_number: L-1, citizen", "lease_number: L-2, citizen", 1)
+                                 if path.endswith(".test.yaml") else text, encoding="utf-8")
+    result = subprocess.run([program("hutong"), "test", conf / "conf/broker.yaml"], capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "L-2" in result.stdout + result.stderr, result.stdout + result.stderr
+
+
 def test_a_folded_filter(conf):
     (when,) = [block for block in blocks("docs/routes.md") if block.lstrip().startswith("when:")]
-    (whole,) = [block for block in blocks("docs/routes.md") if block.startswith("routes:")]
+    whole = next(block for block in blocks("docs/routes.md") if block.startswith("routes:"))
     (conf / "routes/example.yaml").write_text(re.sub(r"    when: .*\n", lambda _: when, whole), encoding="utf-8")
     result = check(conf)
     assert result.returncode == 0, result.stdout + result.stderr
