@@ -105,6 +105,40 @@ static void what_is_said_is_taken(void **state) {
     tree_remove(&tree);
 }
 
+// Where `text` of broker.yaml in `folder` of the tree says that the routes are.
+static void routes_are_at(
+    const struct tree *tree, const char *text, const char *folder, const char *expected) {
+    char path[128];
+    char file[64];
+    snprintf(file, sizeof file, "%s/broker.yaml", folder);
+    tree_write(tree, file, text);
+    snprintf(path, sizeof path, "%s/%s", tree->folder, file);
+    struct report *report = report_new(0);
+    struct policy *policy = policy_load(path, report);
+    assert_non_null(policy);
+    const char *routes = policy_settings(policy)->routes;
+    assert_int_equal(strncmp(routes, tree->folder, strlen(tree->folder)), 0);
+    assert_string_equal(routes + strlen(tree->folder), expected);
+    policy_destroy(&policy);
+    report_destroy(&report);
+}
+
+static void a_path_upwards_is_shortened(void **state) {
+    (void)state;
+    struct tree tree;
+    char link[128];
+    tree_make(&tree);
+    snprintf(link, sizeof link, "%s/codes/link", tree.folder);
+    assert_int_equal(symlink("../keys", link), 0);
+#define ELSEWHERE TREE_BROKER "agencies: ../agencies\nagreements: ../agreements\ncodes: ../routes\n"
+    routes_are_at(&tree, ELSEWHERE "routes: ../routes\n", "keys", "/routes");
+    routes_are_at(&tree, ELSEWHERE "routes: ../keys/../routes\n", "keys", "/keys/../routes");
+    // Above a link lies something else than its own folder says.
+    routes_are_at(&tree, ELSEWHERE "routes: ../routes\n", "codes/link", "/codes/link/../routes");
+    unlink(link);
+    tree_remove(&tree);
+}
+
 static void mistakes_in_broker_yaml(void **state) {
     (void)state;
     only("broker.yaml", TREE_BROKER "drian: 1s\n",
@@ -469,6 +503,7 @@ int main(void) {
         cmocka_unit_test(the_shipped_configuration_loads),
         cmocka_unit_test(what_is_not_said_has_a_default),
         cmocka_unit_test(what_is_said_is_taken),
+        cmocka_unit_test(a_path_upwards_is_shortened),
         cmocka_unit_test(mistakes_in_broker_yaml),
         cmocka_unit_test(endpoints_are_checked),
         cmocka_unit_test(mistakes_in_agencies),
