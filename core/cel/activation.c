@@ -60,6 +60,7 @@ void cel_activation_destroy(struct cel_activation **self) {
     free_blocks(activation, activation->first);
     pcre2_match_data_free(activation->match_data);
     digest_destroy(&activation->digest);
+    buffer_destroy(&activation->scratch);
     free(activation->variables);
     free(activation);
     *self = NULL;

@@ -71,7 +71,8 @@ enum ast_kind {
     AST_MAP,    // {args}: keys and values by turns
     AST_NEW,    // target{args}: args are AST_FIELD
     AST_FIELD,  // name: target
-    AST_MACRO,  // target.all(name, args)
+    AST_MACRO,  // target.all(name, args), target.all(name, second, args)
+    AST_BIND,   // cel.bind(name, target, args)
 };
 
 enum ast_macro {
@@ -81,6 +82,10 @@ enum ast_macro {
     MACRO_MAP,    // args: what becomes of an element
     MACRO_FILTER, // args: condition
     MACRO_MAP_IF, // args: condition, what becomes of an element
+    MACRO_VALUES, // transformMap(): what becomes of a value; the keys stay
+    MACRO_VALUES_IF,
+    MACRO_ENTRIES, // transformMapEntry(): a map, whose entries go into the result
+    MACRO_ENTRIES_IF,
 };
 
 // What the checker found a name or selection to be.
@@ -90,6 +95,7 @@ enum ast_meaning {
     MEANS_LOCAL,
     MEANS_CONSTANT, // an enum's value or a type: `value`
     MEANS_FIELD,
+    MEANS_UNKNOWN, // nothing that is there: an error of the evaluation, where the env is dynamic
 };
 
 struct ast {
@@ -99,7 +105,8 @@ struct ast {
     size_t name_offset; // of the field, function or operator
     size_t name_length;
     struct bytes name;
-    bool rooted; // NAME with a leading dot
+    struct bytes second; // of MACRO: the name of the value beside the index or key; no data: none
+    bool rooted;         // NAME with a leading dot
     bool test;
     enum ast_macro macro;
     struct cel_value value; // of LITERAL, and CONSTANT
@@ -114,8 +121,9 @@ struct ast {
     enum ast_meaning meaning;
     size_t index; // of a variable, or of a local
     const struct schema_field *field;
-    const struct overload *overload; // the only one that fits; NULL: to be found when evaluating
-    const void *bound;               // of codes(), in_codes(): struct code_map, struct code_list
+    const struct schema_message *message; // that NEW builds; of its target too
+    const struct overload *overload;      // the only one that fits; NULL: to be found when evaluating
+    const void *bound;                    // of codes(), in_codes(): struct code_map, struct code_list
 };
 
 // The tree, in the compiler's arena, or NULL after a problem or without memory (compiler->failure).

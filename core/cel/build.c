@@ -53,11 +53,7 @@ static const struct node *build_indexed(struct compiler *compiler, node_eval eva
 
 static const struct node *build_variable(struct compiler *compiler, const struct ast *ast) {
     const struct cel_variable *variable = &compiler->env->variables[ast->index];
-    if (!variable->paths)
-        return build_indexed(compiler, eval_variable, ast->index);
-    compiler_problem(compiler, ast->offset, ast->length,
-        "%s as a whole is no value here; select one of its fields", variable->name);
-    return NULL;
+    return build_indexed(compiler, variable->paths ? eval_scan : eval_variable, ast->index);
 }
 
 // ---- Fields that a scan finds ----
@@ -94,7 +90,8 @@ static bool add_path(struct compiler *compiler, const struct cel_variable *varia
 static bool add_inner(struct compiler *compiler, const struct cel_variable *variable, const struct ast *ast,
     const struct schema_field **fields, size_t count, struct node_path *path) {
     const struct schema_message *message = path->field->message;
-    if (!message || path->field->repeated || known_of(message) == KNOWN_NOT)
+    enum known known = message && !path->field->repeated ? known_of(message) : KNOWN_NOT;
+    if (known != KNOWN_TIMESTAMP && known != KNOWN_DURATION && known != KNOWN_WRAPPER)
         return true;
     size_t inner = message->field_count < 2 ? message->field_count : 2;
     for (size_t i = 0; i < inner; i++) { // seconds and nanos; or value
@@ -230,6 +227,10 @@ static const struct node *build_function(struct compiler *compiler, const struct
     struct node *node = build_over(compiler, ast, ast->overload ? evals[count] : eval_call_any);
     if (!node)
         return NULL;
+    if (count == 0 || count > CEL_ARGS) { // no function takes as many
+        node->eval = eval_no_overload;
+        return node;
+    }
     node->call.function = ast->overload ? ast->overload->function : NULL;
     node->call.overload = overload_find(ast->name);
     node->call.member = ast->target != NULL;
@@ -257,12 +258,52 @@ static const struct node *build_macro(struct compiler *compiler, const struct as
         return NULL;
     node->macro.local = ast->index;
     node->macro.kind = ast->macro;
+    node->macro.two = ast->second.data != NULL;
+    return node;
+}
+
+static const struct node *build_bind(struct compiler *compiler, const struct ast *ast) {
+    struct node *node = build_over(compiler, ast, eval_bind);
+    if (node)
+        node->macro.local = ast->index;
+    return node;
+}
+
+// A name that means nothing, where the env is dynamic.
+static const struct node *build_unknown(struct compiler *compiler, const struct ast *ast) {
+    struct node *node = new_node(compiler, eval_unknown, 0);
+    const struct ast *named = ast->kind == AST_NEW ? ast->target : ast;
+    if (!node)
+        return NULL;
+    node->select.name = compiler_keep_bytes(compiler, named->name);
+    return node->select.name.data ? node : NULL;
+}
+
+// Type{field: value}: a node for each value, and which fields they are.
+static const struct node *build_new(struct compiler *compiler, const struct ast *ast) {
+    struct node *node = new_node(compiler, eval_new, ast->count);
+    const struct node **args = node ? compiler_keep(compiler, (ast->count + 1) * sizeof *args) : NULL;
+    const struct schema_field **fields =
+        args ? compiler_keep(compiler, (ast->count + 1) * sizeof *fields) : NULL;
+    size_t n = 0;
+    if (!fields)
+        return NULL;
+    for (const struct ast *field = ast->args; field; field = field->next, n++) {
+        fields[n] = field->field;
+        if (!(args[n] = build_node(compiler, field->target)))
+            return NULL;
+    }
+    node->args = args;
+    node->make.type = ast->message;
+    node->make.fields = fields;
     return node;
 }
 
 static const struct node *build_node(struct compiler *compiler, const struct ast *ast) {
     if (ast->kind == AST_LITERAL || ast->meaning == MEANS_CONSTANT)
         return build_literal(compiler, &ast->value);
+    if (ast->meaning == MEANS_UNKNOWN)
+        return build_unknown(compiler, ast);
     if (ast->meaning == MEANS_VARIABLE)
         return build_variable(compiler, ast);
     if (ast->meaning == MEANS_LOCAL)
@@ -278,8 +319,12 @@ static const struct node *build_node(struct compiler *compiler, const struct ast
         return build_over(compiler, ast, eval_map);
     case AST_MACRO:
         return build_macro(compiler, ast);
+    case AST_BIND:
+        return build_bind(compiler, ast);
+    case AST_NEW:
+        return build_new(compiler, ast);
     default:
-        return NULL; // refused by the checker
+        return NULL; // a name that the checker refused
     }
 }
 // NOLINTEND(misc-no-recursion)

@@ -9,6 +9,13 @@
 void check_node(struct compiler *compiler, struct ast *node);
 void check_name(struct compiler *compiler, struct ast *node);
 void check_select(struct compiler *compiler, struct ast *node);
+void check_new(struct compiler *compiler, struct ast *node);
+void check_macro(struct compiler *compiler, struct ast *node);
+void check_bind(struct compiler *compiler, struct ast *node);
+// The message type that a chain of names means; NULL after a problem, or where the env is dynamic.
+const struct schema_message *check_type(struct compiler *compiler, struct ast *node);
+// A function that is only declared; false: there is none of the name.
+bool check_declared(struct compiler *compiler, struct ast *node);
 void check_call(struct compiler *compiler, struct ast *node);
 // Makes a call of math.abs of one of abs on math.
 void check_qualified(struct compiler *compiler, struct ast *node);

@@ -122,7 +122,7 @@ static void check_membership(struct compiler *compiler, struct ast *node, const 
     char left[TYPE_NAME];
     char right[TYPE_NAME];
     if (held && !type_comparable(element, held))
-        compiler_problem(compiler, node->name_offset, node->name_length, "%s is never in %s",
+        compiler_mismatch(compiler, node->name_offset, node->name_length, "%s is never in %s",
             check_type_name(arguments->items[0], left), check_type_name(arguments->items[1], right));
     check_overloads(compiler, node, arguments);
 }
@@ -131,8 +131,13 @@ static void check_index(struct compiler *compiler, struct ast *node, const struc
     const struct cel_type *map = arguments->items[0]->type;
     char left[TYPE_NAME];
     char right[TYPE_NAME];
-    if (map->kind == CEL_MAP && !type_comparable(map->key, arguments->items[1]->type))
-        compiler_problem(compiler, node->name_offset, node->name_length, "%s has no keys of type %s",
+    const struct cel_type *index = arguments->items[1]->type;
+    if (map->kind == CEL_LIST && !type_unknown(index) && !type_number(index)) {
+        report_operator(compiler, node, "[]", arguments);
+        return;
+    }
+    if (map->kind == CEL_MAP && !type_comparable(map->key, index))
+        compiler_mismatch(compiler, node->name_offset, node->name_length, "%s has no keys of type %s",
             check_type_name(arguments->items[0], left), check_type_name(arguments->items[1], right));
     check_overloads(compiler, node, arguments);
 }
@@ -140,7 +145,7 @@ static void check_index(struct compiler *compiler, struct ast *node, const struc
 static void check_bool(struct compiler *compiler, const struct ast *arg, const char *of) {
     char name[TYPE_NAME];
     if (!type_unknown(arg->type) && arg->type->kind != CEL_BOOL)
-        compiler_problem(
+        compiler_mismatch(
             compiler, arg->offset, arg->length, "%s takes a bool, not %s", of, check_type_name(arg, name));
 }
 
@@ -158,10 +163,15 @@ static void check_choice(struct compiler *compiler, struct ast *node) {
     check_bool(compiler, node->args, "the condition before \"?\"");
     const struct cel_type *type = type_join(compiler, yes->type, no->type);
     if (!type && !compiler->failure)
-        compiler_problem(compiler, node->name_offset, node->name_length,
+        compiler_mismatch(compiler, node->name_offset, node->name_length,
             "both outcomes of a choice must be of one type, not %s and %s", check_type_name(yes, left),
             check_type_name(no, right));
     check_set(node, type);
+}
+
+static void check_unknown(struct compiler *compiler, struct ast *node) {
+    if (!check_declared(compiler, node) && !compiler->env->dynamic)
+        report_function(compiler, node);
 }
 
 static void check_by_name(struct compiler *compiler, struct ast *node) {
@@ -171,7 +181,7 @@ static void check_by_name(struct compiler *compiler, struct ast *node) {
     if (equality)
         check_equality(compiler, node, &arguments);
     else if (!overload_find(node->name))
-        report_function(compiler, node);
+        check_unknown(compiler, node);
     else if (arguments.wrong)
         return;
     else if (bytes_equal_string(node->name, "_in_"))

@@ -223,10 +223,16 @@ static const char *list_variables(const struct compiler *compiler, char out[SUGG
 }
 
 static void report_unknown(struct compiler *compiler, struct ast *node, const struct ast *base) {
-    struct bytes text = chain_text(compiler, node);
+    struct ast *part = node->test ? node->target : node;
+    struct bytes text = chain_text(compiler, part);
     char suggestion[SUGGEST_SIZE];
     check_set(node, NULL);
-    if (!text.data || walk_scopes(compiler, text, base->rooted, wrong_value, node))
+    if (compiler->env->dynamic) {
+        node->meaning = MEANS_UNKNOWN;
+        node->name = text;
+        return;
+    }
+    if (!text.data || walk_scopes(compiler, text, base->rooted, wrong_value, part))
         return;
     struct nearest nearest = nearest_start(base->name);
     const char *variable = variable_with_field(compiler, base->name);
@@ -279,19 +285,20 @@ static const char *instead_of_field(const struct cel_type *type) {
 static void select_field(struct compiler *compiler, struct ast *node) {
     const struct cel_type *type = node->target->type;
     char name[TYPE_NAME];
+    check_set(node, NULL);
     if (type->kind == CEL_MESSAGE) {
         node->field = schema_field_named(type->message, node->name);
-        node->meaning = MEANS_FIELD;
+        node->meaning = node->field ? MEANS_FIELD : MEANS_NOTHING;
         if (node->field)
             check_set(node, type_of_field(compiler, node->field));
-        else
+        else if (!compiler->env->dynamic)
             wrong_field(compiler, node);
     } else if (type->kind == CEL_MAP && (type->key->kind == CEL_STRING || type_unknown(type->key))) {
         check_set(node, type->element);
     } else if (type_unknown(type)) {
         check_set(node, type);
     } else {
-        compiler_problem(compiler, node->name_offset, node->name_length, "%s has no fields%s",
+        compiler_mismatch(compiler, node->name_offset, node->name_length, "%s has no fields%s",
             check_type_name(node->target, name), instead_of_field(type));
         check_set(node, NULL);
     }
@@ -317,11 +324,39 @@ void check_select(struct compiler *compiler, struct ast *node) {
         if (!node->test && resolve(compiler, node, base))
             return;
         if (!starts_known(compiler, node->target, base)) {
-            report_unknown(compiler, node->test ? node->target : node, base);
+            report_unknown(compiler, node, base);
             check_set(node, NULL);
             return;
         }
     }
     check_node(compiler, node->target);
     select_field(compiler, node);
+}
+
+// ---- Types to be built ----
+
+static bool find_message(struct compiler *compiler, struct bytes full, struct ast *node) {
+    const struct cel_env *env = compiler->env;
+    const struct schema_message *message = env->catalogue ? catalogue_message(env->catalogue, full) : NULL;
+    if (!message || message->map_entry)
+        return false;
+    const struct cel_type *type = type_message(compiler, message);
+    check_set(node, type);
+    node->message = message;
+    return true;
+}
+
+const struct schema_message *check_type(struct compiler *compiler, struct ast *node) {
+    struct ast *base = chain_base(node);
+    struct bytes text = chain_text(compiler, node);
+    check_set(node, NULL);
+    if (!text.data)
+        compiler->failure = -ENOMEM;
+    else if (!walk_scopes(compiler, text, base->rooted, find_message, node) && !compiler->env->dynamic) {
+        const char *nearest =
+            compiler->env->catalogue ? catalogue_nearest_message(compiler->env->catalogue, text) : NULL;
+        compiler_problem(compiler, node->offset, node->length, "there is no message type %.*s%s%s%s",
+            BYTES_ARGS(text), nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    }
+    return node->message;
 }

@@ -59,7 +59,7 @@ void report_call(struct compiler *compiler, const struct ast *node, const struct
     describe_usages(overload, arguments, false, usages, sizeof usages);
     if (!usages[0])
         describe_usages(overload, arguments, true, usages, sizeof usages);
-    compiler_problem(
+    compiler_mismatch(
         compiler, node->name_offset, node->name_length, "no function %s; there is %s", call, usages);
 }
 
@@ -121,16 +121,16 @@ void report_operator(
     char hint[100];
     check_type_name(arguments->items[0], left);
     if (arguments->count == 1) {
-        compiler_problem(compiler, node->name_offset, node->name_length, "\"%s\" has no meaning for %s%s",
+        compiler_mismatch(compiler, node->name_offset, node->name_length, "\"%s\" has no meaning for %s%s",
             sign, left, strcmp(sign, "!") == 0 ? "; it takes a bool" : "");
         return;
     }
     check_type_name(arguments->items[1], right);
     if (strcmp(sign, "[]") == 0)
-        compiler_problem(compiler, node->name_offset, node->name_length, "%s can't be indexed by %s%s", left,
+        compiler_mismatch(compiler, node->name_offset, node->name_length, "%s can't be indexed by %s%s", left,
             right, arguments->items[0]->type->kind == CEL_MESSAGE ? "; select a field with a dot" : "");
     else
-        compiler_problem(compiler, node->name_offset, node->name_length,
+        compiler_mismatch(compiler, node->name_offset, node->name_length,
             "\"%s\" has no meaning for %s and %s%s", sign, left, right,
             operator_hint(sign, arguments->items[0], arguments->items[1], hint, sizeof hint));
 }
@@ -139,7 +139,7 @@ void report_unequal(struct compiler *compiler, const struct ast *node, const str
     char left[TYPE_NAME];
     char right[TYPE_NAME];
     char hint[100];
-    compiler_problem(compiler, node->name_offset, node->name_length, "%s can't be compared with %s%s",
+    compiler_mismatch(compiler, node->name_offset, node->name_length, "%s can't be compared with %s%s",
         check_type_name(arguments->items[0], left), check_type_name(arguments->items[1], right),
         compare_hint(arguments->items[0], arguments->items[1], hint, sizeof hint));
 }

@@ -47,14 +47,21 @@ void map_from_scan(struct cel_activation *activation, const struct scan *scan,
     const struct schema_field *field, const struct view_value *view, struct cel_value *out);
 
 // What one element of a field is as a value.
-void field_value(const struct schema_field *field, const struct view_value *element, struct cel_value *out);
-// A message by its bytes: a Timestamp, Duration or wrapper becomes what it stands for.
-void message_value(const struct schema_message *type, struct bytes bytes, struct cel_value *out);
+void field_value(struct cel_activation *activation, const struct schema_field *field,
+    const struct view_value *element, struct cel_value *out);
+// A message by its bytes: a Timestamp, wrapper, Struct, Any and so on becomes what it stands for.
+void message_value(struct cel_activation *activation, const struct schema_message *type, struct bytes bytes,
+    struct cel_value *out);
 // The message with its bytes in one piece instead of a view; data is NULL for one that is absent.
 void message_join(struct cel_activation *activation, const struct cel_value *message, struct cel_value *out);
 // A field of a message value.
 void message_field(struct cel_activation *activation, const struct cel_value *message,
     const struct schema_field *field, struct cel_value *out);
+// The bytes of a singular message field; false with an error in `out`.
+bool message_field_bytes(struct cel_activation *activation, const struct cel_value *message,
+    const struct schema_field *field, struct bytes *bytes, struct cel_value *out);
+// Whether two Any hold the same, to the byte.
+bool any_same(const struct schema_message *type, struct bytes a, struct bytes b);
 void message_has(struct cel_activation *activation, const struct cel_value *message,
     const struct schema_field *field, struct cel_value *out);
 bool scalar_is_default(const struct schema_field *field, const struct view_value *value);

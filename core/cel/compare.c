@@ -17,32 +17,9 @@ static int compare_int_uint(int64_t a, uint64_t b) {
     return order((uint64_t)a<b, (uint64_t)a> b);
 }
 
-// Exact, though not each int is a double.
-static int compare_int_double(int64_t a, double b) {
-    if (isnan(b))
-        return 2;
-    if (b >= 0x1p63)
-        return -1;
-    if (b < -0x1p63)
-        return 1;
-    int64_t whole = (int64_t)b;
-    if (a != whole)
-        return order(a<whole, a> whole);
-    double rest = b - (double)whole;
-    return order(rest > 0, rest < 0);
-}
-
-static int compare_uint_double(uint64_t a, double b) {
-    if (isnan(b))
-        return 2;
-    if (b >= 0x1p64)
-        return -1;
-    if (b < 0)
-        return 1;
-    uint64_t whole = (uint64_t)b;
-    if (a != whole)
-        return order(a<whole, a> whole);
-    return b - (double)whole > 0 ? -1 : 0;
+// As doubles, as CEL has it: beyond 2^53 a number stands for its neighbours too.
+static int compare_doubles(double a, double b) {
+    return isnan(a) || isnan(b) ? 2 : order(a<b, a> b);
 }
 
 static int turn(int result) {
@@ -55,12 +32,12 @@ static int compare_numbers(const struct cel_value *a, const struct cel_value *b)
             return order(a->i64<b->i64, a->i64> b->i64);
         if (a->kind == CEL_UINT)
             return order(a->u64<b->u64, a->u64> b->u64);
-        return isnan(a->f64) || isnan(b->f64) ? 2 : order(a->f64<b->f64, a->f64> b->f64);
+        return compare_doubles(a->f64, b->f64);
     }
     if (a->kind == CEL_DOUBLE || (a->kind == CEL_UINT && b->kind == CEL_INT))
         return turn(compare_numbers(b, a));
     if (b->kind == CEL_DOUBLE)
-        return a->kind == CEL_INT ? compare_int_double(a->i64, b->f64) : compare_uint_double(a->u64, b->f64);
+        return compare_doubles(a->kind == CEL_INT ? (double)a->i64 : (double)a->u64, b->f64);
     return compare_int_uint(a->i64, b->u64);
 }
 
@@ -133,26 +110,45 @@ static void equal_maps(struct cel_activation *activation, const struct cel_map *
     value_set_bool(out, true);
 }
 
+// What is in an Any, or where that isn't known its bytes.
+static bool equal_any(struct cel_activation *activation, const struct cel_value messages[2],
+    const struct schema_field *field, struct cel_value *out) {
+    struct bytes bytes[2];
+    for (size_t i = 0; i < 2; i++)
+        if (!message_field_bytes(activation, &messages[i], field, &bytes[i], out))
+            return false;
+    value_set_bool(out, any_same(field->message, bytes[0], bytes[1]));
+    return out->boolean;
+}
+
+// A field that both have. False too with an error in `out`.
+static bool equal_field(struct cel_activation *activation, const struct cel_value messages[2],
+    const struct schema_field *field, struct cel_value *out) {
+    struct cel_value part[2];
+    bool any = field->message && !field->repeated && known_of(field->message) == KNOWN_ANY;
+    for (size_t i = 0; i < 2; i++) {
+        message_field(activation, &messages[i], field, &part[i]);
+        if (any && part[i].kind == CEL_ERROR && part[i].error->fault == CEL_FAULT_CONVERSION)
+            return equal_any(activation, messages, field, out);
+    }
+    return equal_part(activation, &part[0], &part[1], out);
+}
+
 // Field by field: the same message can have different bytes.
 static void equal_messages(struct cel_activation *activation, const struct cel_value *a,
     const struct cel_value *b, struct cel_value *out) {
     const struct schema_message *type = a->message.type;
+    const struct cel_value messages[2] = {*a, *b};
     value_set_bool(out, false);
     if (type != b->message.type || !activation_charge(activation, type->field_count + 1, out))
         return;
     for (size_t i = 0; i < type->field_count; i++) {
-        const struct schema_field *field = &type->fields[i];
         struct cel_value has[2];
-        struct cel_value part[2];
-        message_has(activation, a, field, &has[0]);
-        message_has(activation, b, field, &has[1]);
+        message_has(activation, a, &type->fields[i], &has[0]);
+        message_has(activation, b, &type->fields[i], &has[1]);
         if (!equal_part(activation, &has[0], &has[1], out))
             return;
-        if (!has[0].boolean)
-            continue;
-        message_field(activation, a, field, &part[0]);
-        message_field(activation, b, field, &part[1]);
-        if (!equal_part(activation, &part[0], &part[1], out))
+        if (has[0].boolean && !equal_field(activation, messages, &type->fields[i], out))
             return;
     }
     value_set_bool(out, true);

@@ -2,6 +2,7 @@
 
 #include "core/base/utf8.h"
 #include "core/cel/program.h"
+#include "core/cel/types.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -136,7 +137,7 @@ static void run(struct compiler *compiler) {
     compiler->kind = CEL_PROBLEM_VALUE;
     if (compiler->refused || compiler->failure)
         return;
-    compiler->program->type = root->type;
+    compiler->program->type = type_final(compiler, root->type);
     compiler->program->root = build(compiler, root);
     compiler->program->locals = compiler->local_count;
 }

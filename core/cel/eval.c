@@ -23,6 +23,30 @@ void eval_variable(const struct node *node, struct cel_activation *activation, s
         unset(activation, node->index, out);
 }
 
+// A message as a whole.
+void eval_scan(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
+    const struct cel_env *env = activation->program->env;
+    const struct scan *scan =
+        node->index < activation->count ? activation->variables[node->index].scan : NULL;
+    if (!scan) {
+        unset(activation, node->index, out);
+        return;
+    }
+    struct bytes bytes = scan_message(scan);
+    message_value(
+        activation, env->variables[node->index].type.message, bytes.data ? bytes : bytes_of("", 0), out);
+}
+
+void eval_unknown(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
+    value_fail(activation, out, CEL_FAULT_UNSET, "unknown name: %.*s", BYTES_ARGS(node->select.name));
+}
+
+void eval_no_overload(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
+    (void)node;
+    (void)activation;
+    value_no_overload(out);
+}
+
 void eval_local(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
     *out = activation->locals[node->index];
 }

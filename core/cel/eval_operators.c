@@ -208,7 +208,7 @@ FUNCTION(op_index_list) {
     struct cel_value zero = {.kind = CEL_INT, .i64 = 0};
     struct cel_value size = {.kind = CEL_INT, .i64 = (int64_t)list->size};
     const struct cel_value *index = &args[1];
-    if (index->kind == CEL_DOUBLE && index->f64 != floor(index->f64)) {
+    if (!value_number(index->kind) || (index->kind == CEL_DOUBLE && index->f64 != floor(index->f64))) {
         value_fail(activation, out, CEL_FAULT_INDEX, "an index must be a whole number");
         return;
     }

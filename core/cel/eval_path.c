@@ -86,9 +86,25 @@ PATH(path_wrapper) {
     PATH_START
     PATH_SCAN;
     if (view->present)
-        field_value(&node->path.field->message->fields[0], scan_value(scan, node->path.inner[0]), out);
+        field_value(
+            activation, &node->path.field->message->fields[0], scan_value(scan, node->path.inner[0]), out);
     else
         out->kind = CEL_NULL;
+}
+
+// Any, Value, Struct, ListValue.
+PATH(path_known) {
+    PATH_START
+    PATH_SCAN;
+    struct cel_value message = {
+        .kind = CEL_MESSAGE, .message = {.type = node->path.field->message, .view = view, .scan = scan}};
+    if (!view->present && known_null(known_of(node->path.field->message))) {
+        out->kind = CEL_NULL;
+        return;
+    }
+    message_join(activation, &message, out);
+    if (out->kind == CEL_MESSAGE)
+        message_value(activation, out->message.type, out->message.bytes, out);
 }
 
 PATH(path_list) {
@@ -131,6 +147,11 @@ node_eval path_eval(const struct schema_field *field) {
         return path_duration;
     case KNOWN_WRAPPER:
         return path_wrapper;
+    case KNOWN_ANY:
+    case KNOWN_VALUE:
+    case KNOWN_STRUCT:
+    case KNOWN_LIST:
+        return path_known;
     default:
         return path_message;
     }
@@ -157,7 +178,7 @@ bool path_is_plain(const struct node *node) {
 bool cel_program_absent(const struct cel_program *program, const struct cel_activation *activation) {
     const struct node *node = program->root;
     static const node_eval paths[] = {path_bool, path_int, path_uint, path_double, path_string, path_bytes,
-        path_message, path_timestamp, path_duration, path_wrapper};
+        path_message, path_timestamp, path_duration, path_wrapper, path_known};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (node->eval != paths[i] || !node->path.field->presence || node->path.variable >= activation->count)
             continue;

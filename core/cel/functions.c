@@ -45,7 +45,7 @@ static const struct overload overloads[] = {
     {"_!=_", "**:b", op_unequal},
     {"_in_", "*l:b", op_in_list},
     {"_in_", "*m:b", op_in_map},
-    {"_[_]", "ln:e", op_index_list},
+    {"_[_]", "l*:e", op_index_list},
     {"_[_]", "m*:e", op_index_map},
     {"size", "s:i", fn_size},
     {"size", "y:i", fn_size},

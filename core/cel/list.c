@@ -25,7 +25,7 @@ static bool read_items(struct cel_activation *activation, struct list_items *ite
         return false;
     *count = 0;
     while (*count < room && scan_next(items->scan, items->field, items->view, &cursor, &element)) {
-        field_value(items->field, &element, &values[*count]);
+        field_value(activation, items->field, &element, &values[*count]);
         ++*count;
     }
     for (size_t i = *count; i < room; i++) // never with a scan that counted right

@@ -1,8 +1,7 @@
 // Fields of message values that no slot of the scan holds: those inside lists and maps. Read off the wire.
 #include "core/cel/collections.h"
-#include "core/cel/time.h"
+#include "core/cel/field_walk.h"
 #include "core/cel/types.h"
-#include "core/schema/value.h"
 
 #include <errno.h>
 
@@ -60,79 +59,11 @@ void message_join(struct cel_activation *activation, const struct cel_value *mes
         (struct cel_value){.kind = CEL_MESSAGE, .message = {.type = message->message.type, .bytes = bytes}};
 }
 
-// A walk over all that a message's bytes say of one field.
-struct walk {
-    const struct schema_field *field;
-    const uint8_t *p;
-    const uint8_t *end;
-    const uint8_t *packed_end; // inside a packed field: where it ends; `p` is in it
-    bool cleared;              // since the last value another member of the oneof came
-};
-
-static bool is_rival(const struct schema_field *field, uint32_t number) {
-    if (field->oneof < 0 || number == field->number)
-        return false;
-    const struct schema_field *other = schema_field_numbered(field->parent, number);
-    return other && other->oneof == field->oneof;
-}
-
-static bool wire_fits(const struct schema_field *field, uint32_t tag, bool *packed) {
-    uint8_t flags = field->parent->tags[field->index].flags;
-    *packed = (flags & SCHEMA_TAG_PACKABLE) && (tag & 7) == ENCODING_LEN;
-    return *packed || (tag & 7) == (uint32_t)(flags & 7);
-}
-
-static bool known_enum(const struct schema_field *field, const struct view_value *value) {
-    return field->kind != SCHEMA_ENUM || !field->enumeration->closed ||
-           schema_enum_numbered(field->enumeration, (int32_t)value->i64) != NULL;
-}
-
-static bool read_value(struct walk *walk, uint32_t tag, struct view_value *out) {
-    *out = (struct view_value){.present = true, .occurrences = 1};
-    walk->p = value_read(walk->p, walk->end, tag, walk->field->kind, out);
-    return walk->p != NULL;
-}
-
-// The next value; false at the end. Malformed bytes end it too: they were checked when they came in.
-static bool walk_next(struct walk *walk, struct view_value *out) {
-    const struct schema_field *field = walk->field;
-    uint32_t unpacked = (uint32_t)(field->parent->tags[field->index].flags & 7);
-    while (walk->p && walk->p < walk->end) {
-        uint32_t tag;
-        bool packed;
-        size_t size;
-        if (walk->packed_end && walk->p >= walk->packed_end)
-            walk->packed_end = NULL;
-        if (walk->packed_end) {
-            if (read_value(walk, unpacked, out) && known_enum(field, out))
-                return true;
-            continue;
-        }
-        walk->p = encoding_tag(walk->p, walk->end, &tag);
-        if (!walk->p)
-            return false;
-        if (tag >> 3 != field->number || !wire_fits(field, tag, &packed)) {
-            walk->cleared |= is_rival(field, tag >> 3);
-            walk->p = encoding_skip(walk->p, walk->end, tag, view_default_limits.depth);
-        } else if (packed) {
-            walk->p = encoding_size(walk->p, walk->end, &size);
-            walk->packed_end = walk->p ? walk->p + size : NULL;
-        } else if (read_value(walk, tag, out) && known_enum(field, out)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct walk walk_start(const struct schema_field *field, struct bytes bytes) {
-    return (struct walk){.field = field, .p = bytes.data, .end = bytes.data ? bytes.data + bytes.size : NULL};
-}
-
 static size_t count_values(const struct schema_field *field, struct bytes bytes) {
-    struct walk walk = walk_start(field, bytes);
+    struct field_walk walk = field_walk_start(field, bytes);
     struct view_value value;
     size_t count = 0;
-    while (walk_next(&walk, &value))
+    while (field_walk_next(&walk, &value))
         count++;
     return count;
 }
@@ -140,10 +71,10 @@ static size_t count_values(const struct schema_field *field, struct bytes bytes)
 // The last value, and for a message all of its pieces. False with an error in `out`.
 static bool read_singular(struct cel_activation *activation, const struct schema_field *field,
     struct bytes bytes, struct view_value *value, struct cel_value *out) {
-    struct walk walk = walk_start(field, bytes);
+    struct field_walk walk = field_walk_start(field, bytes);
     struct view_value next;
     *value = (struct view_value){0};
-    while (walk_next(&walk, &next)) {
+    while (field_walk_next(&walk, &next)) {
         bool more = value->present && !walk.cleared && field->message;
         walk.cleared = false;
         if (more && !join_pieces(activation, value->bytes, next.bytes, &next.bytes, out))
@@ -157,78 +88,16 @@ static bool read_singular(struct cel_activation *activation, const struct schema
 
 // ---- Values ----
 
-static int64_t read_number(const struct schema_message *type, uint32_t number, struct bytes bytes) {
-    const struct schema_field *field = schema_field_numbered(type, number);
-    struct view_value value = {0};
-    struct view_value next;
-    if (!field || field->message)
-        return 0;
-    struct walk walk = walk_start(field, bytes);
-    while (walk_next(&walk, &next))
-        value = next;
-    return value.i64;
-}
-
-static void wrapped_value(const struct schema_message *type, struct bytes bytes, struct cel_value *out) {
-    const struct schema_field *field = &type->fields[0];
-    struct walk walk = walk_start(field, bytes);
-    struct view_value value = {0};
-    struct view_value next;
-    while (walk_next(&walk, &next))
-        value = next;
-    field_value(field, &value, out);
-}
-
-void message_value(const struct schema_message *type, struct bytes bytes, struct cel_value *out) {
-    enum known known = type ? known_of(type) : KNOWN_NOT;
-    if (known == KNOWN_TIMESTAMP || known == KNOWN_DURATION) {
-        out->kind = known == KNOWN_TIMESTAMP ? CEL_TIMESTAMP : CEL_DURATION;
-        out->time.seconds = read_number(type, 1, bytes);
-        out->time.nanos = (int32_t)read_number(type, 2, bytes);
-        time_check(out);
-    } else if (known == KNOWN_WRAPPER) {
-        wrapped_value(type, bytes, out);
-    } else {
-        *out = (struct cel_value){.kind = CEL_MESSAGE, .message = {.type = type, .bytes = bytes}};
-    }
-}
-
-void field_value(const struct schema_field *field, const struct view_value *element, struct cel_value *out) {
-    switch (kind_of_field(field)) {
-    case CEL_BOOL:
-        value_set_bool(out, element->boolean);
-        break;
-    case CEL_UINT:
-        out->kind = CEL_UINT;
-        out->u64 = element->u64;
-        break;
-    case CEL_DOUBLE:
-        out->kind = CEL_DOUBLE;
-        out->f64 = element->f64;
-        break;
-    case CEL_STRING:
-    case CEL_BYTES:
-        value_set_bytes(out, kind_of_field(field), element->bytes);
-        break;
-    case CEL_MESSAGE:
-        message_value(field->message, element->bytes, out);
-        break;
-    default:
-        value_set_int(out, element->i64);
-        break;
-    }
-}
-
 static void repeated_value(struct cel_activation *activation, const struct schema_field *field,
     struct bytes bytes, struct cel_value *out) {
     size_t count = count_values(field, bytes);
     struct cel_value *values = activation_array(activation, count + 1, sizeof *values, out);
-    struct walk walk = walk_start(field, bytes);
+    struct field_walk walk = field_walk_start(field, bytes);
     struct view_value element;
     if (!values || !activation_charge(activation, count, out))
         return;
-    for (size_t i = 0; i < count && walk_next(&walk, &element); i++)
-        field_value(field, &element, &values[i]);
+    for (size_t i = 0; i < count && field_walk_next(&walk, &element); i++)
+        field_value(activation, field, &element, &values[i]);
     list_make(activation, values, count, out);
 }
 
@@ -237,12 +106,12 @@ static void repeated_value(struct cel_activation *activation, const struct schem
 static void map_value(struct cel_activation *activation, const struct schema_field *field, struct bytes bytes,
     struct cel_value *out) {
     size_t count = count_values(field, bytes);
-    struct walk walk = walk_start(field, bytes);
+    struct field_walk walk = field_walk_start(field, bytes);
     struct view_value element;
     struct cel_map *map = map_make(activation, count, out);
     if (!map || !activation_charge(activation, count, out))
         return;
-    for (size_t i = 0; i < count && walk_next(&walk, &element); i++) {
+    for (size_t i = 0; i < count && field_walk_next(&walk, &element); i++) {
         struct cel_value key;
         struct cel_value value;
         struct cel_value entry = {
@@ -269,11 +138,22 @@ void message_field(struct cel_activation *activation, const struct cel_value *me
         repeated_value(activation, field, bytes, out);
     } else if (!read_singular(activation, field, bytes, &value, &error)) {
         *out = error;
-    } else if (!value.present && field->message && known_of(field->message) == KNOWN_WRAPPER) {
+    } else if (!value.present && field->message && known_null(known_of(field->message))) {
         out->kind = CEL_NULL;
     } else {
-        field_value(field, &value, out);
+        field_value(activation, field, &value, out);
     }
+}
+
+bool message_field_bytes(struct cel_activation *activation, const struct cel_value *message,
+    const struct schema_field *field, struct bytes *bytes, struct cel_value *out) {
+    struct view_value value;
+    struct bytes whole;
+    if (!message_bytes(activation, message, &whole, out) ||
+        !read_singular(activation, field, whole, &value, out))
+        return false;
+    *bytes = value.bytes;
+    return true;
 }
 
 bool scalar_is_default(const struct schema_field *field, const struct view_value *value) {
@@ -297,8 +177,8 @@ void message_has(struct cel_activation *activation, const struct cel_value *mess
     if (!message_bytes(activation, message, &bytes, out))
         return;
     if (field->repeated) {
-        struct walk walk = walk_start(field, bytes);
-        value_set_bool(out, walk_next(&walk, &value));
+        struct field_walk walk = field_walk_start(field, bytes);
+        value_set_bool(out, field_walk_next(&walk, &value));
     } else if (read_singular(activation, field, bytes, &value, out)) {
         value_set_bool(
             out, field->presence ? value.present : value.present && !scalar_is_default(field, &value));
@@ -308,8 +188,7 @@ void message_has(struct cel_activation *activation, const struct cel_value *mess
 int cel_message_make(struct cel_activation *activation, const struct schema_message *type, struct bytes bytes,
     struct cel_value *out) {
     struct cel_value made;
-    (void)activation;
-    message_value(type, bytes, &made);
+    message_value(activation, type, bytes, &made);
     if (made.kind == CEL_ERROR)
         return made.error->fault == CEL_FAULT_MEMORY || made.error->fault == CEL_FAULT_LIMIT ? -ENOMEM
                                                                                              : -EINVAL;

@@ -225,7 +225,7 @@ static struct ast *parse_select(struct parser *parser, struct ast *target) {
         return NULL;
     }
     parser_advance(parser);
-    bool call = parser->token.kind == TOKEN_OPEN && name.kind == TOKEN_NAME;
+    bool call = parser->token.kind == TOKEN_OPEN && name.kind != TOKEN_QUOTED;
     struct ast *node = ast_new(parser, call ? AST_CALL : AST_SELECT, target->offset);
     if (!node)
         return NULL;

@@ -96,11 +96,13 @@ static void find_reads(struct reads *reads, const struct ast *ast, const struct 
         return;
     }
     struct scope inner = {.name = ast->name, .outer = scope};
+    struct scope second = {.name = ast->second, .outer = &inner};
+    bool names = ast->kind == AST_MACRO || ast->kind == AST_BIND;
     if (ast->target)
         find_reads(reads, ast->target, scope);
     for (const struct ast *arg = ast->args; arg; arg = arg->next) {
         size_t before = reads->count;
-        find_reads(reads, arg, ast->kind == AST_MACRO ? &inner : scope);
+        find_reads(reads, arg, !names ? scope : ast->second.data ? &second : &inner);
         if (arg->kind == AST_CALL && reads->count > before && !scope && is_comparison(ast))
             add_read(reads, arg);
     }

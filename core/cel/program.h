@@ -46,10 +46,15 @@ struct node {
             const struct schema_field *field; // or NULL: by name, when evaluating
             struct bytes name;
         } select;
-        struct { // args: the list, then what is evaluated for each element
-            size_t local;
+        struct {          // args: the list, then what is evaluated for each element
+            size_t local; // of two names the first; the second's is the next
             enum ast_macro kind;
+            bool two;
         } macro;
+        struct { // args: the fields' values
+            const struct schema_message *type;
+            const struct schema_field *const *fields; // NULL: no such field
+        } make;
     };
 };
 
@@ -103,6 +108,7 @@ struct cel_activation {
     size_t memory_limit;
     pcre2_match_data *match_data; // owned
     struct digest *digest;        // of hash(); owned
+    struct buffer scratch;        // where a message is put together; owned
 };
 
 // Memory until the reset, not zeroed; NULL with an error in `out`.
@@ -153,6 +159,11 @@ void eval_select(const struct node *node, struct cel_activation *activation, str
 void eval_has(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 void eval_list(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 void eval_map(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_scan(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_unknown(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_no_overload(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_new(const struct node *node, struct cel_activation *activation, struct cel_value *out);
+void eval_bind(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 void eval_macro(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 
 // What a path's node reads; NULL: its variable has no scan.

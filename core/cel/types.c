@@ -38,7 +38,11 @@ static const struct cel_type basics[] = {BASIC(CEL_NULL), BASIC(CEL_BOOL), BASIC
     BASIC(CEL_DURATION), [CEL_LIST] = {.kind = CEL_LIST, .element = &basics[CEL_DYN]},
     [CEL_MAP] = {.kind = CEL_MAP, .key = &basics[CEL_DYN], .element = &basics[CEL_DYN]}, BASIC(CEL_MESSAGE),
     BASIC(CEL_ENUM), BASIC(CEL_TYPE), BASIC(CEL_CITIZEN_NUMBER), BASIC(CEL_CREDIT_CODE), BASIC(CEL_DIVISION),
-    BASIC(CEL_ERROR), BASIC(CEL_DYN)};
+    BASIC(CEL_ERROR), BASIC(CEL_DYN), BASIC(CEL_PARAM)};
+
+// google.protobuf.Struct
+static const struct cel_type json_object = {
+    .kind = CEL_MAP, .key = &basics[CEL_STRING], .element = &basics[CEL_DYN]};
 
 static const struct cel_type nullables[] = {NULLABLE(CEL_NULL), NULLABLE(CEL_BOOL), NULLABLE(CEL_INT),
     NULLABLE(CEL_UINT), NULLABLE(CEL_DOUBLE), NULLABLE(CEL_STRING), NULLABLE(CEL_BYTES),
@@ -46,6 +50,10 @@ static const struct cel_type nullables[] = {NULLABLE(CEL_NULL), NULLABLE(CEL_BOO
 
 const struct cel_type *type_basic(enum cel_kind kind) {
     return &basics[kind];
+}
+
+const struct cel_type *type_nothing(void) {
+    return &basics[CEL_PARAM];
 }
 
 const struct cel_type *type_nullable(enum cel_kind kind) {
@@ -86,15 +94,23 @@ static bool is_wrapper(const char *name) {
 
 enum known known_of(const struct schema_message *message) {
     static const char package[] = "google.protobuf.";
+    static const struct {
+        const char *name;
+        enum known known;
+    } names[] = {{"Timestamp", KNOWN_TIMESTAMP}, {"Duration", KNOWN_DURATION}, {"Any", KNOWN_ANY},
+        {"Value", KNOWN_VALUE}, {"Struct", KNOWN_STRUCT}, {"ListValue", KNOWN_LIST}};
     const char *name = message->full_name;
     if (strncmp(name, package, sizeof package - 1) != 0)
         return KNOWN_NOT;
     name += sizeof package - 1;
-    if (strcmp(name, "Timestamp") == 0)
-        return KNOWN_TIMESTAMP;
-    if (strcmp(name, "Duration") == 0)
-        return KNOWN_DURATION;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i].name) == 0)
+            return names[i].known;
     return is_wrapper(name) && message->field_count == 1 ? KNOWN_WRAPPER : KNOWN_NOT;
+}
+
+bool known_null(enum known known) {
+    return known == KNOWN_WRAPPER || known == KNOWN_ANY || known == KNOWN_VALUE;
 }
 
 enum cel_kind kind_of_field(const struct schema_field *field) {
@@ -132,6 +148,13 @@ const struct cel_type *type_message(struct compiler *compiler, const struct sche
         return type_basic(CEL_DURATION);
     case KNOWN_WRAPPER:
         return type_nullable(kind_of_field(&message->fields[0]));
+    case KNOWN_ANY:
+    case KNOWN_VALUE:
+        return type_basic(CEL_DYN);
+    case KNOWN_STRUCT:
+        return &json_object;
+    case KNOWN_LIST:
+        return type_basic(CEL_LIST);
     default:
         return keep(compiler, &type);
     }
@@ -153,7 +176,7 @@ const struct cel_type *type_of_field(struct compiler *compiler, const struct sch
 }
 
 bool type_unknown(const struct cel_type *type) {
-    return type->kind == CEL_DYN || type->kind == CEL_ERROR;
+    return type->kind == CEL_DYN || type->kind == CEL_ERROR || type->kind == CEL_PARAM;
 }
 
 bool type_number(const struct cel_type *type) {
@@ -163,6 +186,17 @@ bool type_number(const struct cel_type *type) {
 
 bool kind_own(enum cel_kind kind) {
     return kind == CEL_CITIZEN_NUMBER || kind == CEL_CREDIT_CODE || kind == CEL_DIVISION;
+}
+
+// Of one name, and `same` holds for each pair of parameters.
+static bool same_abstract(const struct cel_type *a, const struct cel_type *b,
+    bool (*same)(const struct cel_type *a, const struct cel_type *b)) {
+    if (strcmp(a->name, b->name) != 0 || a->parameter_count != b->parameter_count)
+        return false;
+    for (size_t i = 0; i < a->parameter_count; i++)
+        if (!same(a->parameters[i], b->parameters[i]))
+            return false;
+    return true;
 }
 
 // Types are as deep as the expression or as the catalogue's, which both have a limit.
@@ -181,6 +215,8 @@ bool type_equal(const struct cel_type *a, const struct cel_type *b) {
         return a->message == b->message;
     case CEL_ENUM:
         return a->enumeration == b->enumeration;
+    case CEL_ABSTRACT:
+        return same_abstract(a, b, type_equal);
     default:
         return true;
     }
@@ -210,6 +246,33 @@ bool type_comparable(const struct cel_type *a, const struct cel_type *b) {
         return type_comparable(a->key, b->key) && type_comparable(a->element, b->element);
     case CEL_MESSAGE:
         return a->message == b->message;
+    case CEL_ABSTRACT:
+        return same_abstract(a, b, type_comparable);
+    default:
+        return true;
+    }
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+bool type_accepts(const struct cel_type *wanted, const struct cel_type *value) {
+    if (type_unknown(wanted) || type_unknown(value))
+        return true;
+    if (value->kind == CEL_NULL)
+        return may_be_null(wanted);
+    if (wanted->kind == CEL_ENUM || value->kind == CEL_ENUM)
+        return wanted->kind == CEL_INT || value->kind == CEL_INT ||
+               (wanted->kind == value->kind && wanted->enumeration == value->enumeration);
+    if (wanted->kind != value->kind)
+        return false;
+    switch (wanted->kind) {
+    case CEL_LIST:
+        return type_accepts(wanted->element, value->element);
+    case CEL_MAP:
+        return type_accepts(wanted->key, value->key) && type_accepts(wanted->element, value->element);
+    case CEL_MESSAGE:
+        return wanted->message == value->message;
+    case CEL_ABSTRACT:
+        return same_abstract(wanted, value, type_accepts);
     default:
         return true;
     }
@@ -217,6 +280,24 @@ bool type_comparable(const struct cel_type *a, const struct cel_type *b) {
 
 static bool plain(enum cel_kind kind) {
     return kind <= CEL_DURATION;
+}
+
+// Parameters of which nothing is the join are dyn.
+// NOLINTNEXTLINE(misc-no-recursion)
+static const struct cel_type *join_abstract(
+    struct compiler *compiler, const struct cel_type *a, const struct cel_type *b) {
+    if (strcmp(a->name, b->name) != 0 || a->parameter_count != b->parameter_count)
+        return NULL;
+    const struct cel_type **parameters =
+        compiler_keep(compiler, (a->parameter_count + 1) * sizeof *parameters);
+    for (size_t i = 0; parameters && i < a->parameter_count; i++) {
+        parameters[i] = type_join(compiler, a->parameters[i], b->parameters[i]);
+        if (!parameters[i])
+            parameters[i] = type_basic(CEL_DYN);
+    }
+    struct cel_type type = *a;
+    type.parameters = parameters;
+    return parameters ? keep(compiler, &type) : NULL;
 }
 
 static const struct cel_type *join_null(const struct cel_type *other) {
@@ -228,8 +309,14 @@ const struct cel_type *type_join(
     struct compiler *compiler, const struct cel_type *a, const struct cel_type *b) {
     if (type_equal(a, b))
         return a;
+    if (a->kind == CEL_ERROR || b->kind == CEL_ERROR)
+        return a->kind == CEL_ERROR ? b : a;
+    if (a->kind == CEL_PARAM || b->kind == CEL_PARAM)
+        return a->kind == CEL_PARAM ? b : a;
     if (type_unknown(a) || type_unknown(b))
-        return a->kind == CEL_ERROR ? b : b->kind == CEL_ERROR ? a : type_basic(CEL_DYN);
+        return type_basic(CEL_DYN);
+    if (a->kind == CEL_ABSTRACT && b->kind == CEL_ABSTRACT)
+        return join_abstract(compiler, a, b);
     if (a->kind == CEL_NULL || b->kind == CEL_NULL)
         return join_null(a->kind == CEL_NULL ? b : a);
     enum cel_kind kind_a = a->kind == CEL_ENUM ? CEL_INT : a->kind;
@@ -248,6 +335,35 @@ const struct cel_type *type_join(
     return type_map(compiler, key ? key : type_basic(CEL_DYN), element);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion)
+static const struct cel_type *final_abstract(struct compiler *compiler, const struct cel_type *type) {
+    struct cel_type final = *type;
+    const struct cel_type **parameters =
+        compiler_keep(compiler, (type->parameter_count + 1) * sizeof *parameters);
+    final.parameters = parameters;
+    for (size_t i = 0; parameters && i < type->parameter_count; i++)
+        if (!(parameters[i] = type_final(compiler, type->parameters[i])))
+            return NULL;
+    return parameters ? keep(compiler, &final) : NULL;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+const struct cel_type *type_final(struct compiler *compiler, const struct cel_type *type) {
+    switch (type->kind) {
+    case CEL_PARAM:
+    case CEL_ERROR:
+        return type_basic(CEL_DYN);
+    case CEL_LIST:
+        return type_list(compiler, type_final(compiler, type->element));
+    case CEL_MAP:
+        return type_map(compiler, type_final(compiler, type->key), type_final(compiler, type->element));
+    case CEL_ABSTRACT:
+        return final_abstract(compiler, type);
+    default:
+        return type;
+    }
+}
+
 // As snprintf, but what doesn't fit is cut.
 static size_t put(char *out, size_t size, size_t at, const char *text) {
     for (; *text && at + 1 < size; text++)
@@ -256,13 +372,25 @@ static size_t put(char *out, size_t size, size_t at, const char *text) {
     return at;
 }
 
+static size_t put_type(const struct cel_type *type, char *out, size_t size, size_t at);
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static size_t put_abstract(const struct cel_type *type, char *out, size_t size, size_t at) {
+    at = put(out, size, at, type->name);
+    for (size_t i = 0; i < type->parameter_count; i++)
+        at = put_type(type->parameters[i], out, size, put(out, size, at, i ? ", " : "("));
+    return type->parameter_count ? put(out, size, at, ")") : at;
+}
+
 // NOLINTNEXTLINE(misc-no-recursion)
 static size_t put_type(const struct cel_type *type, char *out, size_t size, size_t at) {
     if (type->kind == CEL_MESSAGE && type->message)
         return put(out, size, at, type->message->full_name);
     if (type->kind == CEL_ENUM && type->enumeration)
         return put(out, size, at, type->enumeration->full_name);
-    at = put(out, size, at, kind_names[type->kind]);
+    if (type->kind == CEL_ABSTRACT)
+        return put_abstract(type, out, size, at);
+    at = put(out, size, at, type->kind == CEL_PARAM ? "dyn" : kind_names[type->kind]);
     if (type->kind == CEL_MAP || type->kind == CEL_LIST) {
         at = put(out, size, at, "(");
         if (type->kind == CEL_MAP)

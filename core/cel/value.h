@@ -56,6 +56,11 @@ int cel_map_entry(const struct cel_map *map, struct cel_activation *activation, 
 
 // Appends a message value's wire bytes. 0, -ENOMEM, -EMSGSIZE, -EINVAL for a value of another kind.
 int cel_message_append(const struct cel_value *message, struct buffer *out);
+// Appends the value as the field, tag and all, as Type{field: value} has it: a list or map as a repeated
+// field, a map as a Struct, any value as an Any, null as a field that isn't set. 0; CEL_FAILED with the text
+// for a value that doesn't fit; -ENOMEM. `out` is untouched on failure.
+int cel_put_field(struct cel_activation *activation, const struct schema_field *field,
+    const struct cel_value *value, struct buffer *out, struct error *error);
 // Whether a message value was there, and is not the default that stands for an absent field.
 bool cel_message_present(const struct cel_value *message);
 

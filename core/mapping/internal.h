@@ -70,6 +70,7 @@ enum mapping_special {
     MAPPING_STRUCT, // a JSON object
     MAPPING_JSON,   // google.protobuf.Value: anything that JSON has
     MAPPING_ARRAY,  // google.protobuf.ListValue
+    MAPPING_ANY,    // google.protobuf.Any: any value
 };
 enum mapping_special mapping_special(const struct schema_message *message);
 

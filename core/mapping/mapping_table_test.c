@@ -472,8 +472,8 @@ static void test_json_values(void **state) {
         {"value: known.timestamp",
             "m.yaml:1:8: error: test.three.Known.value takes bool, number, string, list or map, but this is "
             "timestamp"},
-        {"any: msg.inner", "m.yaml:1:6: error: test.three.Known.any takes google.protobuf.Any, but this is "
-                           "test.three.Inner; only an Any can be copied into an Any"},
+        {"any: msg.inner", "{\"any\":{\"@type\":\"type.googleapis.com/"
+                           "test.three.Inner\",\"name\":\"x\",\"tags\":[\"a\",\"b\"]}}"},
         {"struct: { a: msg.a_string }", "m.yaml:1:9: error: struct is no message"},
     };
     EXPECT("test.three.Known", rows);
@@ -497,6 +497,14 @@ static void test_known(void **state) {
         {"uint64_value: 5u", "{\"uint64Value\":\"5\"}"},
         {"double_value: 0.5", "{\"doubleValue\":0.5}"},
         {"bytes_value: \"b'x'\"", "{\"bytesValue\":\"eA==\"}"},
+        {"struct: known.struct", "{}"},
+        {"value: known.value", "{}"},
+        {"any: known.any", "{}"},
+        {"any: known.timestamp",
+            "{\"any\":{\"@type\":\"type.googleapis.com/google.protobuf.Timestamp\",\"value\":"
+            "\"2023-11-14T22:13:20.000000005Z\"}}"},
+        {"any: '[1, \"a\"]'",
+            "{\"any\":{\"@type\":\"type.googleapis.com/google.protobuf.ListValue\",\"value\":[1,\"a\"]}}"},
         {"timestamp: msg.a_string",
             "m.yaml:1:12: error: test.three.Known.timestamp takes timestamp, but this is string"},
         {"timestamp: known.duration",

@@ -20,6 +20,8 @@ enum mapping_special mapping_special(const struct schema_message *message) {
         return MAPPING_JSON;
     if (strcmp(name, "ListValue") == 0)
         return MAPPING_ARRAY;
+    if (strcmp(name, "Any") == 0)
+        return MAPPING_ANY;
     for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
         if (strcmp(name, wrappers[i]) == 0 && message->field_count == 1)
             return MAPPING_WRAPPER;
@@ -104,6 +106,8 @@ static bool message_fits(const struct schema_field *field, const struct cel_type
         return type->kind == CEL_LIST;
     case MAPPING_JSON:
         return json_fits(type);
+    case MAPPING_ANY:
+        return true;
     default:
         return false;
     }
@@ -125,6 +129,8 @@ static const char *special_name(const struct schema_field *field, const char *na
         return "list(dyn)";
     case MAPPING_JSON:
         return "bool, number, string, list or map";
+    case MAPPING_ANY:
+        return "any value";
     default:
         return name;
     }
@@ -185,9 +191,7 @@ const char *mapping_hint(const struct schema_field *field, bool one, const struc
     if (field->kind == SCHEMA_ENUM && type->kind == CEL_STRING)
         return "; one value is named in quotes, '\"NAME\"', and codes are mapped with int(codes(…))";
     if (field->message && type->kind == CEL_MESSAGE && mapping_special(field->message) == MAPPING_PLAIN)
-        return strcmp(field->message->full_name, "google.protobuf.Any") == 0
-                   ? "; only an Any can be copied into an Any"
-                   : "; map it field by field, with a nested mapping";
+        return "; map it field by field, with a nested mapping";
     if ((one || !field->repeated) && type->kind == CEL_LIST)
         return "; one element is taken with [0]";
     return "";

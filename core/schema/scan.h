@@ -19,6 +19,7 @@ struct piece {
 
 struct scan {
     const struct paths *paths;
+    struct bytes message;      // of the last run; borrowed
     struct view_value *values; // by slot; owned
     uint32_t *last;            // by slot: its last piece, when it has one; owned
     size_t value_capacity;

@@ -65,6 +65,7 @@ void scan_destroy(struct scan **self);
 // of view_check() too when `checked` is false; with true the bytes are known to be good and only the paths
 // are read. 0, VIEW_REFUSED, -ENOMEM.
 int scan_run(struct scan *scan, struct bytes message, bool checked, struct error *error);
+struct bytes scan_message(const struct scan *scan); // that of the last run; borrowed
 const struct view_value *scan_value(const struct scan *scan, size_t slot);
 
 // Walks the elements of a repeated field (each like a singular value of the field's kind; messages as bytes),

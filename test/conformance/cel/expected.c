@@ -54,6 +54,10 @@ static const struct expectation paths[] = {
     {"logic/AND/error_left", FAULT(DIVISION)},
     {"logic/OR/error_right", FAULT(DIVISION)},
     {"logic/OR/error_left", FAULT(DIVISION)},
+    // A Struct is a map, in which the key is missing, and an Any the message in it: "no_matching_overload"
+    {"dynamic/struct/literal_no_field_access", FAULT(NO_KEY)},
+    {"dynamic/value_struct/literal_no_field_access", FAULT(NO_KEY)},
+    {"dynamic/any/literal_no_field_access", FAULT(NO_FIELD)},
 };
 
 static uint32_t kinds_for(const char *path, const char *text) {

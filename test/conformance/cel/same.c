@@ -2,13 +2,24 @@
 #include "test/conformance/cel/harness.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <math.h>
 
 static bool same_double(double a, double b) {
     return (isnan(a) && isnan(b)) || (a == b && signbit(a) == signbit(b));
 }
 
-// As JSON, which is made by other code than what made the message; fields in another order are the same.
+static bool same_json(struct bytes a, struct bytes b) {
+    json_t *left = json_loadb((const char *)a.data, a.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *right = json_loadb((const char *)b.data, b.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    bool same = left && right && json_equal(left, right);
+    json_decref(left);
+    json_decref(right);
+    return same;
+}
+
+// As JSON, which is made by other code than what made the message; fields and entries in another order are
+// the same.
 static bool same_message(const struct cel_value *a, const struct cel_value *b) {
     struct buffer texts[2] = {{0}, {0}};
     struct buffer bytes[2] = {{0}, {0}};
@@ -19,7 +30,7 @@ static bool same_message(const struct cel_value *a, const struct cel_value *b) {
     for (size_t i = 0; json && i < 2; i++)
         json = json_from_message(a->message.type, buffer_bytes(&bytes[i]), NULL, &texts[i], &error) == 0;
     if (ok)
-        ok = json ? bytes_equal(buffer_bytes(&texts[0]), buffer_bytes(&texts[1]))
+        ok = json ? same_json(buffer_bytes(&texts[0]), buffer_bytes(&texts[1]))
                   : bytes_equal(buffer_bytes(&bytes[0]), buffer_bytes(&bytes[1]));
     for (size_t i = 0; i < 2; i++) {
         buffer_destroy(&texts[i]);
