@@ -193,11 +193,11 @@ static int map_payload(
     struct matcher *matcher = passage->matcher;
     struct place *place = &matcher->places[matcher->count - 1];
     struct error error; // large, and set by what fails
+    size_t limit = policy_settings(matcher->routes->policy)->message_bytes;
     place->offset = matcher->output.size;
+    matcher->output.limit = matcher->output.size + limit;
     int rc = mapping_run(destination->mapping, passage->activation, &matcher->output, &error);
     size_t size = matcher->output.size - place->offset;
-    if (rc == 0 && size > policy_settings(matcher->routes->policy)->message_bytes)
-        rc = error_set(&error, MAPPING_REFUSED, "the mapped message is larger than a message may be");
     if (rc > 0) {
         matcher->output.size = place->offset;
         return bury(passage, route, REASON_UNMAPPED, error.text);

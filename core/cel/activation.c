@@ -24,7 +24,8 @@ struct cel_activation *cel_activation_new(const struct cel_env *env) {
         return NULL;
     activation->env = env;
     activation->memory_limit = cel_default_limits.memory;
-    activation->steps = cel_default_limits.steps;
+    activation->steps = activation->granted = cel_default_limits.steps;
+    activation->budget = CEL_BUDGET;
     activation->count = env->count;
     activation->variables = calloc(env->count + 1, sizeof *activation->variables);
     if (!activation->variables)
@@ -69,6 +70,8 @@ void cel_activation_destroy(struct cel_activation **self) {
 // The first block stays, unless one huge text made it.
 void cel_activation_reset(struct cel_activation *activation) {
     struct activation_block *first = activation->first;
+    activation->granted = activation->steps;
+    activation->budget = CEL_BUDGET;
     activation->block = first;
     if (!first)
         return;
@@ -167,6 +170,14 @@ void *activation_array(struct cel_activation *activation, size_t count, size_t s
         return NULL;
     }
     return activation_alloc(activation, count * size, out);
+}
+
+int cel_activation_spend(struct cel_activation *activation, size_t steps, struct error *error) {
+    activation_grant(activation, 0);
+    if (steps > activation->budget)
+        return error_set(error, CEL_FAILED, "%s", too_long.text);
+    activation->budget -= steps;
+    return 0;
 }
 
 bool activation_charge(struct cel_activation *activation, size_t steps, struct cel_value *out) {

@@ -160,6 +160,10 @@ struct cel_activation;
 struct cel_activation *cel_activation_new(const struct cel_env *env); // returns owned, or NULL
 void cel_activation_destroy(struct cel_activation **self);
 void cel_activation_reset(struct cel_activation *activation);
+// All evaluations until the reset share this many steps, so that a loop around them has an end too.
+#define CEL_BUDGET 10000000
+// Takes from these what the caller does between evaluations, as one step for an element. 0, or CEL_FAILED.
+int cel_activation_spend(struct cel_activation *activation, size_t steps, struct error *error);
 // Makes room for programs of an env inside its own, with `count` variables. 0 or -ENOMEM.
 int cel_activation_reserve(struct cel_activation *activation, size_t count);
 // Borrows `scan`. It must have run after the last expression on its paths was compiled.

@@ -30,21 +30,18 @@ void cel_env_destroy(struct cel_env **self) {
 }
 
 struct cel_env *cel_env_new_inside(const struct cel_env *outer) {
-    struct cel_env *env = cel_env_new(outer->catalogue, outer->codes, outer->container);
-    if (!env)
-        return NULL;
-    env->variables = calloc(outer->count + 1, sizeof *env->variables);
-    if (!env->variables) {
-        cel_env_destroy(&env);
+    struct cel_env *env = calloc(1, sizeof *env);
+    struct cel_variable *variables = calloc(outer->count + 1, sizeof *variables);
+    if (!env || !variables) {
+        free(env);
+        free(variables);
         return NULL;
     }
-    memcpy(env->variables, outer->variables, outer->count * sizeof *env->variables);
-    env->count = outer->count;
-    env->signatures = outer->signatures;
-    env->dynamic = outer->dynamic;
-    env->zones = outer->zones;
-    if (outer->hashes)
-        cel_env_set_hash_key(env, outer->hash_key);
+    *env = *outer;
+    env->names = (struct arena){0};
+    env->variables = variables;
+    if (outer->count)
+        memcpy(variables, outer->variables, outer->count * sizeof *variables);
     return env;
 }
 

@@ -74,6 +74,30 @@ static void programs_of_both_run_with_one_activation(void **state) {
     cel_env_destroy(&env);
 }
 
+// All evaluations until the reset share a budget: a loop around them has an end.
+static void a_loop_of_evaluations_has_an_end(void **state) {
+    (void)state;
+    struct cel_value value;
+    struct error error;
+    const char *ten = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]";
+    char source[256];
+    snprintf(source, sizeof source, "%s.all(a, %s.all(b, %s.all(c, %s.all(d, %s.all(e, true)))))", ten, ten,
+        ten, ten, ten);
+    type_of(world.env, source);
+    world_activate();
+    size_t count = 0;
+    while (cel_eval(world.program, world.activation, &value, &error) == 0)
+        assert_true(++count < 100);
+    assert_int_equal(count, CEL_BUDGET / 111110);
+    assert_non_null(strstr(error.text, "more steps"));
+    world_activate();
+    assert_int_equal(cel_eval(world.program, world.activation, &value, &error), 0);
+    assert_int_equal(cel_activation_spend(world.activation, CEL_BUDGET - 111110, &error), 0);
+    assert_int_equal(cel_activation_spend(world.activation, 1, &error), CEL_FAILED);
+    assert_int_equal(cel_eval(world.program, world.activation, &value, &error), CEL_FAILED);
+    cel_program_destroy(&world.program);
+}
+
 static void without_memory_nothing_is_declared(void **state) {
     (void)state;
     bool complete = false;
@@ -102,6 +126,7 @@ int main(void) {
         cmocka_unit_test(an_element_has_its_lists_type),
         cmocka_unit_test(names_are_found_once),
         cmocka_unit_test(programs_of_both_run_with_one_activation),
+        cmocka_unit_test(a_loop_of_evaluations_has_an_end),
         cmocka_unit_test(without_memory_nothing_is_declared),
     };
     return cmocka_run_group_tests(tests, world_build, world_destroy);

@@ -252,7 +252,7 @@ void eval_map(const struct node *node, struct cel_activation *activation, struct
 static int start(
     const struct cel_program *program, struct cel_activation *activation, struct cel_value *out) {
     activation->program = program;
-    activation->steps = program->limits.steps;
+    activation_grant(activation, program->limits.steps);
     activation->memory_limit = program->limits.memory;
     activation->failure = 0;
     if (program->locals == 0)

@@ -100,6 +100,8 @@ struct cel_activation {
     const struct cel_program *program;
     int64_t time;
     size_t steps;                   // left
+    size_t granted;                 // when the evaluation began
+    size_t budget;                  // steps for all evaluations until the reset; without what was granted
     int failure;                    // -ENOMEM
     enum cel_fault fault;           // of the last evaluation that failed
     struct activation_block *first; // the arena: a list of blocks
@@ -115,6 +117,13 @@ struct cel_activation {
 void *activation_alloc(struct cel_activation *activation, size_t size, struct cel_value *out);
 // Room for `count` of `size` bytes each.
 void *activation_array(struct cel_activation *activation, size_t count, size_t size, struct cel_value *out);
+// Begins an evaluation that may take so many steps, or what the budget has left.
+static inline void activation_grant(struct cel_activation *activation, size_t steps) {
+    if (activation->granted > activation->steps)
+        activation->budget -= activation->granted - activation->steps; // the evaluation before took these
+    activation->granted = activation->steps = steps < activation->budget ? steps : activation->budget;
+}
+
 // Takes `steps` from what one evaluation may do; false with an error in `out` when that is used up.
 bool activation_charge(struct cel_activation *activation, size_t steps, struct cel_value *out);
 void activation_no_memory(struct cel_activation *activation, struct cel_value *out);

@@ -651,6 +651,26 @@ static void expressions_have_a_kind(void **state) {
     }
 }
 
+static void a_loop_has_an_end(void **state) {
+    (void)state;
+    struct report *report = report_new(0);
+    struct config_file *file = config_parse(
+        "m.yaml", bytes_of_string("inners: { for: i, in: '[1, 2, 3]', map: { number: i } }\n"), NULL, report);
+    struct mapping *mapping = mapping_load(config_root(file), type_named("test.three.All"), env, report);
+    struct cel_activation *activation = cel_activation_new(env);
+    struct buffer out = {0};
+    struct error error;
+    assert_int_equal(mapping_run(mapping, activation, &out, &error), 0);
+    assert_int_equal(cel_activation_spend(activation, CEL_BUDGET - 5, &error), 0);
+    assert_int_equal(mapping_run(mapping, activation, &out, &error), MAPPING_REFUSED);
+    assert_int_equal(strncmp(error.text, "inners[2]: ", 11), 0);
+    cel_activation_destroy(&activation);
+    buffer_destroy(&out);
+    mapping_destroy(&mapping);
+    config_destroy(&file);
+    report_destroy(&report);
+}
+
 static void run_may_lack_memory(void **state) {
     (void)state;
     struct report *report = report_new(0);
@@ -705,6 +725,7 @@ int main(void) {
         cmocka_unit_test(too_large_is_refused),
         cmocka_unit_test(fields_are_told),
         cmocka_unit_test(expressions_have_a_kind),
+        cmocka_unit_test(a_loop_has_an_end),
         cmocka_unit_test(run_may_lack_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -91,12 +91,13 @@ static int run_elements(const struct mapped_field *mapped, const struct cel_list
     for (size_t i = 0; i < count; i++) {
         struct cel_value element;
         int rc = cel_list_get(list, run->activation, i, &element);
+        rc = rc ? rc : cel_activation_spend(run->activation, 1, run->error);
         if (rc == 0 && element.kind == CEL_ERROR)
             rc = error_set(run->error, MAPPING_REFUSED, "%s", element.error->text);
-        if (rc == 0) {
-            cel_activation_set(run->activation, mapped->variable, &element);
-            rc = run_value(mapped->field, &mapped->value, true, write, run);
-        }
+        if (rc)
+            return rc > 0 ? name_element(i, false, run->error) : rc;
+        cel_activation_set(run->activation, mapped->variable, &element);
+        rc = run_value(mapped->field, &mapped->value, true, write, run);
         if (rc)
             return rc == MAPPING_REFUSED ? name_element(i, mapped->value.nested, run->error) : rc;
     }
