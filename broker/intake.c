@@ -214,6 +214,7 @@ static int record_dead(
     record.route = (char *)(uintptr_t)match->route;
     record.reason = (uint32_t)match->dead_reason;
     record.text = (char *)(uintptr_t)match->dead_text;
+    record.element = match->element;
     record.envelope.data = (uint8_t *)(uintptr_t)arrival->envelope.raw.data;
     record.envelope.len = arrival->envelope.raw.size;
     struct journal_entry entry = {.queue = dead->id, .position = dead->next_position};

@@ -126,6 +126,8 @@ static void describe_dead(json_t *to, const void *unpacked) {
     put_text(to, "route", record->route);
     put_reason(to, record->reason);
     put_number(to, "attempts", record->attempts);
+    if (record->element)
+        put_number(to, "element", record->element);
     put_envelope(to, &record->envelope);
 }
 

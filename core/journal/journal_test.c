@@ -264,20 +264,22 @@ static void queues_are_read_over_segments(void **state) {
 static void one_record_enters_several_queues(void **state) {
     struct testing *t = *state;
     assert_int_equal(testing_open(t), 0);
-    struct journal_entry entries[256];
-    for (uint32_t i = 0; i < 256; i++)
+    enum { COUNT = 4096 };
+    static struct journal_entry entries[COUNT + 1];
+    for (uint32_t i = 0; i < COUNT; i++)
         entries[i] = (struct journal_entry){.queue = i, .position = 1};
     struct bytes body = bytes_of_string("a");
-    assert_int_equal(journal_batch_add(t->batch, 1, entries, 256, &body, 1), 0);
+    assert_int_equal(journal_batch_add(t->batch, 1, entries, COUNT + 1, &body, 1), -EMSGSIZE);
+    assert_int_equal(journal_batch_add(t->batch, 1, entries, COUNT, &body, 1), 0);
     assert_int_equal(testing_append(t), 0);
     size_t seen = 0;
-    for (uint32_t i = 0; i < 256; i++) {
+    for (uint32_t i = 0; i < COUNT; i++) {
         struct reading reading = {.next = 1};
         reading.queue = 0; // the first entry of the record
         assert_int_equal(journal_read_queue(t->journal, i, 1, 1, 100, read_one, &reading, &t->error), 0);
         seen += reading.count;
     }
-    assert_int_equal(seen, 256);
+    assert_int_equal(seen, COUNT);
 }
 
 // ---- Scan ----
