@@ -20,6 +20,7 @@ int command_journal(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_routes(int argc, char **argv);
+int command_schema(int argc, char **argv);
 int command_send(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_tail(int argc, char **argv);
@@ -33,6 +34,8 @@ int cli_failed(const char *command, const char *format, ...) __attribute__((form
 // The catalogue of `path`, or without one the one that was built or installed with this program. 0 or
 // negative. Owned.
 int cli_catalogue(const char *path, struct catalogue **out, struct error *error);
+// Where the one without a path is; false: nowhere.
+bool cli_catalogue_path(char *out, size_t size);
 
 // How a command connects to the bus; shared by send and tail.
 struct cli_bus {

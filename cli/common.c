@@ -35,17 +35,24 @@ int cli_failed(const char *command, const char *format, ...) {
 // Beside the program in a build, under share/ when installed.
 static const char *const catalogue_places[] = {"../catalogue.binpb", "../share/hutong/catalogue.binpb"};
 
+bool cli_catalogue_path(char *out, size_t size) {
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program);
+    char *slash = length > 0 ? memrchr(program, '/', (size_t)length) : NULL;
+    for (size_t i = 0; slash && i < sizeof catalogue_places / sizeof catalogue_places[0]; i++) {
+        int written = snprintf(out, size, "%.*s/%s", (int)(slash - program), program, catalogue_places[i]);
+        if (written > 0 && (size_t)written < size && access(out, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 int cli_catalogue(const char *path, struct catalogue **out, struct error *error) {
+    char found[4096];
     if (path)
         return catalogue_load_file(path, out, error);
-    char program[4096];
-    ssize_t size = readlink("/proc/self/exe", program, sizeof program - 64);
-    char *slash = size > 0 ? memrchr(program, '/', (size_t)size) : NULL;
-    for (size_t i = 0; slash && i < sizeof catalogue_places / sizeof catalogue_places[0]; i++) {
-        memcpy(slash + 1, catalogue_places[i], strlen(catalogue_places[i]) + 1); // 64 bytes were kept free
-        if (access(program, R_OK) == 0)
-            return catalogue_load_file(program, out, error);
-    }
+    if (cli_catalogue_path(found, sizeof found))
+        return catalogue_load_file(found, out, error);
     return error_set(error, -ENOENT, "no catalogue beside this program; name one with --catalogue");
 }
 

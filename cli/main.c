@@ -13,6 +13,7 @@ static const struct {
     {"keys", "make and show CURVE keys", command_keys},
     {"reload", "have a running broker check and take its configuration", command_reload},
     {"routes", "what was in force and when; go back to it", command_routes},
+    {"schema", "build a catalogue, look into it, and see what a new one breaks", command_schema},
     {"send", "publish JSON as a system", command_send},
     {"status", "peers, queues and rates of a running broker", command_status},
     {"tail", "receive as a system, as JSON", command_tail},

@@ -39,7 +39,8 @@ static inline void all_paths_add(
         if (all->count == all->capacity) {
             all->capacity = all->capacity * 2 + 64;
             struct all_path *larger = realloc(all->list, all->capacity * sizeof *larger);
-            all_paths_must(larger != NULL);
+            if (!larger)
+                abort();
             all->list = larger;
         }
         all->list[all->count++] = added;

@@ -2,6 +2,7 @@
 // must be the same: a scan with the whole check and without, a scan's values and those in the JSON form's own
 // reading. The first byte chooses: the type, or a descriptor set, or JSON.
 #include "core/schema/all_paths.h"
+#include "core/schema/compat.h"
 #include "core/schema/gather.h"
 #include "core/schema/json.h"
 #include "core/schema/value.h"
@@ -119,6 +120,21 @@ static void try_message(const struct all_paths *target, struct bytes message) {
     buffer_destroy(&json);
 }
 
+// A set is as itself, and whatever it has against nothing is found without a crash.
+static void try_model(struct bytes set) {
+    struct model *model = NULL, *nothing = NULL;
+    struct compat *compat = NULL;
+    if (model_load(set, &model, NULL) != 0)
+        return;
+    must(model_load((struct bytes){0}, &nothing, NULL) == 0);
+    must(compat_check(model, model, COMPAT_ALL, &compat, NULL) == 0);
+    compat_destroy(&compat);
+    must(compat_check(model, nothing, COMPAT_ALL, &compat, NULL) == 0);
+    compat_destroy(&compat);
+    model_destroy(&model);
+    model_destroy(&nothing);
+}
+
 static void try_set(struct bytes set) {
     struct catalogue *loaded = NULL;
     struct error error;
@@ -127,6 +143,7 @@ static void try_set(struct bytes set) {
     for (size_t i = 0; i < catalogue_message_count(loaded); i++)
         must(view_check(catalogue_message_at(loaded, i), set, NULL, &error) >= 0);
     catalogue_destroy(&loaded);
+    try_model(set);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -8,7 +8,7 @@ from hutong_bus import SOURCE, Broker, program, wait_until
 
 pytestmark = pytest.mark.sanitize
 
-COMMANDS = ["check", "explain", "journal", "keys", "reload", "routes", "send", "status", "tail", "test"]
+COMMANDS = ["check", "explain", "journal", "keys", "reload", "routes", "schema", "send", "status", "tail", "test"]
 PERSON = "11010519491231002X"
 RESIDENCE = {"resident": {"citizenNumber": PERSON}, "kind": "MOVE_IN", "address": {"unitCode": "U-1"}}
 

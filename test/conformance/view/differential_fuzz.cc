@@ -335,9 +335,13 @@ bool OtherHost(const std::string &json) {
     return false;
 }
 
-// libprotobuf reads brackets and quotes in a path as a map's key, and drops some dots and underscores.
+// libprotobuf reads brackets and quotes in a path as a map's key, drops some dots and underscores, and takes
+// two capitals in a row for one word.
 bool OddPath(const std::string &path) {
     char before = '.';
+    for (size_t at = path.find('_'); at != std::string::npos; at = path.find('_', at + 1))
+        if (at + 2 < path.size() && path[at + 2] == '_')
+            return true;
     for (char c : path) {
         bool letter = c >= 'a' && c <= 'z', within = (c >= '0' && c <= '9') || c == '_' || c == '.';
         if (!letter && (before == '.' || !within))
