@@ -228,8 +228,7 @@ class Swaps:
                 process.kill()
                 process.wait()
         self.errors.close()
-        if self.broker.process:
-            self.broker.stop()
+        return self.broker.stop() if self.broker.process else 0
 
 
 def read_stamped(path):
@@ -272,7 +271,9 @@ def run(folder, routes=1000, swaps=100, kills=0, seed=1, rate=100000, say=print)
         effects = [read_stamped(one.folder / f"effects-{number}") for number in range(len(RECEIVERS))]
         wrong = judge(accepted, effects)
     finally:
-        one.end()
+        ended = one.end()
+    if ended != 0:
+        wrong.append(f"the broker ended with {ended}: {one.broker.log()[-2000:]}")
     if not decided:
         wrong.append("not everything that was published was decided in the end")
     if [entry["number"] for entry in history] != list(range(len(history), 0, -1)) or len(history) < swaps + 1:
