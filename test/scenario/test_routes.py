@@ -57,6 +57,7 @@ MATCHES = """gov.public_security.v1.ResidenceRegistered
   from public_security/population, 56 bytes, subject "一", at 2026-11-24T00:00:00Z
 
 residence matches (routes/residence.yaml:4)
+  as msg.kind != Kind.VISIT
   -> civil_affairs/registration, under PS-CA-2026-01
      gov.civil_affairs.v1.ResidenceNotice, 39 bytes
      in order of "33010619900307422X"; 10 retries, 1s..10m apart; expires after 7d
@@ -192,7 +193,7 @@ PLACE = {"file": str, "line": int, "column": int}
 SHAPE = {
     "type": str, "from": str, "subject": str, "size": int, "at": str, "delivered": int, "dead": int,
     "not_looked_at": [{**PLACE, "route": str, "why": str, "on": str, "from": str}],
-    "routes": [{**PLACE, "route": str, "verdict": str,
+    "routes": [{**PLACE, "route": str, "verdict": str, "when": (str, type(None)),
                 "causes": [{**PLACE, "expression": str, "failed": (str, type(None)), "values": [{"expression": str, "value": str}]}],
                 "deliveries": [{"system": str, "agreement": str, "type": str, "order_by": str, "retries": int,
                                 "backoff_ms": [int], "expires_ms": int, "original": bool, "data": dict, "bytes": str}]}],
@@ -268,6 +269,7 @@ routes/residence.test.yaml:60:49: error: housing/tenancy: relation: expected "CH
       |                                                 ^~~~~
   why:
   residence matches (routes/residence.yaml:4)
+    as msg.kind != Kind.VISIT
     -> housing/tenancy, under PS-HOUSING-2026-03
        gov.housing.v1.OccupancyNotice, 76 bytes
        in order of "33010619900307422X"; 10 retries, 1s..10m apart; expires after 7d

@@ -93,6 +93,9 @@ static json_t *route_json(
     put(to, "route", json_string(route_name(told->route)));
     put_place(to, config_path(node->file), node->mark);
     put(to, "verdict", json_string(verdicts[told->verdict]));
+    const struct config_node *when = config_get(node, "when");
+    put(to, "when",
+        config_is_null(when) ? NULL : json_stringn((const char *)when->text.data, when->text.size));
     if (told->key)
         put(to, "failed", json_pack("{s:s, s:s}", "key", told->key, "text", told->text));
     for (size_t i = 0; i < told->cause_count; i++)

@@ -57,8 +57,26 @@ static int print_cause(const struct print *print, const struct trial_cause *caus
     return rc;
 }
 
+// On one line, as much of it as fits.
+static int print_when(const struct print *print, const struct route *route) {
+    enum { LONGEST = 90 };
+    const struct config_node *when = config_get(route_node(route), "when");
+    struct bytes text = config_is_null(when) ? (struct bytes){0} : when->text;
+    while (text.size > 0 && text.data[text.size - 1] == '\n')
+        text.size--;
+    size_t size = text.size < LONGEST ? text.size : LONGEST;
+    while (size < text.size && size > 0 && (text.data[size] & 0xC0) == 0x80)
+        size--; // no half character
+    int rc = size ? buffer_append_string(print->out, "  as ") : 0;
+    for (size_t i = 0; rc == 0 && i < size; i++)
+        rc = buffer_append_byte(print->out, text.data[i] == '\n' ? ' ' : text.data[i]);
+    if (rc || size == 0)
+        return rc;
+    return buffer_append_string(print->out, size < text.size ? "\u2026\n" : "\n");
+}
+
 static int print_why(const struct print *print, const struct trial_route *told) {
-    int rc = 0;
+    int rc = told->verdict == MATCH_TAKEN ? print_when(print, told->route) : 0;
     for (size_t i = 0; rc == 0 && i < told->cause_count; i++)
         rc = print_cause(print, &told->causes[i]);
     return rc;
