@@ -151,9 +151,9 @@ static int read_bytes(const char *path, size_t limit, struct buffer *out) {
     if (!file)
         return cli_wrong("explain", "%s: %s", path, strerror(errno));
     int rc = 0;
-    for (size_t got = 1; rc == 0 && got > 0 && out->size <= limit;) {
+    while (rc == 0 && out->size <= limit && !feof(file) && !ferror(file)) {
         uint8_t block[65536];
-        got = fread(block, 1, sizeof block, file);
+        size_t got = fread(block, 1, sizeof block, file);
         rc = buffer_append(out, block, got);
     }
     bool failed = ferror(file) != 0;

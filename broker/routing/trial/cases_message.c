@@ -45,9 +45,9 @@ static int read_file(const char *path, struct buffer *out) {
         return -errno;
     int rc = 0;
     out->limit = view_default_limits.bytes + 1;
-    for (size_t got = 1; rc == 0 && got > 0;) {
+    while (rc == 0 && !feof(file) && !ferror(file)) {
         uint8_t block[16384];
-        got = fread(block, 1, sizeof block, file);
+        size_t got = fread(block, 1, sizeof block, file);
         rc = buffer_append(out, block, got);
     }
     if (rc == 0 && ferror(file))
