@@ -398,37 +398,6 @@ static void many_mistakes_are_told_in_one_run(void **state) {
     tree_remove(&tree);
 }
 
-// "conf/../routes" is read as "routes" by people, but conf may be a link.
-static void paths_are_as_people_read_them(void **state) {
-    (void)state;
-    struct tree tree;
-    char link[96];
-    char path[128];
-    tree_make(&tree);
-    tree_write(&tree, "agencies/broker.yaml",
-        TREE_BROKER "agencies: .\nagreements: ../agreements\nroutes: "
-                    "../routes\ncodes: ../codes\n");
-    snprintf(path, sizeof path, "%s/agencies/broker.yaml", tree.folder);
-    struct report *report = report_new(0);
-    struct policy *policy = policy_load_for_check(path, NULL, report);
-    assert_non_null(policy);
-    snprintf(path, sizeof path, "%s/routes", tree.folder);
-    assert_string_equal(policy_settings(policy)->routes, path);
-    policy_destroy(&policy);
-    snprintf(path, sizeof path, "%s/agencies", tree.folder);
-    snprintf(link, sizeof link, "%s-link", tree.folder);
-    assert_int_equal(symlink(path, link), 0);
-    snprintf(path, sizeof path, "%s/broker.yaml", link);
-    policy = policy_load_for_check(path, NULL, report);
-    assert_non_null(policy);
-    snprintf(path, sizeof path, "%s/../routes", link);
-    assert_string_equal(policy_settings(policy)->routes, path);
-    policy_destroy(&policy);
-    unlink(link);
-    report_destroy(&report);
-    tree_remove(&tree);
-}
-
 static void without_memory_nothing_is_returned(void **state) {
     (void)state;
     struct tree tree;
@@ -513,7 +482,6 @@ int main(void) {
         cmocka_unit_test(mistakes_in_agreements),
         cmocka_unit_test(an_agreement_covers_what_it_lists),
         cmocka_unit_test(many_mistakes_are_told_in_one_run),
-        cmocka_unit_test(paths_are_as_people_read_them),
         cmocka_unit_test(without_memory_nothing_is_returned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,10 @@ static const struct {
         "== 'm'>; msg.by_number is {1: {\"name\":\"n\"}}"},
     {"msg.inners.size() == 3", "<msg.inners.size() == 3>; msg.inners is [{}, {\"number\":\"7\"}]; "
                                "msg.inners.size() is 2"},
+    {"cel.bind(id, msg.a_string, id == 'x')", "<cel.bind(id, msg.a_string, id == 'x')>; msg.a_string is "
+                                              "\"330106\""},
+    {"msg.int32s.exists(n, id, n + id > 99)",
+        "<msg.int32s.exists(n, id, n + id > 99)>; msg.int32s is [1, 2, 3]"},
     {"[1].exists(id, msg.a_bool && id > 3)", "<[1].exists(id, msg.a_bool && id > 3)>; msg.a_bool is true"},
 };
 
