@@ -175,15 +175,18 @@ bool path_is_plain(const struct node *node) {
     return false;
 }
 
-bool cel_program_absent(const struct cel_program *program, const struct cel_activation *activation) {
-    const struct node *node = program->root;
-    static const node_eval paths[] = {path_bool, path_int, path_uint, path_double, path_string, path_bytes,
+bool path_tells_absence(const struct node *node) {
+    static const node_eval messages[] = {
         path_message, path_timestamp, path_duration, path_wrapper, path_known};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        if (node->eval != paths[i] || !node->path.field->presence || node->path.variable >= activation->count)
-            continue;
-        const struct scan *scan = activation->variables[node->path.variable].scan;
-        return scan && !scan_value(scan, node->path.slot)->present;
-    }
-    return false;
+    bool path = path_is_plain(node);
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
+        path |= node->eval == messages[i];
+    return path && node->path.field->presence;
+}
+
+bool cel_program_absent(const struct cel_program *program, const struct cel_activation *activation) {
+    if (!program->tells_absence)
+        return false;
+    const struct view_value *view = path_view(program->root, activation);
+    return view && !view->present;
 }

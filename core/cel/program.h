@@ -78,6 +78,7 @@ struct cel_program {
     const struct cel_type *type;
     struct cel_limits limits;
     size_t locals;
+    bool tells_absence; // see cel_program_absent()
     struct program_match *matches;
     struct program_zone *zones;
     pcre2_match_context *match_context; // owned; NULL: nothing is matched
@@ -185,7 +186,8 @@ static inline const struct view_value *path_view(
 
 // eval_path.c: the function that reads the path's kind of field, or tells whether it is there.
 node_eval path_eval(const struct schema_field *field);
-bool path_is_plain(const struct node *node); // a singular scalar field: its value is the view's
+bool path_is_plain(const struct node *node);      // a singular scalar field: its value is the view's
+bool path_tells_absence(const struct node *node); // a singular field that tells "set" from "default"
 void eval_path_has(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 
 // fast.c: puts a shorter evaluation into a call's node where there is one.

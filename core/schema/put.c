@@ -15,20 +15,31 @@ int view_put_tag(struct buffer *out, uint32_t number, uint32_t wire_type) {
     return view_put_varint(out, (uint64_t)number << 3 | wire_type);
 }
 
+// As buffer_append() makes it, for who writes there directly.
+static inline int make_room(struct buffer *out, size_t size) {
+    if (out->limit && size > out->limit - out->size)
+        return -EMSGSIZE;
+    return size <= out->capacity - out->size ? 0 : buffer_reserve(out, size);
+}
+
 int put_raw(struct buffer *out, const struct schema_field *field, uint64_t raw, bool bare) {
-    uint8_t record[VARINT_SIZE * 2];
     uint32_t wire = schema_wire(field->kind);
-    size_t size = bare ? 0 : varint_put(record, (uint64_t)field->number << 3 | wire);
-    if (wire == ENCODING_I64) {
-        store_u64(record + size, raw);
-        size += 8;
-    } else if (wire == ENCODING_I32) {
-        store_u32(record + size, (uint32_t)raw);
-        size += 4;
-    } else {
-        size += varint_put(record + size, raw);
-    }
-    return buffer_append(out, record, size);
+    uint64_t tag = (uint64_t)field->number << 3 | wire;
+    size_t size = wire == ENCODING_I64 ? 8 : wire == ENCODING_I32 ? 4 : varint_size(raw);
+    int rc = make_room(out, size + (bare ? 0 : varint_size(tag)));
+    if (rc != 0)
+        return rc;
+    uint8_t *p = out->data + out->size;
+    if (!bare)
+        p += varint_put(p, tag);
+    if (wire == ENCODING_I64)
+        store_u64(p, raw);
+    else if (wire == ENCODING_I32)
+        store_u32(p, (uint32_t)raw);
+    else
+        varint_put(p, raw);
+    out->size = (size_t)(p - out->data) + size;
+    return 0;
 }
 
 int put_length(struct buffer *out, size_t at) {
@@ -127,18 +138,21 @@ int view_put_bytes(struct buffer *out, const struct schema_field *field, struct 
         return -EINVAL;
     if (value.size > UINT32_MAX)
         return -EMSGSIZE;
-    uint8_t head[VARINT_SIZE * 2], tail[VARINT_SIZE];
-    size_t head_size = varint_put(head, (uint64_t)field->number << 3 | schema_wire(field->kind)),
-           tail_size = 0;
-    if (field->kind == SCHEMA_GROUP)
-        tail_size = varint_put(tail, (uint64_t)field->number << 3 | ENCODING_END);
-    else
-        head_size += varint_put(head + head_size, value.size);
-    int rc =
-        buffer_reserve(out, head_size + value.size + tail_size); // so that the record is written whole or not
-    if (rc == 0)
-        rc = buffer_append(out, head, head_size);
-    if (rc == 0)
-        rc = buffer_append_bytes(out, value);
-    return rc == 0 ? buffer_append(out, tail, tail_size) : rc;
+    bool group = field->kind == SCHEMA_GROUP;
+    uint64_t tag = (uint64_t)field->number << 3 | schema_wire(field->kind);
+    size_t around = varint_size(tag) + (group ? varint_size(tag) : varint_size(value.size));
+    int rc = make_room(out, around + value.size); // so that the record is written whole or not
+    if (rc != 0)
+        return rc;
+    uint8_t *p = out->data + out->size;
+    p += varint_put(p, tag);
+    if (!group)
+        p += varint_put(p, value.size);
+    if (value.size)
+        memcpy(p, value.data, value.size);
+    p += value.size;
+    if (group)
+        varint_put(p, tag - ENCODING_START + ENCODING_END);
+    out->size += around + value.size;
+    return 0;
 }
