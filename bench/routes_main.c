@@ -14,9 +14,9 @@
 #define PROGRAMS 16u // of one sort of filter, or of the mapping
 
 static const char usage[] =
-    "Usage: hutong-bench-routes FOLDER CATALOGUE [ROUNDS | CASE COUNT]\n"
+    "Usage: hutong-bench-routes FOLDER CATALOGUE [COUNT [CASE...]]\n"
     "Measures routing and prints JSON; bench/run routes starts it. FOLDER: empty, for the configuration.\n"
-    "With CASE COUNT it only runs that case so often, for a profiler.\n";
+    "COUNT: rounds (31). With CASE it only runs each of them so often, for a profiler.\n";
 
 // A scan with the programs that read it.
 struct reading {
@@ -362,18 +362,18 @@ static int run_one(struct bench *bench, const char *name, unsigned count) {
 int main(int argc, char **argv) {
     static struct bench bench;
     int rc = 0;
-    if (argc < 3 || argc > 5) {
+    if (argc < 3) {
         fputs(usage, stderr);
         return 2;
     }
-    unsigned long rounds = argc == 4 ? strtoul(argv[3], NULL, 10) : 31;
-    must(rounds > 0 && rounds <= ROUNDS_MOST, "from 1 to 1,000 rounds");
+    unsigned count = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 31;
+    must(count > 0 && (argc > 4 || count <= ROUNDS_MOST), "a COUNT from 1 on, of rounds at most 1,000");
     bench_open(&bench, argv[1], argv[2]);
     compare(&bench);
-    if (argc == 5)
-        rc = run_one(&bench, argv[3], (unsigned)strtoul(argv[4], NULL, 10));
-    else
-        report(&bench, (unsigned)rounds);
+    for (int i = 4; i < argc && rc == 0; i++)
+        rc = run_one(&bench, argv[i], count);
+    if (argc <= 4)
+        report(&bench, count);
     bench_close(&bench);
     return rc;
 }
