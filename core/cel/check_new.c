@@ -42,6 +42,15 @@ static void check_value(struct compiler *compiler, const struct schema_message *
             check_type_name(field->target, have));
 }
 
+// Another member of its oneof that is given before it, or NULL.
+static const struct ast *rival_before(const struct ast *node, const struct ast *field) {
+    for (const struct ast *other = node->args; other != field; other = other->next)
+        if (other->field && field->field && field->field->oneof >= 0 &&
+            other->field->oneof == field->field->oneof && other->field != field->field)
+            return other;
+    return NULL;
+}
+
 static bool stands_before(const struct ast *node, const struct ast *field) {
     for (const struct ast *other = node->args; other != field; other = other->next)
         if (bytes_equal(other->name, field->name))
@@ -56,6 +65,11 @@ void check_new(struct compiler *compiler, struct ast *node) {
         if (stands_before(node, field))
             compiler_problem(compiler, field->name_offset, field->name_length,
                 "the field %.*s is given twice", BYTES_ARGS(field->name));
+        const struct ast *rival = rival_before(node, field);
+        if (rival)
+            compiler_mismatch(compiler, field->name_offset, field->name_length,
+                "%.*s and %.*s are of one oneof, of which one is set", BYTES_ARGS(rival->name),
+                BYTES_ARGS(field->name));
     }
     node->message = message;
     node->meaning = message ? MEANS_NOTHING : MEANS_UNKNOWN;

@@ -68,17 +68,26 @@ int value_compare(const struct cel_value *a, const struct cel_value *b) {
     }
 }
 
+#define VALUE_DEPTH 1000
+
+static const struct cel_error too_deep = {CEL_FAULT_LIMIT, "the values are nested deeper than 1000 levels"};
+
 // ---- Equality of what has parts: false at the first part that differs, or with an error ----
 
-// NOLINTBEGIN(misc-no-recursion): as deep as the values are, which the expression's and the messages' depth
-// limit
+// NOLINTBEGIN(misc-no-recursion): as deep as the values are, which has a limit
 static bool equal_part(struct cel_activation *activation, const struct cel_value *a,
     const struct cel_value *b, struct cel_value *out) {
     if (a->kind == CEL_ERROR || b->kind == CEL_ERROR) {
         *out = a->kind == CEL_ERROR ? *a : *b;
         return false;
     }
+    if (activation->depth == VALUE_DEPTH) {
+        value_fail_static(out, &too_deep);
+        return false;
+    }
+    activation->depth++;
     value_equal(activation, a, b, out);
+    activation->depth--;
     return out->kind == CEL_BOOL && out->boolean;
 }
 

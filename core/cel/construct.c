@@ -258,6 +258,29 @@ static bool put_fields(struct construct *construct, const struct node *node, con
     return true;
 }
 
+// What was put together, as a value. It is checked like a message that came in: it may be nested too deep, or
+// miss what a type of proto2 requires.
+static void finish(
+    struct cel_activation *activation, const struct schema_message *type, struct cel_value *out) {
+    const struct buffer *scratch = &activation->scratch;
+    struct error error = {0};
+    if (!activation_charge(activation, 1 + scratch->size / 1024, out))
+        return;
+    uint8_t *data = activation_alloc(activation, scratch->size + 1, out);
+    if (!data)
+        return;
+    if (scratch->size)
+        memcpy(data, scratch->data, scratch->size);
+    struct bytes bytes = bytes_of(data, scratch->size);
+    int rc = view_check(type, bytes, NULL, &error);
+    if (rc == -ENOMEM)
+        activation_no_memory(activation, out);
+    else if (rc != 0)
+        value_fail(activation, out, CEL_FAULT_LIMIT, "the message can't be built: %s", error.text);
+    else
+        message_value(activation, type, bytes, out);
+}
+
 // NOLINTNEXTLINE(misc-no-recursion): the program's depth is limited
 void eval_new(const struct node *node, struct cel_activation *activation, struct cel_value *out) {
     struct cel_value *values = activation_array(activation, node->count + 1, sizeof *values, out);
@@ -272,13 +295,6 @@ void eval_new(const struct node *node, struct cel_activation *activation, struct
     struct construct construct = {.activation = activation, .out = scratch, .error = out};
     buffer_clear(scratch);
     scratch->limit = activation->memory_limit;
-    if (!values || !put_fields(&construct, node, values) ||
-        !activation_charge(activation, 1 + scratch->size / 1024, out))
-        return;
-    uint8_t *data = activation_alloc(activation, scratch->size + 1, out);
-    if (!data)
-        return;
-    if (scratch->size)
-        memcpy(data, scratch->data, scratch->size);
-    message_value(activation, node->make.type, bytes_of(data, scratch->size), out);
+    if (values && put_fields(&construct, node, values))
+        finish(activation, node->make.type, out);
 }

@@ -8,6 +8,7 @@ struct construct {
     struct cel_activation *activation;
     struct buffer *out;
     struct cel_value *error;
+    size_t depth; // of JSON's lists and maps that are open
 };
 
 // The field with its tag: a list or map for a repeated one, null where it is then left out.

@@ -163,9 +163,17 @@ static bool json_message(struct construct *construct, const struct cel_value *va
 static bool json_parts(struct construct *construct, const struct cel_value *value) {
     bool map = value->kind == CEL_MAP;
     size_t mark;
-    return construct_begin(construct, map ? VALUE_STRUCT : VALUE_LIST, &mark) &&
-           (map ? construct_struct(construct, value->map) : construct_list(construct, value->list)) &&
-           construct_end(construct, mark);
+    if (construct->depth == view_default_limits.depth) {
+        value_fail(construct->activation, construct->error, CEL_FAULT_LIMIT,
+            "the value is nested deeper than %zu levels", view_default_limits.depth);
+        return false;
+    }
+    construct->depth++;
+    bool ok = construct_begin(construct, map ? VALUE_STRUCT : VALUE_LIST, &mark) &&
+              (map ? construct_struct(construct, value->map) : construct_list(construct, value->list)) &&
+              construct_end(construct, mark);
+    construct->depth--;
+    return ok;
 }
 
 bool construct_json(struct construct *construct, const struct cel_value *value) {

@@ -31,6 +31,14 @@ static const char *const sources[] = {
     "string(citizen_number('11010519491231002X').division().parent()) "
     "+ citizen_number('11010519491231002X').birth_date() == codes('relation', '01', known.timestamp)",
     "division('33010').level() > 1 || citizen_number(id).sex() == '1' || codes('relation', '99') == ''",
+    "All{names: {'a': id}, inner: Inner{tags: [id]}, by_number: {1: msg.inner}} == All{int32s: [n]} || msg "
+    "== All{}",
+    "Known{any: [1, {'a': msg.inner}], value: msg.inner, struct: {'b': known.timestamp}}.any[1].a.name == id "
+    "&& known.any == null",
+    "[1].transformMap(i, v, {v: i}) == {} || {1: 2}.transformMapEntry(k, v, v > k, {v: k}) == cel.bind(x, "
+    "{1: n}, x)",
+    "Inner{nam: 1, name: 2} == Iner{} || [].exists(i, j, k) || cel.bind(x, [], x + [1]).transformList(i, x, "
+    "x)",
     "string(1.5) + string(known.duration) + string(true) == '' ? msg.names : {'a': id}",
 };
 

@@ -104,6 +104,7 @@ struct cel_activation {
     size_t granted;                 // when the evaluation began
     size_t budget;                  // steps for all evaluations until the reset; without what was granted
     int failure;                    // -ENOMEM
+    size_t depth;                   // of the values that are being compared
     enum cel_fault fault;           // of the last evaluation that failed
     struct activation_block *first; // the arena: a list of blocks
     struct activation_block *block; // the one that is being filled
