@@ -51,8 +51,8 @@ static void insert(struct cel_problems *problems, const struct cel_problem *prob
     problems->count++;
 }
 
-static void report(struct compiler *compiler, enum cel_problem_kind kind, size_t offset, size_t length,
-    const char *format, va_list args) {
+__attribute__((format(printf, 5, 0))) static void report(struct compiler *compiler,
+    enum cel_problem_kind kind, size_t offset, size_t length, const char *format, va_list args) {
     size_t left = compiler->source.size - offset; // no place is behind the end
     struct cel_problem problem = {.offset = offset, .length = length < left ? length : left, .kind = kind};
     vsnprintf(problem.text, sizeof problem.text, format, args);

@@ -22,6 +22,7 @@ const struct cel_type *type_nullable(enum cel_kind kind); // of a plain kind
 // The type of nothing: that of the elements of [], which becomes that of any other element.
 const struct cel_type *type_nothing(void);
 // NULL without memory, as all that follow.
+const struct cel_type *type_keep(struct compiler *compiler, const struct cel_type *type); // a copy
 const struct cel_type *type_list(struct compiler *compiler, const struct cel_type *element);
 const struct cel_type *type_map(
     struct compiler *compiler, const struct cel_type *key, const struct cel_type *value);
