@@ -60,6 +60,7 @@ void cel_activation_destroy(struct cel_activation **self) {
         return;
     free_blocks(activation, activation->first);
     pcre2_match_data_free(activation->match_data);
+    pcre2_match_context_free(activation->match_context);
     digest_destroy(&activation->digest);
     buffer_destroy(&activation->scratch);
     free(activation->variables);

@@ -142,10 +142,6 @@ static bool bind_pattern(struct compiler *compiler, const struct ast *ast, struc
     char why[160];
     size_t offset;
     struct cel_program *program = compiler->program;
-    if (!match_contexts_make(program)) {
-        compiler->failure = -ENOMEM;
-        return false;
-    }
     if (pattern->kind != AST_LITERAL)
         return true;
     struct program_match *match = compiler_keep(compiler, sizeof *match);

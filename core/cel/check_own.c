@@ -93,7 +93,7 @@ static void check_hash(struct compiler *compiler, const struct ast *node) {
 
 static void check_mask(struct compiler *compiler, const struct ast *node) {
     for (const struct ast *arg = node->args->next; arg; arg = arg->next)
-        if (arg->kind == AST_LITERAL && arg->value.i64 < 0)
+        if (arg->kind == AST_LITERAL && arg->value.kind == CEL_INT && arg->value.i64 < 0)
             problem(compiler, arg, "mask()", "keeps 0 characters or more at either end");
 }
 

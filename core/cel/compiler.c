@@ -171,8 +171,6 @@ void cel_program_destroy(struct cel_program **self) {
         return;
     for (struct program_match *match = program->matches; match; match = match->next)
         pcre2_code_free(match->code);
-    pcre2_match_context_free(program->match_context);
-    pcre2_match_context_free(program->match_easy);
     arena_destroy(&program->arena);
     free(program);
     *self = NULL;

@@ -277,28 +277,33 @@ static bool fail_part(struct formatting *f, const struct format_part *part) {
     return false;
 }
 
+// The value that the format asks for next; NULL with an error.
+static const struct cel_value *take(
+    struct formatting *f, const struct cel_value *values, size_t size, size_t *next) {
+    if (values && *next < size)
+        return &values[(*next)++];
+    value_fail(f->activation, f->error, CEL_FAULT_INDEX,
+        "index %zu out of range: the format asks for more values than the list has", *next);
+    return NULL;
+}
+
 static bool format_all(struct formatting *f, struct bytes format, const struct cel_list *list) {
     struct format_part part;
+    enum format_step step;
     size_t at = 0;
     size_t next = 0;
+    const struct cel_value *value;
     const struct cel_value *values = list_values(f->activation, list, f->error);
-    if (!values && list->size > 0)
-        return false;
-    for (;;) {
-        enum format_step step = format_next(format, &at, &part);
-        if (step == FORMAT_END)
-            return true;
+    bool fine = values || list->size == 0;
+    while (fine && (step = format_next(format, &at, &part)) != FORMAT_END) {
         if (step == FORMAT_WRONG)
-            return fail_part(f, &part);
-        if (step == FORMAT_VERB && next >= list->size) {
-            value_fail(f->activation, f->error, CEL_FAULT_INDEX,
-                "index %zu out of range: the format asks for more values than the list has", next);
-            return false;
-        }
-        bool done = step == FORMAT_TEXT ? put(f, part.text) : put_by_verb(f, &part, &values[next++]);
-        if (!done)
-            return false;
+            fine = fail_part(f, &part);
+        else if (step == FORMAT_TEXT)
+            fine = put(f, part.text);
+        else
+            fine = (value = take(f, values, list->size, &next)) && put_by_verb(f, &part, value);
     }
+    return fine;
 }
 
 FUNCTION(fn_format) {

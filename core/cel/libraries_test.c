@@ -99,6 +99,7 @@ static void test_encode(void **state) {
         {"base64.decode('+//+')", "b'fb ff fe'"},
         {"base64.decode('Zg=')", "refused at 14+5: the text is not base64 at its byte 3"},
         {"base64.decode('Zg===')", "refused at 14+7: the text is not base64 at its byte 3"},
+        {"base64.decode('Z===')", "refused at 14+6: the text is not base64 at its byte 2"},
         {"base64.decode('=')", "refused at 14+3: the text is not base64 at its byte 1"},
         {"base64.decode('Z')", "refused at 14+3: the text is not base64 at its byte 2"},
         {"base64.decode('Zh==')", "refused at 14+6: the text is not base64 at its byte 2"},

@@ -16,8 +16,11 @@ static void give(void *memory, void *context) {
     free(memory);
 }
 
-// "$" means the very end, and a pattern can't look at bytes within a character.
-#define OPTIONS (PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE)
+// "$" means the very end, and a pattern can't look at bytes within a character. The call before each item of
+// the pattern counts what a match does: PCRE2's own limit starts anew at each place of the text, and doesn't
+// count the characters that an item walks over.
+#define OPTIONS                                                                                              \
+    (PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE | PCRE2_AUTO_CALLOUT)
 
 #define PATTERN_SIZE ((size_t)4096)
 
@@ -46,83 +49,65 @@ pcre2_code *match_compile(struct bytes pattern, size_t *offset, char *why, size_
     return compiled;
 }
 
-// What one match may do. Nearly all need a few steps: only those that need more are counted as if they had
-// used their whole limit. Either way a step of the evaluation stands for up to 1,000 of PCRE2's or of
-// characters looked at, so that the evaluation's limit holds for its patterns together.
-#define EASY_MATCHES ((size_t)1000)
-#define UNIT ((size_t)1000)
-#define HEAP_LIMIT ((size_t)4 << 20) // bytes for going back
+#define HEAP_LIMIT ((uint32_t)4 << 10) // kilobytes for going back
+#define WALK 8                         // bytes that are passed as quickly as an item is tried
+#define ITEMS_PER_STEP 100             // of the evaluation
 
-static pcre2_match_context *context_new(size_t matches, size_t memory) {
-    pcre2_general_context *general = pcre2_general_context_create(take, give, NULL);
-    pcre2_match_context *context = general ? pcre2_match_context_create(general) : NULL;
-    if (context) {
-        pcre2_set_match_limit(context, (uint32_t)matches);
-        pcre2_set_heap_limit(context, (uint32_t)((memory < HEAP_LIMIT ? memory : HEAP_LIMIT) / 1024));
-    }
-    pcre2_general_context_free(general);
-    return context;
-}
+struct work {
+    size_t left;
+    size_t at; // in the text
+};
 
-bool match_contexts_make(struct cel_program *program) {
-    const struct cel_limits *limits = &program->limits;
-    size_t matches = limits->matches < UINT32_MAX ? limits->matches : UINT32_MAX;
-    size_t easy = matches < EASY_MATCHES ? matches : EASY_MATCHES;
-    if (!program->match_context)
-        program->match_context = context_new(matches, limits->memory);
-    if (!program->match_easy)
-        program->match_easy = context_new(easy, limits->memory);
-    return program->match_context && program->match_easy;
+static int count_item(pcre2_callout_block *block, void *data) {
+    struct work *work = data;
+    size_t at = block->current_position;
+    size_t cost = 1 + (at > work->at ? at - work->at : work->at - at) / WALK;
+    work->at = at;
+    bool enough = cost <= work->left;
+    work->left = enough ? work->left - cost : 0;
+    return enough ? 0 : PCRE2_ERROR_CALLOUT;
 }
 
 static bool have_match_data(struct cel_activation *activation, struct cel_value *out) {
-    if (activation->match_data)
+    if (activation->match_data && activation->match_context)
         return true;
     pcre2_general_context *general = pcre2_general_context_create(take, give, NULL);
-    if (general)
+    if (general && !activation->match_data)
         activation->match_data = pcre2_match_data_create(1, general);
+    if (general && !activation->match_context)
+        activation->match_context = pcre2_match_context_create(general);
     pcre2_general_context_free(general);
-    if (!activation->match_data)
+    if (!activation->match_data || !activation->match_context)
         activation_no_memory(activation, out);
-    return activation->match_data != NULL;
+    return activation->match_data && activation->match_context;
 }
 
-static int match_with(struct cel_activation *activation, const pcre2_code *code, struct bytes text,
-    pcre2_match_context *context) {
-    return pcre2_match(
-        code, text.data ? text.data : (PCRE2_SPTR) "", text.size, 0, 0, activation->match_data, context);
-}
-
-static bool over_limit(int rc) {
-    return rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT;
-}
-
-// At each place of the text a match may start, and walk over the rest.
-static bool charge_hard(struct cel_activation *activation, size_t size, struct cel_value *out) {
-    size_t walks = size > UINT32_MAX ? SIZE_MAX : size * size / UNIT;
-    size_t steps = activation->program->limits.matches / 100;
-    return activation_charge(activation, walks, out) && activation_charge(activation, steps, out);
+static int match_within(
+    struct cel_activation *activation, const pcre2_code *code, struct bytes text, struct work *work) {
+    pcre2_set_callout(activation->match_context, count_item, work);
+    pcre2_set_heap_limit(activation->match_context, HEAP_LIMIT);
+    return pcre2_match(code, text.data ? text.data : (PCRE2_SPTR) "", text.size, 0, 0, activation->match_data,
+        activation->match_context);
 }
 
 static void run_match(
     struct cel_activation *activation, const pcre2_code *code, struct bytes text, struct cel_value *out) {
     static const struct cel_error too_hard = {
         CEL_FAULT_LIMIT, "the pattern needs more steps on this text than its limit allows"};
-    const struct cel_program *program = activation->program;
-    if (!have_match_data(activation, out) ||
-        !activation_charge(activation, EASY_MATCHES / 100 + text.size, out))
+    size_t limit = activation->program->limits.matches;
+    struct work work = {.left = limit};
+    if (!have_match_data(activation, out))
         return;
-    int rc = match_with(activation, code, text, program->match_easy);
-    if (over_limit(rc) && program->limits.matches > EASY_MATCHES) {
-        if (!charge_hard(activation, text.size, out))
-            return;
-        rc = match_with(activation, code, text, program->match_context);
-    }
+    if (activation->steps < limit / ITEMS_PER_STEP)
+        work.left = limit = (activation->steps + 1) * ITEMS_PER_STEP;
+    int rc = match_within(activation, code, text, &work);
+    if (!activation_charge(activation, 1 + text.size / 1024 + (limit - work.left) / ITEMS_PER_STEP, out))
+        return;
     if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH)
         value_set_bool(out, rc >= 0);
     else if (rc == PCRE2_ERROR_NOMEMORY)
         activation_no_memory(activation, out);
-    else if (over_limit(rc))
+    else if (rc == PCRE2_ERROR_CALLOUT || rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT)
         value_fail_static(out, &too_hard);
     else
         value_fail(activation, out, CEL_FAULT_ARGUMENT, "matches(): the text is not UTF-8");
@@ -136,7 +121,7 @@ FUNCTION(fn_matches) {
         run_match(activation, bound->code, args[0].bytes, out);
         return;
     }
-    if (!activation_charge(activation, UNIT / 10 + args[1].bytes.size, out)) // compiling
+    if (!activation_charge(activation, 100 + args[1].bytes.size, out)) // compiling
         return;
     pcre2_code *code = match_compile(args[1].bytes, &offset, why, sizeof why);
     if (code)

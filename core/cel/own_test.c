@@ -53,6 +53,9 @@ static void test_dated_codes(void **state) {
     assert_int_equal(codes_add_map(codes, bytes_of_string("m"), NULL, NULL, &map, NULL), 0);
     assert_int_equal(code_map_add(map, &old, NULL), 0);
     assert_int_equal(code_map_add(map, &new, NULL), 0);
+    const struct code_entry ended = {
+        .code = bytes_of_string("b"), .name = bytes_of_string("b"), .from = CODES_ALWAYS_FROM, .until = 1000};
+    assert_int_equal(code_map_add(map, &ended, NULL), 0);
     struct cel_env *env = cel_env_new(NULL, codes, NULL);
     struct cel_activation *activation = cel_activation_new(env);
     static const struct {
@@ -60,11 +63,10 @@ static void test_dated_codes(void **state) {
         const char *source;
         const char *value;
     } table[] = {
-        {0, "codes('m', 'a')", "new"},
-        {999, "codes('m', 'a')", "old"},
-        {999, "codes('m', 'a', timestamp(1000))", "new"},
-        {2000, "codes('m', 'a', timestamp(999))", "old"},
+        {0, "codes('m', 'a')", "new"}, {999, "codes('m', 'a')", "old"},
+        {999, "codes('m', 'a', timestamp(1000))", "new"}, {2000, "codes('m', 'a', timestamp(999))", "old"},
         {2000, "codes('m', 'a', timestamp(0))", "old"},
+        {999, "codes('m', 'b')", "b"}, // a literal that was a code once
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct cel_program *program = NULL;

@@ -81,8 +81,6 @@ struct cel_program {
     bool tells_absence; // see cel_program_absent()
     struct program_match *matches;
     struct program_zone *zones;
-    pcre2_match_context *match_context; // owned; NULL: nothing is matched
-    pcre2_match_context *match_easy;    // with a lower limit, which is tried first; owned
 };
 
 struct activation_block;
@@ -110,9 +108,10 @@ struct cel_activation {
     struct activation_block *block; // the one that is being filled
     size_t memory;                  // that the blocks take
     size_t memory_limit;
-    pcre2_match_data *match_data; // owned
-    struct digest *digest;        // of hash(); owned
-    struct buffer scratch;        // where a message is put together; owned
+    pcre2_match_data *match_data; // owned, as all of these
+    pcre2_match_context *match_context;
+    struct digest *digest; // of hash(); owned
+    struct buffer scratch; // where a message is put together; owned
 };
 
 // Memory until the reset, not zeroed; NULL with an error in `out`.
@@ -197,4 +196,3 @@ void fast_choose(const struct ast *ast, struct node *node);
 // match.c
 pcre2_code *match_compile(
     struct bytes pattern, size_t *offset, char *why, size_t size); // NULL: why; "": no memory
-bool match_contexts_make(struct cel_program *program);             // false: no memory

@@ -215,7 +215,7 @@ int zone_load(struct arena *arena, const char *folder, struct bytes name, const 
     char *data = read_file(path, ZONE_FILE_SIZE, &size, &rc);
     if (rc == -ENOENT || rc == -ENOTDIR || rc == -EISDIR)
         return unknown(folder, name, error);
-    if (rc != 0)
+    if (!data)
         return error_set(error, rc, "%s can't be read: %s", path, strerror(-rc));
     rc = zone_parse(arena, bytes_of(data, size), out, error);
     free(data);
