@@ -23,6 +23,7 @@ STDERR = os.fdopen(os.dup(2), "w")
 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 sys.stderr = STDERR
 
+import cases as by_hand
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import FieldDescriptor as F
 from google.protobuf.internal import api_implementation
@@ -32,6 +33,7 @@ TYPES = ["test.three.All", "test.three.Known", "test.three.Inner", "test.two.Leg
 DEPTH = 64
 LIB_DEPTH = 100
 WARNINGS = []
+FUZZ_TYPES = ["test.three.All", "test.three.Known", "test.three.Inner", "test.two.Legacy", "test.two.Part"]
 VARINT, I64, LEN, START, END, I32 = range(6)
 
 WIRE = {F.TYPE_DOUBLE: I64, F.TYPE_FIXED64: I64, F.TYPE_SFIXED64: I64, F.TYPE_FLOAT: I32, F.TYPE_FIXED32: I32,
@@ -255,17 +257,25 @@ def canonical(value):
 # ---- The differences that are meant ----
 
 def load_known(path):
-    known = []
+    """Differences by Python, each with an example; and what differential_fuzz.cc counts on its corpus."""
+    known, counted = [], []
     with open(path, encoding="utf-8") as file:
         for line in file:
-            if line.strip() and not line.startswith("#"):
-                ours, theirs, why, _reason = [part.strip() for part in line.split("|")]
-                known.append((ours.split(","), theirs.split(","), re.compile(why)))
-    return known
+            if not line.strip() or line.startswith("#"):
+                continue
+            parts = [part.strip() for part in line.split("|")]
+            if parts[0] == "fuzz":
+                counted.append(parts[1])
+                continue
+            ours, theirs, why, _reason, example = parts
+            name, data = example.split(" ", 1)
+            data = by_hand.nested(int(data[7:])) if data.startswith("nested ") else bytes.fromhex(data)
+            known.append((ours.split(","), theirs.split(","), re.compile(why), name, data))
+    return known, counted
 
 
 def explained(known, ours, theirs, text):
-    return next((i for i, (o, t, why) in enumerate(known) if ours in o and theirs in t and why.search(text)), None)
+    return next((i for i, (o, t, why, _, _) in enumerate(known) if ours in o and theirs in t and why.search(text)), None)
 
 
 def ask_tool(tool, descriptor_set, cases):
@@ -280,7 +290,7 @@ def ask_tool(tool, descriptor_set, cases):
 class Comparison:
     def __init__(self, options):
         self.options = options
-        self.known = load_known(os.path.join(os.path.dirname(__file__), "known_differences.txt"))
+        self.known, self.counted = load_known(os.path.join(os.path.dirname(__file__), "known_differences.txt"))
         self.counts = {}
         self.failures = 0
 
@@ -333,12 +343,76 @@ def back_through_json(options, comparison, factory, pool, results):
         comparison.count("JSON read")
 
 
+def explicit_cases(options, comparison, factory, pool):
+    """The cases by hand: our verdict as written, theirs the same or explained, protoc's as Python's."""
+    listed = [(area, *case) for area in by_hand.CASES for case in by_hand.CASES[area]]
+    answers = ask_tool(options.tool, options.set, [(b"w", case[2], case[3]) for case in listed])
+    for (area, what, name, data, wanted, *more), ours in zip(listed, answers):
+        verdict, value, message = lib_verdict(factory, pool, name, data)
+        problem = None
+        if ours[0] != wanted:
+            problem = "we say %s" % " ".join(ours)
+        elif wanted != "ok" and more and more[0] not in ours[1]:
+            problem = "we say %s" % ours[1]
+        elif wanted == "ok" and more and canonical(json.loads(ours[1])) != canonical(json.loads(more[0])):
+            problem = "we read %s" % ours[1]
+        elif verdict == "ok" and wanted == "ok" and canonical(value) != canonical(json.loads(ours[1])):
+            problem = "libprotobuf reads %s" % value
+        elif verdict != wanted and explained(comparison.known, ours[0], verdict, "%s\n%s" % (ours[1], value)) is None:
+            problem = "libprotobuf says %s %s" % (verdict, value)
+        elif not protoc_agrees(options, name, data, message is not None):
+            problem = "protoc and python3-protobuf disagree"
+        if problem:
+            comparison.failures += 1
+            print("%s, %s: %s %.200s should be %s: %s" % (area, what, name, data.hex(), wanted, problem))
+        comparison.count("cases by hand")
+
+
+def known_still_differ(options, comparison, factory, pool):
+    """Each known difference has an example, which is explained by its line and by no other."""
+    answers = ask_tool(options.tool, options.set, [(b"w", name, data) for _, _, _, name, data in comparison.known])
+    for i, ((_, _, _, name, data), ours) in enumerate(zip(comparison.known, answers)):
+        verdict, value, _ = lib_verdict(factory, pool, name, data)
+        number = explained(comparison.known, ours[0], verdict, "%s\n%s" % (ours[1], value if isinstance(value, str) else ""))
+        unlike = verdict != ours[0]
+        if number != i or not unlike:
+            comparison.failures += 1
+            print("known difference %d is none any more: %s %s: ours %s, theirs %s" % (i + 1, name, data.hex(), ours, (verdict, value)))
+    if not options.fuzz:
+        return
+    counts = subprocess.run([options.fuzz, options.corpus], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True,
+                            env={**os.environ, "DIFFERENTIAL_COUNTS": "1"}).stderr
+    for what in comparison.counted:
+        if not re.search(r"^ *\d+ %s$" % re.escape(what), counts, re.M):
+            comparison.failures += 1
+            print("the fuzzer's corpus has no example of \"%s\"" % what)
+
+
+def corpus_cases(options, comparison, factory, pool):
+    """What the fuzzers found worth keeping, also asked of Python and of protoc."""
+    for path in sorted(os.listdir(options.corpus)):
+        with open(os.path.join(options.corpus, path), "rb") as file:
+            data = file.read()
+        if not data:
+            continue
+        name, data = FUZZ_TYPES[data[0] % len(FUZZ_TYPES)], data[1:]
+        (ours,) = ask_tool(options.tool, options.set, [(b"w", name, data)])
+        verdict, value, message = lib_verdict(factory, pool, name, data)
+        comparison.compare(path, name, data, ours, (verdict, value))
+        if not protoc_agrees(options, name, data, message is not None):
+            comparison.failures += 1
+            print("%s: protoc and python3-protobuf disagree" % path)
+        comparison.count("files of the corpus")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tool", required=True)
     parser.add_argument("--set", required=True)
     parser.add_argument("--cases", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fuzz", help="the fuzzer, built without libFuzzer, to count known differences")
+    parser.add_argument("--corpus", default=os.path.join(os.path.dirname(__file__), "../../fuzz/corpus/view_differential"))
     parser.add_argument("--protoc", type=int, default=40, help="cases that protoc --decode is asked about")
     options = parser.parse_args()
     if api_implementation.Type() != "cpp":
@@ -357,6 +431,9 @@ def main():
         return messages.GetPrototype(pool.FindMessageTypeByName(name))
 
     comparison = Comparison(options)
+    explicit_cases(options, comparison, factory, pool)
+    known_still_differ(options, comparison, factory, pool)
+    corpus_cases(options, comparison, factory, pool)
     for start in range(options.seed, options.seed + options.cases, 2000):
         seeds = range(start, min(start + 2000, options.seed + options.cases))
         cases = [make_case(random.Random(seed), pool) for seed in seeds]

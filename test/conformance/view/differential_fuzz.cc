@@ -296,34 +296,31 @@ void CompareScan(const Input &input, const Message &message, bool checked) {
 
 // ---- JSON ----
 
-void CompareNormal(const Input &input, const Message &message, const std::string &wire, bool one_zero,
-    const char *what, const std::string &json) {
+// Both return what is wrong, or "".
+std::string Unlike(const Input &input, const Message &message, const std::string &wire, bool one_zero,
+    const std::string &json) {
     auto again = oracle::Parse(subjects[input.type].type, wire);
     if (!again)
-        Differ(input, what, "not a message, from " + json);
-    if (oracle::Normal(*again, one_zero) != oracle::Normal(message, one_zero))
-        Differ(input, what, json + "\n" + message.DebugString() + "--\n" + again->DebugString());
+        return "not a message, from " + json;
+    if (oracle::Normal(*again, one_zero) == oracle::Normal(message, one_zero))
+        return "";
+    return json + "\n" + message.DebugString() + "--\n" + again->DebugString();
 }
 
-void ReadTheirJson(const Input &input, const Message &message) {
-    std::string json;
+std::string ReadByUs(const Input &input, const Message &message, const std::string &json) {
     char why[SUBJECT_WHY] = "";
-    // From the form with each field in one place: where pieces lie apart it writes a key twice.
-    if (!oracle::ToJson(subjects[input.type].type, oracle::Normal(message), &json)) {
-        counts["libprotobuf writes no JSON"]++;
-        return;
-    }
     const uint8_t *data;
     size_t size;
-    if (subject_from_json(input.type, json.data(), json.size(), &data, &size, why) != 0) {
-        if (!strstr(why, "expected a \"value\" of google.protobuf."))
-            Differ(input, "we refuse libprotobuf's JSON", json + "\n  " + why);
-        counts["libprotobuf writes an Any without the \"value\" that the JSON mapping asks for"]++;
-        return;
-    }
-    CompareNormal(input, message, std::string(reinterpret_cast<const char *>(data), size), false,
-        "we read libprotobuf's JSON otherwise", json);
-    counts["libprotobuf's JSON read by us"]++;
+    if (subject_from_json(input.type, json.data(), json.size(), &data, &size, why) != 0)
+        return "refused: " + json + "\n  " + why;
+    return Unlike(input, message, std::string(reinterpret_cast<const char *>(data), size), false, json);
+}
+
+std::string ReadByThem(const Input &input, const Message &message, const std::string &json) {
+    std::string wire;
+    if (!oracle::FromJson(subjects[input.type].type, json, &wire))
+        return "refused: " + json;
+    return Unlike(input, message, wire, true, json); // "-0" is 0 there
 }
 
 // libprotobuf's resolver of types asks for one host.
@@ -365,6 +362,7 @@ bool OddMask(const Message &message, const std::string &json) {
     return false;
 }
 
+// Where libprotobuf's JSON is known to go other ways.
 const char *BeyondTheirJson(const Input &input, const Message &message, const std::string &json) {
     if (strcmp(subject_types[input.type], "test.two.Legacy") == 0)
         return "libprotobuf's reader of JSON makes a length of a group";
@@ -375,33 +373,42 @@ const char *BeyondTheirJson(const Input &input, const Message &message, const st
     return nullptr;
 }
 
+void Judge(const Input &input, const char *what, const char *known, const std::string &problem) {
+    if (known)
+        counts[std::string(known) + (problem.empty() ? ", and agrees" : ", and differs")]++;
+    else if (!problem.empty())
+        Differ(input, what, problem);
+    else
+        counts[what]++;
+}
+
+void CompareTheirJson(const Input &input, const Message &message, const std::string &json) {
+    const char *known = BeyondTheirJson(input, message, json);
+    std::string theirs;
+    Judge(input, "libprotobuf reads our JSON", known, ReadByThem(input, message, json));
+    // From the form with each field in one place: where pieces lie apart it writes a key twice.
+    if (!oracle::ToJson(subjects[input.type].type, oracle::Normal(message), &theirs)) {
+        counts["libprotobuf writes no JSON"]++;
+        return;
+    }
+    const std::string problem = ReadByUs(input, message, theirs);
+    if (!known && problem.find("expected a \"value\" of google.protobuf.") != std::string::npos)
+        known = "libprotobuf writes an Any without the \"value\" that the JSON mapping asks for";
+    Judge(input, "we read libprotobuf's JSON", known, problem);
+}
+
 void CompareJson(const Input &input, const Message &message) {
     char why[SUBJECT_WHY] = "";
     const char *text;
-    size_t text_size, size;
-    if (subject_to_json(input.type, input.data, input.size, &text, &text_size, why) != 0) {
+    size_t size;
+    if (subject_to_json(input.type, input.data, input.size, &text, &size, why) != 0) {
         counts["we write no JSON"]++;
         return;
     }
-    const std::string json(text, text_size);
-    const uint8_t *data;
-    if (subject_from_json(input.type, text, text_size, &data, &size, why) != 0)
-        Differ(input, "we refuse our own JSON", json + "\n  " + why);
-    CompareNormal(input, message, std::string(reinterpret_cast<const char *>(data), size), false,
-        "our JSON says something else", json);
-    counts["our JSON and back"]++;
-    if (!input.their_json)
-        return;
-    std::string wire;
-    if (const char *beyond = BeyondTheirJson(input, message, json)) {
-        counts[beyond]++;
-        return;
-    }
-    if (!oracle::FromJson(subjects[input.type].type, json, &wire))
-        Differ(input, "libprotobuf refuses our JSON", json);
-    CompareNormal(
-        input, message, wire, true, "libprotobuf reads our JSON otherwise", json); // "-0" is 0 there
-    ReadTheirJson(input, message);
+    const std::string json(text, size);
+    Judge(input, "we read our own JSON", nullptr, ReadByUs(input, message, json));
+    if (input.their_json)
+        CompareTheirJson(input, message, json);
 }
 
 } // namespace
