@@ -80,7 +80,7 @@ static int run(struct explain *explain, const char *where, const struct trial_me
     struct error error = {0};
     if (explain->explained++ && !explain->json)
         putchar('\n');
-    int rc = trial_run(explain->loaded.trial, message, &result, &error);
+    int rc = trial_run(explain->loaded.trial, message, true, &result, &error);
     if (rc == MATCH_REFUSED)
         return print_refused(explain, where, message, &error);
     return rc ? cli_failed("explain", "%s", error.text) : print(explain, message, result);

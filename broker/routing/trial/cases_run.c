@@ -6,6 +6,7 @@
 
 struct run {
     const struct test_case *item;
+    struct trial *trial;
     const struct trial_message *message;
     const struct trial_result *result;
     struct report *problems;
@@ -204,8 +205,9 @@ static void compare(struct run *run) {
             report_surplus(run, i);
 }
 
-static int explain(const struct run *run, struct buffer *out) {
-    int rc = 0;
+// Of a case that failed: only then it is worth the time to find out why.
+static int explain(struct run *run, struct buffer *out) {
+    int rc = trial_run(run->trial, run->message, true, &run->result, NULL);
     const struct trial_options options = {.matches = run->shown};
     for (size_t i = 0; rc == 0 && i < run->result->route_count; i++)
         if (run->concerned[i])
@@ -254,8 +256,8 @@ int cases_run(const struct cases *cases, size_t i, struct trial *trial, int64_t 
         .subject = item->subject,
         .payload = buffer_bytes(&item->payload),
         .now_us = item->at ? item->at_us : now_us};
-    struct run run = {.item = item, .message = &message, .problems = problems};
-    int rc = trial_run(trial, &message, &run.result, &error);
+    struct run run = {.item = item, .trial = trial, .message = &message, .problems = problems};
+    int rc = trial_run(trial, &message, false, &run.result, &error);
     if (rc < 0)
         return rc;
     if (rc == 0 && coverage)

@@ -1,5 +1,6 @@
 // What the cases have seen of the routes.
 #include "broker/routing/trial/cases.h"
+#include "core/base/map.h"
 #include "core/schema/arena.h"
 
 #include <stdio.h>
@@ -18,15 +19,13 @@ struct covered {
 struct coverage {
     struct covered *items;
     size_t count;
+    struct number_map by_node; // struct covered, by the address of the route's node
     struct arena arena;
     char text[256]; // of the last gap
 };
 
 static struct covered *find(const struct coverage *coverage, const struct route *route) {
-    for (size_t i = 0; i < coverage->count; i++)
-        if (coverage->items[i].node == route_node(route))
-            return &coverage->items[i];
-    return NULL;
+    return number_map_get(&coverage->by_node, (uintptr_t)route_node(route));
 }
 
 static bool add(struct coverage *coverage, const struct route *route) {
@@ -37,7 +36,7 @@ static bool add(struct coverage *coverage, const struct route *route) {
     item->delivered =
         arena_alloc(&coverage->arena, (route_destination_count(route) + 1) * sizeof *item->delivered);
     coverage->count++;
-    return item->delivered != NULL;
+    return item->delivered && number_map_put(&coverage->by_node, (uintptr_t)item->node, item) == 0;
 }
 
 static bool fill(struct coverage *coverage, const struct routes *routes, const char *only) {
@@ -65,6 +64,7 @@ void coverage_destroy(struct coverage **self) {
     if (!coverage)
         return;
     arena_destroy(&coverage->arena);
+    number_map_destroy(&coverage->by_node);
     free(coverage->items);
     free(coverage);
     *self = NULL;

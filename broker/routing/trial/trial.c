@@ -1,5 +1,6 @@
 #include "broker/routing/trial/trial.h"
 
+#include "core/base/map.h"
 #include "core/cel/parts.h"
 #include "core/cel/value.h"
 #include "core/schema/arena.h"
@@ -11,6 +12,8 @@ struct trial {
     const struct routes *routes;
     struct cel_parts **parts; // owned; of each route's `when`, in the order of routes_at(); NULL: it has none
     size_t count;
+    struct number_map by_route; // struct cel_parts, by the route's address
+    bool why;                   // of this run: causes are looked for
     struct matcher *matcher;
     struct arena arena; // of the last run
     struct report *causes;
@@ -32,6 +35,8 @@ static int take_apart(struct trial *trial) {
         int rc = when ? cel_parts_new(route_env(route), when->text, &trial->parts[i]) : 0;
         if (rc)
             return -ENOMEM; // it was compiled before
+        if (when && number_map_put(&trial->by_route, (uintptr_t)route, trial->parts[i]) != 0)
+            return -ENOMEM;
     }
     return 0;
 }
@@ -62,6 +67,7 @@ void trial_destroy(struct trial **self) {
     for (size_t i = 0; trial->parts && i < trial->count; i++)
         cel_parts_destroy(&trial->parts[i]);
     free(trial->parts);
+    number_map_destroy(&trial->by_route);
     free(trial->told);
     report_destroy(&trial->causes);
     arena_destroy(&trial->arena);
@@ -162,13 +168,6 @@ static size_t plain_parts(const struct cel_part *part) {
     return count;
 }
 
-static const struct cel_parts *parts_of(const struct trial *trial, const struct route *route) {
-    for (size_t i = 0; i < trial->count; i++)
-        if (routes_at(trial->routes, i) == route)
-            return trial->parts[i];
-    return NULL;
-}
-
 // What is said of `order_by` and `split` is about the whole of it.
 static void blame_whole(struct causes *causes, const struct match_event *event) {
     causes->scalar = config_get(route_node(event->route), event->key);
@@ -177,9 +176,9 @@ static void blame_whole(struct causes *causes, const struct match_event *event) 
 }
 
 static int find_causes(struct trial *trial, const struct match_event *event, struct trial_route *told) {
-    const struct cel_parts *parts = parts_of(trial, event->route);
+    const struct cel_parts *parts = number_map_get(&trial->by_route, (uintptr_t)event->route);
     bool by_when = !event->key || strcmp(event->key, "when") == 0;
-    if (event->verdict == MATCH_TAKEN || (by_when && !parts))
+    if (!trial->why || event->verdict == MATCH_TAKEN || (by_when && !parts))
         return 0;
     struct causes causes = {.trial = trial, .scalar = when_of(event->route), .activation = event->activation};
     causes.capacity = by_when ? plain_parts(cel_parts_root(parts)) : 1;
@@ -252,13 +251,14 @@ static int match(struct trial *trial, const struct trial_message *message, struc
     return rc;
 }
 
-int trial_run(struct trial *trial, const struct trial_message *message, const struct trial_result **out,
-    struct error *error) {
+int trial_run(struct trial *trial, const struct trial_message *message, bool why,
+    const struct trial_result **out, struct error *error) {
     report_destroy(&trial->causes);
     arena_destroy(&trial->arena);
     trial->arena = (struct arena){0};
     trial->result = (struct trial_result){0};
     trial->rc = 0;
+    trial->why = why;
     trial->causes = report_new(100000);
     if (!trial->causes)
         return error_no_memory(error);

@@ -58,10 +58,11 @@ int trial_new(const struct routes *routes, struct trial **out);
 void trial_destroy(struct trial **self);
 const struct routes *trial_routes(const struct trial *trial);
 
-// Everything in `*out` is valid until the next run. 0; MATCH_REFUSED with what the broker would answer: the
-// message is too large, its sender may not publish it, its bytes are no message of the type; -ENOMEM.
-int trial_run(struct trial *trial, const struct trial_message *message, const struct trial_result **out,
-    struct error *error);
+// Everything in `*out` is valid until the next run; without `why` it has no causes. 0; MATCH_REFUSED with
+// what the broker would answer: the message is too large, its sender may not publish it, its bytes are no
+// message of the type; -ENOMEM.
+int trial_run(struct trial *trial, const struct trial_message *message, bool why,
+    const struct trial_result **out, struct error *error);
 
 struct trial_options {
     bool bytes;          // the delivered bytes too, as a hex dump

@@ -107,7 +107,7 @@ static const char *explained(
     struct stage *stage, const char *type, const char *json, const struct trial_options *options) {
     const struct trial_result *result;
     struct trial_message message = message_of(stage, type, json);
-    assert_int_equal(trial_run(stage->trial, &message, &result, &stage->error), 0);
+    assert_int_equal(trial_run(stage->trial, &message, true, &result, &stage->error), 0);
     buffer_clear(&stage->out);
     assert_int_equal(trial_print(stage->trial, &message, result, options, &stage->out), 0);
     char *text = (char *)(uintptr_t)buffer_text(&stage->out);
@@ -236,7 +236,7 @@ static void other_routes_are_named(void **state) {
     struct trial_message message = message_of(&stage, RESIDENCE, "{}");
     const struct trial_result *result;
     message.from = policy_system_named(stage.bench.policy, bytes_of_string("housing/tenancy"));
-    assert_int_equal(trial_run(stage.trial, &message, &result, &stage.error), MATCH_REFUSED);
+    assert_int_equal(trial_run(stage.trial, &message, true, &result, &stage.error), MATCH_REFUSED);
     assert_string_equal(stage.error.text, "NOT_ALLOWED: housing/tenancy may not publish " RESIDENCE);
     stage_close(&stage);
 }
@@ -248,11 +248,11 @@ static void what_the_broker_refuses_is_refused(void **state) {
     const struct trial_result *result;
     struct trial_message message = message_of(&stage, RESIDENCE, "{}");
     message.payload = bytes_of("\x0a\x05zz", 4);
-    assert_int_equal(trial_run(stage.trial, &message, &result, &stage.error), MATCH_REFUSED);
+    assert_int_equal(trial_run(stage.trial, &message, true, &result, &stage.error), MATCH_REFUSED);
     assert_non_null(strstr(stage.error.text, "INVALID: "));
     assert_non_null(strstr(stage.error.text, "resident"));
     message.payload.size = ((size_t)8 << 20) + 1;
-    assert_int_equal(trial_run(stage.trial, &message, &result, &stage.error), MATCH_REFUSED);
+    assert_int_equal(trial_run(stage.trial, &message, true, &result, &stage.error), MATCH_REFUSED);
     assert_string_equal(stage.error.text, "TOO_LARGE: a payload of 8388609 bytes; 8388608 are allowed");
     stage_close(&stage);
 }
@@ -264,7 +264,7 @@ static void as_an_object_it_says_the_same(void **state) {
     const struct trial_result *result;
     struct trial_message message =
         message_of(&stage, RESIDENCE, "{\"kind\": \"VISIT\", \"relation\": \"01\"}");
-    assert_int_equal(trial_run(stage.trial, &message, &result, &stage.error), 0);
+    assert_int_equal(trial_run(stage.trial, &message, true, &result, &stage.error), 0);
     json_t *object = trial_json(stage.trial, &message, result, &(struct trial_options){0});
     char *text = json_dumps(object, JSON_COMPACT);
     assert_non_null(strstr(text, "\"verdict\":\"not_matched\""));
@@ -292,7 +292,7 @@ static void without_memory_it_fails_whole(void **state) {
         buffer_destroy(&stage.out);
         alloc_fail_after(n);
         rc = trial_new(stage.bench.routes, &stage.trial);
-        rc = rc ? rc : trial_run(stage.trial, &message, &result, &stage.error);
+        rc = rc ? rc : trial_run(stage.trial, &message, true, &result, &stage.error);
         rc = rc ? rc
                 : trial_print(
                       stage.trial, &message, result, &(struct trial_options){.bytes = true}, &stage.out);
