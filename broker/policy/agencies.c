@@ -42,6 +42,13 @@ static const char *read_name(
         return NULL;
     if (policy_name_valid(bytes_of_string(name)))
         return name;
+    char meant[61];
+    if (config_name_meant(bytes_of_string(name), '_', true, meant, sizeof meant)) {
+        config_error(config_get(mapping, key), policy->report,
+            "\"%s\" is no name, which has lower-case letters, digits and \"_\"; did you mean \"%s\"?", name,
+            meant);
+        return NULL;
+    }
     config_error(config_get(mapping, key), policy->report,
         "\"%s\" is no name; use lower-case letters, digits and \"_\", at most 60", name);
     return NULL;
@@ -117,22 +124,34 @@ static void load_list(struct policy *policy, struct system *system, const struct
 
 // ---- What a system may publish ----
 
-const struct schema_message *policy_type(const struct policy *policy, const struct config_node *scalar) {
+const struct schema_message *policy_type_named(
+    const struct policy *policy, const struct config_node *scalar, struct report *report) {
     const char *name;
-    if (!config_string(scalar, &name, policy->report) || !policy->catalogue)
+    if (!config_string(scalar, &name, report) || !policy->catalogue)
         return NULL;
     const struct schema_message *type = catalogue_message(policy->catalogue, scalar->text);
-    if (type)
+    if (type || config_full_width(scalar, report))
         return type;
+    if (catalogue_enum(policy->catalogue, scalar->text)) {
+        config_error(scalar, report, "%s is an enum; a message's type is needed here", name);
+        return NULL;
+    }
     const char *nearest = catalogue_nearest_message(policy->catalogue, scalar->text);
-    config_error(scalar, policy->report, "no type \"%s\" in the catalogue%s%s%s", name,
+    config_error(scalar, report, "no type \"%s\" in the catalogue%s%s%s", name,
         nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     return NULL;
 }
 
+const struct schema_message *policy_type(const struct policy *policy, const struct config_node *scalar) {
+    return policy_type_named(policy, scalar, policy->report);
+}
+
 static void load_types(struct policy *policy, struct system *system, const struct config_node *mapping) {
     const struct config_node *list = config_get(mapping, "may_publish");
-    if (config_is_null(list) || !config_expect_sequence(list, "\"may_publish\"", policy->report))
+    if (config_is_null(list))
+        return;
+    system->partial = !config_expect_sequence(list, "\"may_publish\"", policy->report);
+    if (system->partial)
         return;
     system->listed = true;
     system->types =
@@ -141,6 +160,8 @@ static void load_types(struct policy *policy, struct system *system, const struc
         const struct schema_message *type = policy_type(policy, list->values[i]);
         if (type)
             system->types[system->type_count++] = type;
+        else
+            system->partial = true;
     }
 }
 
@@ -197,10 +218,17 @@ static struct system *add_system(
     return system;
 }
 
+// Some system of the agency can't be told by its name.
+static void note_partial(struct policy *policy, const char *agency, const struct config_node *node) {
+    if (agency && map_put(policy->agencies_partial, bytes_of_string(agency), (void *)(uintptr_t)node) != 0)
+        policy->no_memory = true;
+}
+
 static void load_system(struct policy *policy, const struct config_node *node, const char *agency) {
-    if (!config_expect_mapping(node, "a system", system_keys, policy->report))
-        return;
-    const char *name = read_name(policy, node, "name");
+    bool mapping = config_expect_mapping(node, "a system", system_keys, policy->report);
+    const char *name = mapping ? read_name(policy, node, "name") : NULL;
+    if (!name)
+        note_partial(policy, agency, node);
     struct system *system = name && agency ? add_system(policy, node, agency, name) : NULL;
     if (!system)
         return;
@@ -226,6 +254,8 @@ static void check_credit_code(const struct policy *policy, const struct config_n
 static void load_agency(struct policy *policy, const struct config_file *file) {
     const struct config_node *root = config_root(file);
     const char *title = NULL;
+    bool missing = policy->agencies_missing;
+    policy->agencies_missing = true; // until its name is known
     if (!root) {
         report_add(policy->report, REPORT_ERROR, config_path(file), (struct bytes){0}, (struct mark){0}, 0,
             "the file is empty; an agency has \"agency\", \"title\" and \"systems\"");
@@ -241,17 +271,21 @@ static void load_agency(struct policy *policy, const struct config_file *file) {
             node, policy->report, "the agency %s is in %s already", agency, config_path(other->file));
     else if (agency && map_put(policy->agencies_seen, bytes_of_string(agency), (void *)(uintptr_t)node) != 0)
         policy->no_memory = true;
+    policy->agencies_missing = missing || !agency;
     config_read_string(root, "title", &title, policy->report);
     check_credit_code(policy, root);
     const struct config_node *systems = config_get(root, "systems");
-    if (config_is_null(systems) || !config_expect_sequence(systems, "\"systems\"", policy->report))
+    if (config_is_null(systems) || !config_expect_sequence(systems, "\"systems\"", policy->report)) {
+        note_partial(policy, agency, root);
         return;
+    }
     for (size_t i = 0; i < systems->count; i++)
         load_system(policy, systems->values[i], agency);
 }
 
 void policy_load_agencies(struct policy *policy) {
-    config_load_folder(policy->settings.agencies, &policy->agencies, policy->report);
+    policy->agencies_missing =
+        !config_load_folder(policy->settings.agencies, &policy->agencies, policy->report);
     for (size_t i = 0; i < policy->agencies.count; i++)
         load_agency(policy, policy->agencies.files[i]);
 }

@@ -19,6 +19,19 @@ static const struct config_key agreement_keys[] = {
 
 // ---- Who ----
 
+static const char *nearest_agency(const struct policy *policy, struct bytes name) {
+    const char *best = NULL;
+    struct bytes unused;
+    void *value;
+    for (size_t cursor = 0; map_next(policy->agencies_seen, &cursor, &unused, &value);) {
+        const struct config_node *node = value;
+        const char *pair[] = {(const char *)node->text.data, best};
+        const char *nearer = report_nearest(name, pair, best ? 2 : 1);
+        best = nearer ? nearer : best;
+    }
+    return best;
+}
+
 static const char *read_party(
     const struct policy *policy, const struct config_node *root, const char *key, bool agency_too) {
     const char *name = NULL;
@@ -27,24 +40,30 @@ static const char *read_party(
     if (policy_system_named(policy, bytes_of_string(name)) ||
         (agency_too && map_get(policy->agencies_seen, bytes_of_string(name))))
         return name;
-    const char *nearest = policy_nearest_system(policy, bytes_of_string(name));
-    config_error(config_get(root, key), policy->report, "no system \"%s\"%s%s%s%s", name,
+    const struct config_node *node = config_get(root, key);
+    if (policy_may_have_system(policy, node->text) || config_full_width(node, policy->report))
+        return NULL;
+    const char *nearest = agency_too ? nearest_agency(policy, node->text) : NULL;
+    nearest = nearest ? nearest : policy_nearest_system(policy, node->text);
+    config_error(node, policy->report, "no system \"%s\"%s%s%s%s", name,
         agency_too ? " and no such agency" : "", nearest ? "; did you mean \"" : "", nearest ? nearest : "",
         nearest ? "\"?" : "");
-    return name;
+    return NULL;
 }
 
 // ---- Which fields ----
 
 static void unknown_field(const struct config_node *node, size_t offset, struct bytes part,
     const struct schema_message *type, struct report *report) {
+    if (config_full_width(node, report))
+        return;
     const char *nearest = schema_nearest_field(type, part);
     config_error_inside(node, offset, part.size, report, "%s has no field \"%.*s\"%s%s%s", type->full_name,
         BYTES_ARGS(part), nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
 // Walks "address.division" down from the type; reports the part that is no field.
-static void check_path(
+static bool check_path(
     const struct config_node *node, const struct schema_message *type, struct report *report) {
     struct bytes path = node->text;
     for (size_t at = 0; type; at++) {
@@ -55,23 +74,26 @@ static void check_path(
         const struct schema_field *field = schema_field_named(type, part);
         if (!field) {
             unknown_field(node, at, part, type, report);
-            return;
+            return false;
         }
         if (end == path.size)
-            return;
+            return true;
         if (!field->message || field->map) {
             config_error_inside(
                 node, end, path.size - end, report, "\"%s\" has no fields inside", field->name);
-            return;
+            return false;
         }
         type = field->message;
         at = end;
     }
+    return true;
 }
 
 static void load_field(const struct policy *policy, struct policy_agreement *agreement, const char **fields,
     const struct config_node *node, const struct schema_message *type) {
     const char *path;
+    bool whole = !agreement->partial;
+    agreement->partial = true; // until this field is known
     if (!config_string(node, &path, policy->report))
         return;
     if (strchr(path, '*')) {
@@ -83,10 +105,11 @@ static void load_field(const struct policy *policy, struct policy_agreement *agr
     for (size_t i = 0; i < agreement->field_count; i++)
         if (strcmp(fields[i], path) == 0) {
             config_error(node, policy->report, "\"%s\" is in the list already", path);
+            agreement->partial = !whole;
             return;
         }
-    if (type)
-        check_path(node, type, policy->report);
+    bool known = !type || check_path(node, type, policy->report);
+    agreement->partial = !whole || !known;
     fields[agreement->field_count++] = path;
 }
 
@@ -99,8 +122,10 @@ static void load_fields(
         type = policy_type(policy, type_node);
         agreement->type = type ? type->full_name : NULL;
     }
+    agreement->partial = true;
     if (config_is_null(list) || !config_expect_sequence(list, "\"fields\"", policy->report))
         return;
+    agreement->partial = list->count == 0;
     const char **fields =
         policy_keep(policy, arena_alloc(&policy->arena, (list->count + 1) * sizeof(char *)));
     agreement->fields = fields;
@@ -129,6 +154,8 @@ static void load_term(
 
 static void load_agreement(struct policy *policy, const struct config_file *file) {
     const struct config_node *root = config_root(file);
+    bool missing = policy->agreements_missing;
+    policy->agreements_missing = true; // until its number is known
     if (!root) {
         report_add(policy->report, REPORT_ERROR, config_path(file), (struct bytes){0}, (struct mark){0}, 0,
             "the file is empty; an agreement has \"agreement\", \"provider\", \"receiver\", \"type\", "
@@ -143,6 +170,7 @@ static void load_agreement(struct policy *policy, const struct config_file *file
     const char *unused;
     agreement->node = root;
     config_read_string(root, "agreement", &agreement->id, policy->report);
+    policy->agreements_missing = missing || !agreement->id;
     config_read_string(root, "purpose", &agreement->purpose, policy->report);
     config_read_string(root, "basis", &agreement->basis, policy->report);
     config_read_string(root, "title", &unused, policy->report);
@@ -161,7 +189,8 @@ static void load_agreement(struct policy *policy, const struct config_file *file
 }
 
 void policy_load_agreements(struct policy *policy) {
-    config_load_folder(policy->settings.agreements, &policy->agreements, policy->report);
+    policy->agreements_missing =
+        !config_load_folder(policy->settings.agreements, &policy->agreements, policy->report);
     for (size_t i = 0; i < policy->agreements.count; i++)
         load_agreement(policy, policy->agreements.files[i]);
 }

@@ -11,6 +11,7 @@ struct system {
     const struct config_node *node;
     const char *package; // "gov.<agency>."
     bool listed;         // `may_publish` was given: only these types
+    bool partial;        // some of it could not be read
     const struct schema_message **types;
     size_t type_count;
 };
@@ -27,11 +28,14 @@ struct policy {
     const char **addresses; // of the systems
     size_t system_count;
     size_t system_capacity;
-    struct map *by_address;    // struct system
-    struct map *by_key;        // struct system, by 40 characters of Z85
-    struct map *agencies_seen; // config_node of the name
-    struct map *by_id;         // struct policy_agreement
-    struct report *report;     // only while loading
+    struct map *by_address;       // struct system
+    struct map *by_key;           // struct system, by 40 characters of Z85
+    struct map *agencies_seen;    // config_node of the name
+    struct map *agencies_partial; // those with a system whose name could not be read
+    bool agencies_missing;        // some agency's name could not be read
+    bool agreements_missing;      // some agreement's number could not be read
+    struct map *by_id;            // struct policy_agreement
+    struct report *report;        // only while loading
     bool no_memory;
     bool strict; // what a tool may do without must be there
     uint8_t hash_key[SECRET_SIZE];

@@ -59,6 +59,7 @@ void policy_destroy(struct policy **self) {
     map_destroy(&policy->by_address);
     map_destroy(&policy->by_key);
     map_destroy(&policy->agencies_seen);
+    map_destroy(&policy->agencies_partial);
     map_destroy(&policy->by_id);
     free(policy->systems);
     free(policy->addresses);
@@ -82,8 +83,10 @@ static struct policy *policy_new(struct report *report) {
     policy->by_address = map_new();
     policy->by_key = map_new();
     policy->agencies_seen = map_new();
+    policy->agencies_partial = map_new();
     policy->by_id = map_new();
-    if (!policy->codes || !policy->by_address || !policy->by_key || !policy->agencies_seen || !policy->by_id)
+    if (!policy->codes || !policy->by_address || !policy->by_key || !policy->agencies_seen ||
+        !policy->agencies_partial || !policy->by_id)
         policy_destroy(&policy);
     return policy;
 }
@@ -222,12 +225,43 @@ void policy_each_key(const struct policy *policy,
         visit(context, &((const struct system *)value)->public, key);
 }
 
+// The system of this name, where only one agency has it.
+static const char *system_alone(const struct policy *policy, struct bytes name) {
+    const char *found = NULL;
+    for (size_t i = 0; i < policy->system_count; i++) {
+        const char *slash = strchr(policy->addresses[i], '/');
+        if (!slash || !bytes_equal_string(name, slash + 1))
+            continue;
+        if (found)
+            return NULL;
+        found = policy->addresses[i];
+    }
+    return found;
+}
+
 const char *policy_nearest_system(const struct policy *policy, struct bytes address) {
+    const char *alone = system_alone(policy, address);
+    if (alone)
+        return alone;
     return report_nearest(address, policy->addresses, policy->system_count);
+}
+
+bool policy_may_have_system(const struct policy *policy, struct bytes address) {
+    const uint8_t *slash = address.size ? memchr(address.data, '/', address.size) : NULL;
+    struct bytes agency = bytes_of(address.data, slash ? (size_t)(slash - address.data) : address.size);
+    if (map_get(policy->agencies_seen, agency))
+        return map_get(policy->agencies_partial, agency) != NULL;
+    return policy->agencies_missing;
+}
+
+bool policy_may_have_agreement(const struct policy *policy) {
+    return policy->agreements_missing;
 }
 
 bool policy_may_publish(const struct policy_system *public, const struct schema_message *type) {
     const struct system *system = (const struct system *)public;
+    if (system->partial)
+        return true;
     if (!system->listed)
         return strncmp(type->full_name, system->package, strlen(system->package)) == 0;
     for (size_t i = 0; i < system->type_count; i++)
@@ -268,6 +302,16 @@ static bool lists(const struct policy_agreement *agreement, const char *path) {
     return false;
 }
 
+// A timestamp, a wrapper: one value to people, unless the agreement lists a part of it.
+static bool is_whole(
+    const struct policy_agreement *agreement, const struct schema_message *message, const char *path) {
+    size_t size = strlen(path);
+    for (size_t i = 0; i < agreement->field_count; i++)
+        if (strncmp(path, agreement->fields[i], size) == 0 && agreement->fields[i][size] == '.')
+            return false;
+    return strncmp(message->full_name, "google.protobuf.", strlen("google.protobuf.")) == 0;
+}
+
 // At most 16 levels: a type that holds itself can't be listed whole below that, so it is not covered.
 // NOLINTNEXTLINE(misc-no-recursion)
 static bool covers_all(const struct policy_agreement *agreement, const struct schema_message *type,
@@ -280,7 +324,7 @@ static bool covers_all(const struct policy_agreement *agreement, const struct sc
         memcpy(path + used, field->name, size + 1);
         if (lists(agreement, path))
             continue;
-        if (field->message && !field->map && depth < 16) {
+        if (field->message && !field->map && depth < 16 && !is_whole(agreement, field->message, path)) {
             path[used + size] = '.';
             if (covers_all(agreement, field->message, path, used + size + 1, depth + 1, missing))
                 continue;
@@ -297,6 +341,8 @@ bool policy_covers(const struct policy_agreement *agreement, const struct schema
     char walked[POLICY_PATH_SIZE];
     size_t used = strlen(path);
     missing[0] = '\0';
+    if (agreement->partial)
+        return true;
     if (used + 2 > sizeof walked || (used && lists(agreement, path)))
         return used + 2 <= sizeof walked;
     memcpy(walked, path, used + 1);
@@ -307,7 +353,7 @@ bool policy_covers(const struct policy_agreement *agreement, const struct schema
         type = field && !field->map ? field->message : NULL;
         at += size + (at[size] == '.');
     }
-    if (!type)
+    if (!type || is_whole(agreement, type, path))
         return false;
     if (used)
         walked[used++] = '.';

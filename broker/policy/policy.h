@@ -58,6 +58,7 @@ struct policy_agreement {
     size_t field_count;
     const char *purpose;
     const char *basis;
+    bool partial; // some of `fields` could not be read
     int64_t from; // seconds since 1970
     int64_t until;
     const struct config_node *node; // where it stands
@@ -99,6 +100,13 @@ const struct policy_system *policy_system_by_key(
 void policy_each_key(const struct policy *policy,
     void (*visit)(void *context, const struct policy_system *system, struct bytes key), void *context);
 const char *policy_nearest_system(const struct policy *policy, struct bytes address); // or NULL
+// Whether what isn't found may stand in a file or an entry that could not be read: that was reported, and
+// whoever names it makes no mistake of their own.
+bool policy_may_have_system(const struct policy *policy, struct bytes address); // or agency
+bool policy_may_have_agreement(const struct policy *policy);
+// The type that a scalar names, or NULL (reported).
+const struct schema_message *policy_type_named(
+    const struct policy *policy, const struct config_node *scalar, struct report *report);
 // Without `may_publish` in its file a system may publish every type of its own agency's package
 // (gov.<agency>.…).
 bool policy_may_publish(const struct policy_system *system, const struct schema_message *type);
@@ -108,6 +116,7 @@ const char *policy_nearest_agreement(const struct policy *policy, struct bytes i
 
 // Whether the agreement lists the field at `path` of its type ("address.division"; "": the whole message), or
 // a message that it lies in, or all that lies in it. If not, `missing` is the first path that isn't covered.
+// (true too where some of its fields could not be read, which was reported)
 #define POLICY_PATH_SIZE 512
 bool policy_covers(const struct policy_agreement *agreement, const struct schema_message *type,
     const char *path, char missing[POLICY_PATH_SIZE]);

@@ -178,8 +178,7 @@ static void endpoints_are_checked(void **state) {
 #define WITH(listen, curve)                                                                                  \
     "listen: " listen "\ncurve: " curve "\ncatalogue: " HUTONG_BUILD_DIR "/catalogue.binpb\n"
     only("broker.yaml", WITH("0.0.0.0:7400", "false"),
-        "./broker.yaml:1:9: error: \"0.0.0.0:7400\" is no endpoint; write tcp://ADDRESS:PORT, as in "
-        "tcp://127.0.0.1:7400, or ipc://PATH");
+        "./broker.yaml:1:9: error: \"0.0.0.0:7400\" is no endpoint; did you mean \"tcp://0.0.0.0:7400\"?");
     only("broker.yaml", WITH("tcp://0.0.0.0:74000", "false"),
         "./broker.yaml:1:9: error: \"tcp://0.0.0.0:74000\" is no endpoint; write tcp://ADDRESS:PORT, as in "
         "tcp://127.0.0.1:7400, or ipc://PATH");
@@ -206,8 +205,9 @@ static void endpoints_are_checked(void **state) {
 static void mistakes_in_agencies(void **state) {
     (void)state;
     only("agencies/p.yaml", AGENCY "  - { name: Pop, title: t }\n",
-        "./agencies/p.yaml:4:13: error: \"Pop\" is no name; use lower-case letters, digits and \"_\", at "
-        "most 60");
+        "./agencies/p.yaml:4:13: error: \"Pop\" is no name, which has lower-case letters, digits and \"_\"; "
+        "did "
+        "you mean \"pop\"?");
     only("agencies/p.yaml", AGENCY "  - { name: a, title: t, titel: t }\n",
         "./agencies/p.yaml:4:26: error: unknown key \"titel\"; did you mean \"title\"?");
     only("agencies/p.yaml", AGENCY "  - { name: b, title: t }\n  - { name: b, title: t }\n",

@@ -160,6 +160,13 @@ static bool check_listen(struct policy *policy, const struct config_node *node, 
         *local = true;
         return true;
     }
+    if (config_full_width(node, policy->report))
+        return false;
+    if (split_host(text, true, &host)) {
+        config_error(node, policy->report, "\"%s\" is no endpoint; did you mean \"tcp://%s\"?",
+            policy->settings.listen, policy->settings.listen);
+        return false;
+    }
     config_error(node, policy->report,
         "\"%s\" is no endpoint; write tcp://ADDRESS:PORT, as in tcp://127.0.0.1:7400, or ipc://PATH",
         policy->settings.listen);
@@ -170,8 +177,12 @@ static void load_listen(struct policy *policy, const struct config_node *root) {
     bool local = true;
     const struct config_node *node = config_get(root, "listen");
     config_read_string(root, "listen", &policy->settings.listen, policy->report);
-    config_read_bool(root, "curve", &policy->settings.curve, policy->report);
-    if (!policy->settings.listen || !check_listen(policy, node, &local))
+    bool known = config_read_bool(root, "curve", &policy->settings.curve, policy->report);
+    if (policy->settings.listen && !check_listen(policy, node, &local))
+        known = false;
+    if (!known)
+        policy->settings.curve = false; // refused anyway: nothing more is said of keys
+    if (!known || !policy->settings.listen)
         return;
     if (!policy->settings.curve && !local)
         config_error(config_get(root, "curve"), policy->report,

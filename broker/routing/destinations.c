@@ -67,7 +67,7 @@ static const struct policy_agreement *find_agreement(
     if (config_is_null(node) || !config_string(node, &id, routes->report))
         return NULL;
     const struct policy_agreement *agreement = policy_agreement(routes->policy, node->text);
-    if (agreement)
+    if (agreement || policy_may_have_agreement(routes->policy) || config_full_width(node, routes->report))
         return agreement;
     const char *nearest = policy_nearest_agreement(routes->policy, node->text);
     config_error(node, routes->report, "no agreement \"%s\"%s%s%s", id, nearest ? "; did you mean \"" : "",
@@ -194,11 +194,11 @@ static void load_form(struct routes *routes, const struct route *route, struct d
             config_error(destination->node, routes->report,
                 "a destination of a route with \"split\" needs \"as\" and \"map\": what it gets of each "
                 "element");
-        if (destination->type && destination->type != route->topic->type) {
+        else if (destination->type && destination->type != route->topic->type)
             config_error(as, routes->report,
                 "\"as\" names another type: add \"map\", which says how its fields are filled");
+        if (map || destination->type != route->topic->type)
             destination->type = NULL;
-        }
         return;
     }
     if (config_is_null(as)) {
@@ -206,7 +206,7 @@ static void load_form(struct routes *routes, const struct route *route, struct d
         destination->type = NULL;
     } else if (destination->type) {
         const struct cel_env *env = route->elements ? route->elements : route->topic->env;
-        destination->mapping = mapping_load(map, destination->type, env, routes->report);
+        destination->mapping = mapping_load_partial(map, destination->type, env, routes->report);
     }
 }
 

@@ -57,6 +57,16 @@ static void load_name(struct routes *routes, struct route *route) {
     route->name = "";
     if (!config_read_string(route->node, "name", &name, routes->report) || !name)
         return;
+    char meant[ROUTE_NAME_LIMIT + 1];
+    if (!name_valid(scalar->text) && config_full_width(scalar, routes->report))
+        return;
+    if (!name_valid(scalar->text) && config_name_meant(scalar->text, '-', false, meant, sizeof meant)) {
+        config_error(scalar, routes->report,
+            "\"%s\" is no name of a route, which has letters, digits, \"-\", \"_\" and \".\"; did you mean "
+            "\"%s\"?",
+            name, meant);
+        return;
+    }
     if (!name_valid(scalar->text)) {
         config_error(scalar, routes->report,
             "\"%s\" is no name of a route; use letters, digits, \"-\", \"_\" and \".\", at most %d", name,
@@ -116,7 +126,7 @@ static void load_order(const struct routes *routes, struct route *route) {
     if (type->kind == CEL_STRING || type->kind == CEL_INT || type->kind == CEL_UINT)
         return;
     char name[256];
-    config_error(config_get(route->node, "order_by"), routes->report,
+    config_error_whole(config_get(route->node, "order_by"), routes->report,
         "\"order_by\" is a string or a whole number, not %s; messages of the same value stay in order",
         cel_type_name(type, name, sizeof name));
 }
@@ -143,7 +153,7 @@ static void load_split(struct routes *routes, struct route *route) {
     const struct cel_type *type = cel_program_type(route->split);
     char name[256];
     if (type->kind != CEL_LIST && type->kind != CEL_DYN)
-        config_error_inside(node, 0, node->text.size, routes->report,
+        config_error_whole(node, routes->report,
             "\"split\" is a list, whose elements become messages of their own; this is %s",
             cel_type_name(type, name, sizeof name));
     if (declare_element(route, type) != 0)

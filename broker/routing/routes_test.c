@@ -53,8 +53,9 @@ static void mistakes_in_routes(void **state) {
         "./routes/r.yaml:1:1: error: unknown key \"queries\"; a file of routes may have: routes");
     only(GOOD("    wen: true\n"), "./routes/r.yaml:5:5: error: unknown key \"wen\"; did you mean \"when\"?");
     only(ROUTE("a b", RESIDENCE, "public_security/population", GOOD_TO),
-        "./routes/r.yaml:2:11: error: \"a b\" is no name of a route; use letters, digits, \"-\", \"_\" and "
-        "\".\", at most 100");
+        "./routes/r.yaml:2:11: error: \"a b\" is no name of a route, which has letters, digits, \"-\", \"_\" "
+        "and "
+        "\".\"; did you mean \"a-b\"?");
     only(ROUTE("r", "gov.public_security.v1.ResidenceRegisterd", "public_security/population", GOOD_TO),
         "./routes/r.yaml:3:9: error: no type \"gov.public_security.v1.ResidenceRegisterd\" in the catalogue; "
         "did you mean "

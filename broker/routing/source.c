@@ -10,17 +10,7 @@ static void report_nothing(const struct routes *routes, const struct config_node
 }
 
 const struct schema_message *routes_type(const struct routes *routes, const struct config_node *scalar) {
-    const char *name;
-    if (!config_string(scalar, &name, routes->report))
-        return NULL;
-    const struct catalogue *catalogue = policy_catalogue(routes->policy);
-    const struct schema_message *type = catalogue_message(catalogue, scalar->text);
-    if (type)
-        return type;
-    const char *nearest = catalogue_nearest_message(catalogue, scalar->text);
-    config_error(scalar, routes->report, "no type \"%s\" in the catalogue%s%s%s", name,
-        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-    return NULL;
+    return policy_type_named(routes->policy, scalar, routes->report);
 }
 
 const struct policy_system *routes_system(const struct routes *routes, const struct config_node *scalar) {
@@ -28,7 +18,8 @@ const struct policy_system *routes_system(const struct routes *routes, const str
     if (!config_string(scalar, &name, routes->report))
         return NULL;
     const struct policy_system *system = policy_system_named(routes->policy, scalar->text);
-    if (!system)
+    if (!system && !policy_may_have_system(routes->policy, scalar->text) &&
+        !config_full_width(scalar, routes->report))
         report_nothing(routes, scalar, "system", policy_nearest_system(routes->policy, scalar->text), "");
     return system;
 }
@@ -166,7 +157,8 @@ static void load_system(struct routes *routes, struct source *source, const stru
         known = true;
         add_system(routes, source, system, scalar);
     }
-    if (!known)
+    if (!known && !policy_may_have_system(routes->policy, agency) &&
+        !config_full_width(scalar, routes->report))
         report_no_agency(routes, scalar, agency);
 }
 

@@ -1,6 +1,7 @@
 #include "core/base/buffer.h"
 #include "core/base/chunk.h"
 #include "core/base/error.h"
+#include "core/base/full_width.h"
 #include "core/base/list.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
@@ -174,6 +175,34 @@ static void settled_memory_still_works(void **state) {
     map_keeps_what_is_put(state);
 }
 
+static const char *full_width_of(const char *text) {
+    static char words[100];
+    struct full_width sign;
+    struct bytes bytes = bytes_of_string(text);
+    if (!full_width_at(bytes, &sign))
+        return "";
+    full_width_say(bytes, &sign, words, sizeof words);
+    return words;
+}
+
+static void full_width_signs_are_named(void **state) {
+    (void)state;
+    assert_string_equal(full_width_of("\uFF1A x"), "\"\uFF1A\" is a full-width colon; write \":\"");
+    assert_string_equal(full_width_of("\u3001x"), "\"\u3001\" is a Chinese comma; write \",\"");
+    assert_string_equal(
+        full_width_of("\uFF1D\uFF1Dx"), "\"\uFF1D\uFF1D\" is a full-width sign; write \"==\"");
+    assert_string_equal(full_width_of("\u201Cx"), "\"\u201C\" is a Chinese quotation mark; write '\"'");
+    assert_string_equal(full_width_of("\u3000x"), "this is a full-width blank; write a plain one");
+    assert_string_equal(full_width_of("\u6C49"), "");
+    assert_string_equal(full_width_of("a\uFF1A"), "");
+    assert_string_equal(full_width_of(""), "");
+    struct full_width sign;
+    struct bytes many = bytes_of_string("\uFF11\uFF12\uFF13\uFF14\uFF15\uFF16\uFF17\uFF18\uFF19\uFF10\uFF11"
+                                        "\uFF12\uFF13\uFF14\uFF15\uFF16\uFF17\uFF18");
+    assert_true(full_width_at(many, &sign));
+    assert_int_equal(sign.size, 3 * FULL_WIDTH_RUN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffer_holds_its_limit),
@@ -184,6 +213,7 @@ int main(void) {
         cmocka_unit_test(list_links_and_unlinks),
         cmocka_unit_test(error_prefix_cuts),
         cmocka_unit_test(quoting_makes_one_line),
+        cmocka_unit_test(full_width_signs_are_named),
         cmocka_unit_test(chunk_releases_once),
         cmocka_unit_test(settled_memory_still_works),
     };

@@ -197,6 +197,11 @@ void check_call(struct compiler *compiler, struct ast *node) {
     check_qualified(compiler, node);
     if (node->target)
         check_node(compiler, node->target);
+    if (!overload_find(node->name) && report_means_macro(node)) {
+        report_function(compiler, node); // its name for the element would be unknown in the arguments
+        check_set(node, NULL);
+        return;
+    }
     for (struct ast *arg = node->args; arg; arg = arg->next)
         check_node(compiler, arg);
     if (bytes_equal_string(node->name, "_&&_") || bytes_equal_string(node->name, "_||_"))

@@ -162,7 +162,7 @@ static bool wrong_value(struct compiler *compiler, struct bytes full, struct ast
     struct nearest nearest = nearest_start(name);
     char suggestion[SUGGEST_SIZE];
     for (size_t i = 0; i < enumeration->value_count; i++)
-        suggest_offer(&nearest, enumeration->values[i].name);
+        nearest_offer(&nearest, enumeration->values[i].name);
     compiler_problem(compiler, node->name_offset, node->name_length, "%s has no value %.*s%s",
         enumeration->full_name, BYTES_ARGS(name), suggest_text(&nearest, "", "", suggestion));
     return true;
@@ -173,27 +173,35 @@ static const char *short_name(const char *full) {
     return dot ? dot + 1 : full;
 }
 
-static void offer_names(const struct compiler *compiler, struct nearest *nearest) {
+static void offer_names(struct compiler *compiler, struct nearest *nearest) {
     const struct cel_env *env = compiler->env;
+    for (const struct local *local = compiler->locals; local; local = local->outer) {
+        const char *name = arena_join(&compiler->tree, (struct bytes){0}, local->name);
+        if (name)
+            nearest_offer(nearest, name);
+    }
     for (size_t i = 0; i < env->count; i++) {
-        suggest_offer(nearest, env->variables[i].name);
+        nearest_offer(nearest, env->variables[i].name);
         const struct schema_message *message = env->variables[i].type.message;
         for (size_t j = 0; message && j < message->field_count; j++)
             if (message->fields[j].enumeration)
-                suggest_offer(nearest, short_name(message->fields[j].enumeration->full_name));
+                nearest_offer(nearest, short_name(message->fields[j].enumeration->full_name));
     }
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++)
-        suggest_offer(nearest, type_names[i]);
+        nearest_offer(nearest, type_names[i]);
 }
 
 // A field's name without the variable before it.
-static const char *variable_with_field(const struct compiler *compiler, struct bytes name) {
+static struct bytes variable_with_field(const struct compiler *compiler, struct bytes name) {
     const struct cel_env *env = compiler->env;
+    for (const struct local *local = compiler->locals; local; local = local->outer)
+        if (local->type->kind == CEL_MESSAGE && schema_field_named(local->type->message, name))
+            return local->name;
     for (size_t i = 0; i < env->count; i++)
         if (env->variables[i].type.kind == CEL_MESSAGE &&
             schema_field_named(env->variables[i].type.message, name))
-            return env->variables[i].name;
-    return NULL;
+            return bytes_of_string(env->variables[i].name);
+    return (struct bytes){0};
 }
 
 // An enum of this short name that some message of the catalogue uses.
@@ -210,16 +218,23 @@ static const char *enum_elsewhere(const struct compiler *compiler, struct bytes 
     return NULL;
 }
 
-// "; there is msg, id, n", as far as there is room.
-static const char *list_variables(const struct compiler *compiler, char out[SUGGEST_SIZE]) {
+static size_t list_name(char out[SUGGEST_SIZE], size_t used, struct bytes name) {
+    if (used + name.size + 16 >= SUGGEST_SIZE)
+        return used;
+    int n =
+        snprintf(out + used, SUGGEST_SIZE - used, "%s%.*s", used ? ", " : "; there is ", BYTES_ARGS(name));
+    return used + (size_t)n;
+}
+
+// "; there is x, msg, id", as far as there is room.
+static void list_variables(const struct compiler *compiler, char out[SUGGEST_SIZE]) {
     const struct cel_env *env = compiler->env;
-    size_t n = 0;
+    size_t used = 0;
     out[0] = '\0';
-    for (size_t i = 0; i < env->count && n + bytes_of_string(env->variables[i].name).size + 16 < SUGGEST_SIZE;
-        i++)
-        n += (size_t)snprintf(
-            out + n, SUGGEST_SIZE - n, "%s%s", i ? ", " : "; there is ", env->variables[i].name);
-    return out;
+    for (const struct local *local = compiler->locals; local; local = local->outer)
+        used = list_name(out, used, local->name);
+    for (size_t i = 0; i < env->count; i++)
+        used = list_name(out, used, bytes_of_string(env->variables[i].name));
 }
 
 static void report_unknown(struct compiler *compiler, struct ast *node, const struct ast *base) {
@@ -235,11 +250,12 @@ static void report_unknown(struct compiler *compiler, struct ast *node, const st
     if (!text.data || walk_scopes(compiler, text, base->rooted, wrong_value, part))
         return;
     struct nearest nearest = nearest_start(base->name);
-    const char *variable = variable_with_field(compiler, base->name);
+    struct bytes variable = variable_with_field(compiler, base->name);
     const char *elsewhere = enum_elsewhere(compiler, base->name);
     offer_names(compiler, &nearest);
-    if (variable)
-        snprintf(suggestion, sizeof suggestion, "; did you mean %s.%.*s?", variable, BYTES_ARGS(base->name));
+    if (variable.size)
+        snprintf(suggestion, sizeof suggestion, "; did you mean %.*s.%.*s?", BYTES_ARGS(variable),
+            BYTES_ARGS(base->name));
     else if (elsewhere)
         snprintf(suggestion, sizeof suggestion, "; did you mean %s?", elsewhere);
     else if (nearest.best)
@@ -268,7 +284,7 @@ static void wrong_field(struct compiler *compiler, struct ast *node) {
     struct nearest nearest = nearest_start(node->name);
     char suggestion[SUGGEST_SIZE];
     for (size_t i = 0; i < message->field_count; i++)
-        suggest_offer(&nearest, message->fields[i].name);
+        nearest_offer(&nearest, message->fields[i].name);
     compiler_problem(compiler, node->name_offset, node->name_length, "%s has no field %.*s%s",
         message->full_name, BYTES_ARGS(node->name), suggest_text(&nearest, "", "", suggestion));
     check_set(node, NULL);

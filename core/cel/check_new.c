@@ -7,7 +7,7 @@ static void report_field(
     struct nearest nearest = nearest_start(field->name);
     char suggestion[SUGGEST_SIZE];
     for (size_t i = 0; i < message->field_count; i++)
-        suggest_offer(&nearest, message->fields[i].name);
+        nearest_offer(&nearest, message->fields[i].name);
     compiler_problem(compiler, field->name_offset, field->name_length, "%s has no field %.*s%s",
         message->full_name, BYTES_ARGS(field->name), suggest_text(&nearest, "", "", suggestion));
 }

@@ -17,7 +17,7 @@ static void unknown_name(struct compiler *compiler, const struct ast *arg, bool 
     struct nearest nearest = nearest_start(arg->value.bytes);
     char suggestion[SUGGEST_SIZE];
     for (size_t i = 0; i < count; i++)
-        suggest_offer(&nearest, names[i]);
+        nearest_offer(&nearest, names[i]);
     compiler_problem(compiler, arg->offset, arg->length, "there is no code %s \"%.*s\"%s",
         map ? "map" : "list", BYTES_ARGS(arg->value.bytes), suggest_text(&nearest, "\"", "\"", suggestion));
 }
@@ -57,6 +57,8 @@ static void bind_codes(struct compiler *compiler, struct ast *node, bool map) {
         node->bound = codes_find_list(codes, arg->value.bytes);
     if (node->bound)
         check_code(compiler, node, map);
+    else if (codes_may_have(codes))
+        compiler->refused = true; // why, was said of the file that could not be read
     else
         unknown_name(compiler, arg, map);
 }

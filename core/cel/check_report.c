@@ -72,7 +72,7 @@ static const char *value_for(const struct schema_enum *enumeration, const struct
         if (word.size && strlen(name) == word.size &&
             strncasecmp(name, (const char *)word.data, word.size) == 0)
             return name;
-        suggest_offer(&nearest, name);
+        nearest_offer(&nearest, name);
     }
     return nearest.best ? nearest.best : enumeration->values[enumeration->value_count > 1 ? 1 : 0].name;
 }
@@ -162,14 +162,35 @@ static const char *name_elsewhere(struct bytes name) {
     return NULL;
 }
 
-void report_function(struct compiler *compiler, const struct ast *node) {
+static struct nearest nearest_function(const struct ast *node) {
     struct nearest nearest = nearest_start(node->name);
-    char suggestion[SUGGEST_SIZE];
-    const char *elsewhere = name_elsewhere(node->name);
+    bool exist = node->target && bytes_equal_string(node->name, "exist"); // here the macro is meant
+    const char *elsewhere = exist ? "exists" : name_elsewhere(node->name);
     if (elsewhere)
         nearest.best = elsewhere;
     else
         overload_offer(&nearest);
+    return nearest;
+}
+
+static bool is_macro(const char *name) {
+    static const char *const macros[] = {"all", "exists", "exists_one", "map", "filter"};
+    for (size_t i = 0; i < sizeof macros / sizeof *macros; i++)
+        if (strcmp(name, macros[i]) == 0)
+            return true;
+    return false;
+}
+
+bool report_means_macro(const struct ast *node) {
+    const struct ast *name = node->args;
+    struct nearest nearest = nearest_function(node);
+    return node->target && node->count >= 2 && name->kind == AST_NAME && nearest.best &&
+           is_macro(nearest.best);
+}
+
+void report_function(struct compiler *compiler, const struct ast *node) {
+    struct nearest nearest = nearest_function(node);
+    char suggestion[SUGGEST_SIZE];
     compiler_problem(compiler, node->name_offset, node->name_length, "unknown function \"%.*s\"%s",
         BYTES_ARGS(node->name), suggest_text(&nearest, "", "()", suggestion));
 }

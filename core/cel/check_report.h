@@ -21,3 +21,5 @@ void report_operator(
     struct compiler *compiler, const struct ast *node, const char *sign, const struct arguments *arguments);
 void report_unequal(struct compiler *compiler, const struct ast *node, const struct arguments *arguments);
 void report_function(struct compiler *compiler, const struct ast *node); // there is none of the name
+// Whether an unknown function looks like a macro that is misspelled, such as list.exist(x, …).
+bool report_means_macro(const struct ast *node);

@@ -220,9 +220,9 @@ void overload_offer(struct nearest *nearest) {
     char sign[8];
     for (const struct overload *o = overloads; o->name; o++)
         if (!operator_sign(bytes_of_string(o->name), sign))
-            suggest_offer(nearest, o->name);
+            nearest_offer(nearest, o->name);
     for (size_t i = 0; i < sizeof macros / sizeof *macros; i++)
-        suggest_offer(nearest, macros[i]);
+        nearest_offer(nearest, macros[i]);
 }
 
 bool overload_is_member(const struct overload *overload) {

@@ -1,4 +1,4 @@
-#include "core/base/utf8.h"
+#include "core/base/full_width.h"
 #include "core/cel/compiler.h"
 #include "core/cel/number.h"
 
@@ -152,38 +152,22 @@ static size_t read_quoted_name(struct compiler *compiler, size_t position, struc
     return p + 1;
 }
 
-// Signs as Chinese input methods make them, and what should stand there.
-static const char *ascii_of(uint32_t character, char out[2]) {
-    out[0] = out[1] = '\0';
-    if (character >= 0xff01 && character <= 0xff5e) // the full-width forms of ASCII
-        out[0] = (char)(character - 0xff01 + '!');
-    else if (character == 0x201c || character == 0x201d)
-        out[0] = '"';
-    else if (character == 0x2018 || character == 0x2019)
-        out[0] = '\'';
-    else if (character == 0x3001)
-        out[0] = ',';
-    else if (character == 0x3002)
-        out[0] = '.';
-    else if (character == 0x3000)
-        out[0] = ' ';
-    return out;
-}
-
 static void foreign(struct compiler *compiler, struct token *token) {
-    const uint8_t *p = compiler->source.data + token->offset;
-    uint32_t character = utf8_next(&p);
-    char ascii[2];
-    ascii_of(character, ascii);
+    struct bytes rest =
+        bytes_of(compiler->source.data + token->offset, compiler->source.size - token->offset);
+    struct full_width sign;
+    char words[120];
     token->kind = TOKEN_BAD;
-    if (ascii[0])
-        compiler_problem(compiler, token->offset, token->length, "this is no ASCII sign; write %s",
-            ascii[0] == ' ' ? "a plain blank" : ascii);
-    else if (character >= 0x80)
+    if (full_width_at(rest, &sign)) {
+        token->length = sign.size;
+        full_width_say(rest, &sign, words, sizeof words);
+        compiler_problem(compiler, token->offset, token->length, "%s", words);
+    } else if (rest.data[0] >= 0x80) {
         compiler_problem(compiler, token->offset, token->length,
             "a name is written in ASCII; a field of another name is selected in backticks: row.`...`");
-    else
+    } else {
         bad(compiler, token, "a character that can't stand here");
+    }
 }
 
 static size_t read_sign(struct compiler *compiler, size_t position, struct token *token) {
@@ -196,6 +180,14 @@ static size_t read_sign(struct compiler *compiler, size_t position, struct token
         {"%", TOKEN_REMAINDER}, {"!", TOKEN_NOT}, {"?", TOKEN_QUESTION}, {":", TOKEN_COLON}, {".", TOKEN_DOT},
         {",", TOKEN_COMMA}, {"(", TOKEN_OPEN}, {")", TOKEN_CLOSE}, {"[", TOKEN_OPEN_LIST},
         {"]", TOKEN_CLOSE_LIST}, {"{", TOKEN_OPEN_BRACE}, {"}", TOKEN_CLOSE_BRACE}};
+    bool three = at(compiler, position + 1) == '=' && at(compiler, position + 2) == '=';
+    if (three && (at(compiler, position) == '=' || at(compiler, position) == '!')) {
+        token->length = 3;
+        bad(compiler, token,
+            at(compiler, position) == '=' ? "\"===\" is no operator; write \"==\""
+                                          : "\"!==\" is no operator; write \"!=\"");
+        return position + 3;
+    }
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
         const char *sign = signs[i].sign;
         if (at(compiler, position) != (uint8_t)sign[0] ||
@@ -209,13 +201,13 @@ static size_t read_sign(struct compiler *compiler, size_t position, struct token
     }
     switch (at(compiler, position)) {
     case '=':
-        bad(compiler, token, "\"=\" is no operator; compare with ==");
+        bad(compiler, token, "\"=\" is no operator; write \"==\"");
         break;
     case '&':
-        bad(compiler, token, "\"&\" is no operator; \"and\" is &&");
+        bad(compiler, token, "\"&\" is no operator; write \"&&\"");
         break;
     case '|':
-        bad(compiler, token, "\"|\" is no operator; \"or\" is ||");
+        bad(compiler, token, "\"|\" is no operator; write \"||\"");
         break;
     default:
         foreign(compiler, token);

@@ -16,7 +16,7 @@ bool parser_expect(struct parser *parser, enum token_kind kind, const char *what
         return true;
     }
     if (token->kind == TOKEN_END)
-        compiler_problem(compiler, token->offset, 0, "%s is missing at the end", what);
+        compiler_problem(compiler, parser->end, 0, "%s is missing at the end", what);
     else if (token->kind != TOKEN_BAD)
         compiler_problem(compiler, token->offset, token->length, "%s is missing before \"%.*s\"", what,
             (int)token->length, (const char *)compiler->source.data + token->offset);
@@ -225,7 +225,7 @@ static void report_rest(struct compiler *compiler, const struct token *token, co
         (bytes_equal_string(root->name, "not") || bytes_equal_string(root->name, "NOT")))
         compiler_problem(compiler, root->offset, root->length, "\"not\" is written !");
     else if (instead)
-        compiler_problem(compiler, token->offset, token->length, "\"%.*s\" is no operator; write %s",
+        compiler_problem(compiler, token->offset, token->length, "\"%.*s\" is no operator; write \"%s\"",
             BYTES_ARGS(word), instead);
     else
         compiler_problem(compiler, token->offset, token->length,

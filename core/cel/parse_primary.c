@@ -5,7 +5,7 @@ static struct ast *wrong_start(struct parser *parser) {
     const struct token *token = &parser->token;
     const char *text = (const char *)parser->compiler->source.data + token->offset;
     if (token->kind == TOKEN_END)
-        compiler_problem(parser->compiler, token->offset, 0, "a value is missing at the end");
+        compiler_problem(parser->compiler, parser->end, 0, "a value is missing at the end");
     else if (token->kind == TOKEN_RESERVED)
         compiler_problem(parser->compiler, token->offset, token->length, "\"%.*s\" is a reserved word of CEL",
             (int)token->length, text);

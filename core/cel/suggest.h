@@ -1,9 +1,8 @@
-// What someone may have meant: core/schema/nearest.h, and letters in another order.
+// What someone may have meant, in words.
 #pragma once
 
 #include "core/schema/nearest.h"
 
-void suggest_offer(struct nearest *nearest, const char *candidate);
 // "; did you mean WORD?", or "" without one. Into `out`, which it returns.
 #define SUGGEST_SIZE 160
 const char *suggest_text(

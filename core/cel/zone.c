@@ -193,7 +193,7 @@ static int unknown(const char *folder, struct bytes name, struct error *error) {
     for (char *line = list ? strtok_r(list, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
         const char *candidate = name_in(line);
         if (candidate)
-            suggest_offer(&nearest, candidate);
+            nearest_offer(&nearest, candidate);
     }
     suggest_text(&nearest, "\"", "\"", suggestion);
     rc = error_set(error, -ENOENT, "there is no time zone \"%.*s\"%s", BYTES_ARGS(name),

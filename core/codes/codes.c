@@ -41,7 +41,16 @@ struct codes {
     struct map *maps;
     struct names list_names;
     struct names map_names;
+    bool missing; // a list or map could not be read
 };
+
+void codes_note_missing(struct codes *codes) {
+    codes->missing = true;
+}
+
+bool codes_may_have(const struct codes *codes) {
+    return codes->missing;
+}
 
 // ---- Tables ----
 

@@ -50,6 +50,10 @@ int codes_add_map(struct codes *codes, struct bytes name, const struct code_list
     const struct code_list *to_list, struct code_map **out, struct error *error);
 int code_map_add(struct code_map *map, const struct code_entry *entry, struct error *error);
 
+// Some list or map could not be read, so that its name is not known: what isn't found may be that one.
+void codes_note_missing(struct codes *codes);
+bool codes_may_have(const struct codes *codes);
+
 // ---- Lists ----
 
 const struct code_list *codes_find_list(const struct codes *codes, struct bytes name); // NULL: none

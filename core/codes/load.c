@@ -1,6 +1,7 @@
 #include "core/codes/load.h"
 
 #include "core/base/buffer.h"
+#include "core/base/map.h"
 #include "core/codes/load_table.h"
 #include "core/config/config.h"
 
@@ -55,6 +56,7 @@ struct loader {
     struct codes *codes;
     const char *folder;
     struct report *report;
+    struct map *partial; // lists, by name, that could not be read whole
     struct config_file **files;
     size_t file_count;
 };
@@ -132,24 +134,36 @@ static int load_list_file(struct loader *loader, const struct config_node *root,
     return rc == -ENOMEM ? rc : 0;
 }
 
-static int load_list(struct loader *loader, const struct config_node *root) {
-    const char *name = NULL;
-    struct code_list *list = NULL;
-    struct error error;
-    if (!config_expect_mapping(root, "a code list", list_keys, loader->report) ||
-        !config_read_string(root, "code_list", &name, loader->report) || !name)
-        return 0;
-    int rc = codes_add_list(loader->codes, bytes_of_string(name), &list, &error);
-    if (rc)
-        return report_entry(config_get(root, "code_list"), rc, &error, loader->report);
+static int load_list_entries(struct loader *loader, const struct config_node *root, struct code_list *list) {
     const struct config_node *entries = config_get(root, "entries");
     if (!entries && !config_get(root, "file"))
         config_error(root, loader->report, "a code list has \"entries\" or a \"file\"");
-    rc = load_list_file(loader, root, list);
+    int rc = load_list_file(loader, root, list);
     if (rc || !entries || !config_expect_sequence(entries, "the entries", loader->report))
         return rc;
     for (size_t i = 0; rc == 0 && i < entries->count; i++)
         rc = load_list_entry(list, entries->values[i], loader->report);
+    return rc;
+}
+
+static int load_list(struct loader *loader, const struct config_node *root) {
+    const char *name = NULL;
+    struct code_list *list = NULL;
+    struct error error;
+    size_t errors = report_errors(loader->report);
+    if (!config_expect_mapping(root, "a code list", list_keys, loader->report) ||
+        !config_read_string(root, "code_list", &name, loader->report) || !name) {
+        codes_note_missing(loader->codes);
+        return 0;
+    }
+    int rc = codes_add_list(loader->codes, bytes_of_string(name), &list, &error);
+    if (rc == CODES_DUPLICATE && map_put(loader->partial, bytes_of_string(name), loader) != 0)
+        return -ENOMEM; // which of the two is meant, nobody knows
+    if (rc)
+        return report_entry(config_get(root, "code_list"), rc, &error, loader->report);
+    rc = load_list_entries(loader, root, list);
+    if (rc == 0 && report_errors(loader->report) > errors)
+        rc = map_put(loader->partial, bytes_of_string(name), list);
     return rc;
 }
 
@@ -159,8 +173,11 @@ static const struct code_list *named_list(
     const char *name = NULL;
     if (!config_read_string(root, key, &name, loader->report) || !name)
         return NULL;
-    const struct code_list *list = codes_find_list(loader->codes, bytes_of_string(name));
-    if (list)
+    struct bytes wanted = bytes_of_string(name);
+    const struct code_list *list = codes_find_list(loader->codes, wanted);
+    if (map_get(loader->partial, wanted))
+        return NULL; // what it lacks is no mistake of the map
+    if (list || codes_may_have(loader->codes) || config_full_width(config_get(root, key), loader->report))
         return list;
     size_t count;
     const char *const *names = codes_list_names(loader->codes, &count);
@@ -175,8 +192,10 @@ static int load_map(struct loader *loader, const struct config_node *root) {
     struct code_map *map = NULL;
     struct error error;
     if (!config_expect_mapping(root, "a code map", map_keys, loader->report) ||
-        !config_read_string(root, "code_map", &name, loader->report) || !name)
+        !config_read_string(root, "code_map", &name, loader->report) || !name) {
+        codes_note_missing(loader->codes);
         return 0;
+    }
     const struct code_list *from = named_list(loader, root, "from_list");
     const struct code_list *to = named_list(loader, root, "to_list");
     int rc = codes_add_map(loader->codes, bytes_of_string(name), from, to, &map, &error);
@@ -223,22 +242,27 @@ static int parse_files(struct loader *loader, struct dirent **names, size_t coun
             loader->files[loader->file_count] = config_load(text, NULL, loader->report);
         else
             rc = -ENOMEM;
+        if (text && !loader->files[loader->file_count])
+            codes_note_missing(loader->codes);
     }
     buffer_destroy(&path);
     return rc;
 }
 
 int codes_load(struct codes *codes, const char *folder, struct report *report) {
-    struct loader loader = {.codes = codes, .folder = folder, .report = report};
+    struct loader loader = {.codes = codes, .folder = folder, .report = report, .partial = map_new()};
     size_t errors = report_errors(report);
     struct dirent **names = NULL;
     int count = scandir(folder, &names, is_yaml, alphasort);
     if (count < 0) {
-        report_add(report, REPORT_ERROR, folder, (struct bytes){0}, (struct mark){1, 1, 0}, 0,
+        report_add(report, REPORT_ERROR, folder, (struct bytes){0}, (struct mark){0}, 0,
             "cannot read the folder: %s", strerror(errno));
+        codes_note_missing(codes);
+        map_destroy(&loader.partial);
         return -EINVAL;
     }
-    int rc = parse_files(&loader, names, (size_t)count);
+    int rc = loader.partial ? 0 : -ENOMEM;
+    rc = rc ? rc : parse_files(&loader, names, (size_t)count);
     if (rc == 0)
         rc = load_roots(&loader, false);
     if (rc == 0)
@@ -246,6 +270,7 @@ int codes_load(struct codes *codes, const char *folder, struct report *report) {
     for (size_t i = 0; i < loader.file_count; i++)
         config_destroy(&loader.files[i]);
     free(loader.files);
+    map_destroy(&loader.partial);
     for (int i = 0; i < count; i++)
         free(names[i]);
     free(names);

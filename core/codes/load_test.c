@@ -86,7 +86,13 @@ static void mistakes_are_reported_at_their_place(void **state) {
         "code_map: b\ntitle: B\nsource: test\nas_of: 2026-11-24\nfrom_list: alpah\nentries:\n"
         "  - { from: \"1\", to: X }\n");
     write_file(folder, "c.yaml",
-        "code_map: c\ntitle: C\nsource: test\nas_of: 2026-11-24\nfrom_list: alpha\nentries:\n"
+        "code_map: c\ntitle: C\nsource: test\nas_of: 2026-11-24\nfrom_list: gamma\nentries:\n"
+        "  - { from: \"7\", to: X }\n");
+    write_file(folder, "g.yaml",
+        "code_list: gamma\ntitle: G\nsource: test\nas_of: 2026-11-24\nentries:\n"
+        "  - { code: \"1\", name: one }\n");
+    write_file(folder, "h.yaml", // of a list with a mistake: what it lacks is no mistake of the map
+        "code_map: h\ntitle: H\nsource: test\nas_of: 2026-11-24\nfrom_list: alpha\nentries:\n"
         "  - { from: \"7\", to: X }\n");
     write_file(folder, "d.yaml", "code_list: d\ntitle: D\nsource: test\nas_of: 2026-11-24\nfile: d.tsv\n");
     write_file(
@@ -99,6 +105,7 @@ static void mistakes_are_reported_at_their_place(void **state) {
     assert_int_equal(place(report, "a.yaml", "there already").line, 8);
     assert_int_equal(place(report, "b.yaml", "did you mean \"alpha\"").line, 5);
     assert_int_equal(place(report, "c.yaml", "maps from").line, 7);
+    assert_int_equal(place(report, "h.yaml", "").line, 0);
     assert_int_equal(place(report, "d.tsv", "not a date").line, 4);
     assert_int_equal(place(report, "d.tsv", "not a date").column, 6);
     assert_int_equal(place(report, "d.tsv", "there already").line, 5);

@@ -66,6 +66,18 @@ void config_warning(const struct config_node *node, struct report *report, const
 void config_error_inside(const struct config_node *scalar, size_t offset, size_t length,
     struct report *report, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+// A problem of all that a scalar says: inside its quotes, without the blanks and breaks around it.
+void config_error_whole(const struct config_node *scalar, struct report *report, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// What a name becomes with `between` for blanks and hyphens or underlines, and small letters where `lower`: a
+// suggestion for one that isn't allowed. NULL where something else is wrong with it too, or it doesn't fit.
+const char *config_name_meant(struct bytes name, char between, bool lower, char *out, size_t size);
+// Whether a " #" cut the scalar off: it is plain, and a comment follows.
+bool config_cut_by_comment(const struct config_node *scalar);
+// Reports the first full-width sign in a scalar that should be a name in ASCII: "a，b". False where there is
+// none.
+bool config_full_width(const struct config_node *scalar, struct report *report);
+
 // The keys that a mapping may have. Ends with {NULL}.
 struct config_key {
     const char *name;

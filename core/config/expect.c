@@ -1,5 +1,6 @@
 #include "core/config/internal.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 static void add(const struct config_node *node, struct report *report, enum report_severity severity,
@@ -31,6 +32,24 @@ void config_error_inside(const struct config_node *scalar, size_t offset, size_t
     va_start(args, format);
     add(scalar, report, REPORT_ERROR, config_mark_inside(scalar, offset),
         position_length(scalar, offset, length), format, args);
+    va_end(args);
+}
+
+void config_error_whole(const struct config_node *scalar, struct report *report, const char *format, ...) {
+    struct bytes text = scalar->text;
+    size_t from = 0;
+    size_t to = text.size;
+    while (from < to && isspace(text.data[from]))
+        from++;
+    while (to > from && isspace(text.data[to - 1]))
+        to--;
+    va_list args;
+    va_start(args, format);
+    if (from == to)
+        add(scalar, report, REPORT_ERROR, scalar->mark, scalar->length, format, args);
+    else
+        add(scalar, report, REPORT_ERROR, config_mark_inside(scalar, from),
+            position_length(scalar, from, to - from), format, args);
     va_end(args);
 }
 
@@ -76,16 +95,22 @@ static const char *list_keys(const struct config_key *keys, char *out, size_t si
 
 #define KEYS_LIMIT 64
 
-static void unknown_key(
-    const struct config_node *key, const char *what, const struct config_key *keys, struct report *report) {
+static const char *nearest_key(const struct config_node *key, const struct config_key *keys) {
     const char *names[KEYS_LIMIT];
-    char list[512];
     size_t count = 0;
     while (keys[count].name && count < KEYS_LIMIT) {
         names[count] = keys[count].name;
         count++;
     }
-    const char *nearest = report_nearest(key->text, names, count);
+    return report_nearest(key->text, names, count);
+}
+
+static void unknown_key(
+    const struct config_node *key, const char *what, const struct config_key *keys, struct report *report) {
+    char list[512];
+    if (config_full_width(key, report))
+        return;
+    const char *nearest = nearest_key(key, keys);
     if (nearest)
         config_error(
             key, report, "unknown key \"%.*s\"; did you mean \"%s\"?", BYTES_ARGS(key->text), nearest);
@@ -101,11 +126,23 @@ static bool is_known(const struct config_node *key, const struct config_key *key
     return false;
 }
 
-static void check_required(
-    const struct config_node *node, const char *what, const struct config_key *key, struct report *report) {
+// An unknown key that was said to mean `name`: then it isn't missing too.
+static bool is_misspelled(const struct config_node *node, const struct config_key *keys, const char *name) {
+    for (size_t i = 0; i < node->count; i++) {
+        const char *nearest = is_known(node->keys[i], keys) ? NULL : nearest_key(node->keys[i], keys);
+        if (nearest && strcmp(nearest, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_required(const struct config_node *node, const char *what, const struct config_key *keys,
+    const struct config_key *key, struct report *report) {
     const struct config_node *value = config_get(node, key->name);
-    if (!value)
+    if (!value && !is_misspelled(node, keys, key->name))
         config_error(node, report, "%s needs \"%s\"", what, key->name);
+    else if (!value)
+        return;
     else if (config_is_null(value))
         config_error(value, report, "\"%s\" has no value", key->name);
 }
@@ -125,7 +162,7 @@ bool config_expect_mapping(
             unknown_key(node->keys[i], what, keys, report);
     for (size_t i = 0; keys[i].name; i++)
         if (keys[i].need == CONFIG_REQUIRED)
-            check_required(node, what, &keys[i], report);
+            check_required(node, what, keys, &keys[i], report);
     return true;
 }
 

@@ -19,6 +19,10 @@ void report_no_memory(struct report *report);
 // it.
 int excerpt_append(struct buffer *out, struct bytes source, struct mark mark, size_t length);
 
+// What a problem's text suggests for `underlined`, appended to `out`; nothing where it suggests nothing. 0 or
+// -ENOMEM.
+int suggestion_append(struct buffer *out, const char *text, struct bytes underlined);
+
 // ---- The source of a file ----
 
 // Where each line starts; lines end with LF or CR LF.
@@ -79,6 +83,24 @@ size_t position_walk(const struct config_node *scalar, position_visit visit, voi
 
 // The bytes of the file that `length` bytes of the value take, from byte `offset` of it.
 size_t position_length(const struct config_node *scalar, size_t offset, size_t length);
+
+// The first full-width sign in [from, to) of valid UTF-8; `to` where there is none.
+struct full_width;
+size_t full_width_find(struct bytes text, size_t from, size_t to, struct full_width *sign);
+
+// ---- What libyaml could not read ----
+
+struct syntax {
+    const struct config_file *file;
+    struct report *report;
+    const char *problem; // libyaml's words
+    const char *context; // libyaml's words for what it was in; or NULL
+    size_t at;           // where it noticed
+    size_t began;        // where what it was in began
+};
+
+// Says what was most likely meant, and where.
+void syntax_report(const struct syntax *syntax);
 
 // ---- Reads ----
 

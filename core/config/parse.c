@@ -312,16 +312,15 @@ static int take_event(struct parser *parser, const yaml_event_t *event) {
 static int syntax_error(struct parser *parser) {
     if (parser->yaml.error == YAML_MEMORY_ERROR)
         return -ENOMEM;
-    struct bytes source = buffer_bytes(&parser->file->source);
-    const char *problem = parser->yaml.problem ? parser->yaml.problem : "this is not YAML";
-    bool unclosed = strcmp(problem, "found unexpected end of stream") == 0 && parser->yaml.context;
-    size_t at = offset_of(parser, unclosed ? &parser->yaml.context_mark : &parser->yaml.problem_mark);
-    const char *words = yaml_words(problem, bytes_of(source.data + at, source.size - at));
-    if (!unclosed && parser->yaml.context && strncmp(parser->yaml.context, "while parsing a ", 16) == 0)
-        complain(parser, at, 1, "%s (in the %s that starts at line %zu)", words, parser->yaml.context + 16,
-            parser->yaml.context_mark.line + 1);
-    else
-        complain(parser, at, 1, "%s", words);
+    struct syntax syntax = {
+        .file = parser->file,
+        .report = parser->report,
+        .problem = parser->yaml.problem ? parser->yaml.problem : "this is not YAML",
+        .context = parser->yaml.context,
+    };
+    syntax.at = offset_of(parser, &parser->yaml.problem_mark);
+    syntax.began = parser->yaml.context ? offset_of(parser, &parser->yaml.context_mark) : syntax.at;
+    syntax_report(&syntax);
     return STOPPED;
 }
 

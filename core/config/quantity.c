@@ -1,6 +1,8 @@
 #include "core/config/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 struct unit {
     const char *name;
@@ -158,6 +160,83 @@ static const char *duration_words(enum outcome outcome) {
     return "is no duration; write a whole number and a unit (ms, s, m, h or d), as in 30s or 1h30m";
 }
 
+// ---- What was meant ----
+
+static const struct {
+    const char *word;
+    uint64_t factor;
+} other_units[] = {{"sec", 1000000000u}, {"secs", 1000000000u}, {"second", 1000000000u},
+    {"seconds", 1000000000u}, {"秒", 1000000000u}, {"min", 60000000000u}, {"mins", 60000000000u},
+    {"minute", 60000000000u}, {"minutes", 60000000000u}, {"分", 60000000000u}, {"分钟", 60000000000u},
+    {"hr", 3600000000000u}, {"hrs", 3600000000000u}, {"hour", 3600000000000u}, {"hours", 3600000000000u},
+    {"时", 3600000000000u}, {"小时", 3600000000000u}, {"day", 86400000000000u}, {"days", 86400000000000u},
+    {"天", 86400000000000u}, {"日", 86400000000000u}, {"week", 604800000000000u}, {"weeks", 604800000000000u},
+    {"w", 604800000000000u}, {"msec", 1000000u}, {"millis", 1000000u}, {"毫秒", 1000000u}};
+
+static bool same_word(struct bytes a, const char *b) {
+    return strlen(b) == a.size && strncasecmp((const char *)a.data, b, a.size) == 0;
+}
+
+static uint64_t unit_meant(struct bytes word) {
+    for (const struct unit *unit = duration_units; unit->name; unit++)
+        if (same_word(word, unit->name))
+            return unit->factor;
+    for (size_t i = 0; i < sizeof other_units / sizeof *other_units; i++)
+        if (same_word(word, other_units[i].word))
+            return other_units[i].factor;
+    return 0;
+}
+
+// "1.5 hours": one number, with or without a fraction, and one unit.
+static bool duration_meant(struct bytes text, uint64_t *out) {
+    uint64_t number;
+    uint64_t tenths = 0;
+    if (take_number(&text, &number) != GOOD)
+        return false;
+    if (text.size > 1 && text.data[0] == '.' && is_digit(text.data[1])) {
+        tenths = text.data[1] - '0';
+        text = bytes_of(text.data + 2, text.size - 2);
+    }
+    while (text.size && text.data[0] == ' ')
+        text = bytes_of(text.data + 1, text.size - 1);
+    uint64_t factor = unit_meant(text);
+    return factor && !__builtin_mul_overflow(number, factor, &number) &&
+           !__builtin_add_overflow(number, factor / 10 * tenths, out);
+}
+
+// As it is written: the largest units first.
+static void write_duration(uint64_t value, char out[64]) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (const struct unit *unit = duration_units; unit->name && value; unit++) {
+        if (value >= unit->factor)
+            used += (size_t)snprintf(
+                out + used, 64 - used, "%llu%s", (unsigned long long)(value / unit->factor), unit->name);
+        value %= unit->factor;
+    }
+}
+
+// At a part of the node's text, with what was meant where that can be told.
+static void refuse_duration(
+    const struct config_node *node, struct bytes text, enum outcome outcome, struct report *report) {
+    uint64_t meant;
+    char right[64];
+    size_t at = (size_t)(text.data - node->text.data);
+    if (config_full_width(node, report))
+        return;
+    if (outcome == BAD_UNIT && duration_meant(text, &meant) && meant) {
+        write_duration(meant, right);
+        config_error_inside(node, at, text.size, report, "\"%.*s\" %s; did you mean \"%s\"?",
+            BYTES_ARGS(text), memchr(text.data, '.', text.size) ? "has a fraction" : "has an unknown unit",
+            right);
+    } else if (text.size) {
+        config_error_inside(
+            node, at, text.size, report, "\"%.*s\" %s", BYTES_ARGS(text), duration_words(outcome));
+    } else {
+        config_error(node, report, "\"%.*s\" %s", BYTES_ARGS(text), duration_words(outcome));
+    }
+}
+
 bool config_read_duration(const struct config_node *mapping, const char *key, uint64_t min, uint64_t max,
     uint64_t *out, struct report *report) {
     bool fine;
@@ -167,7 +246,7 @@ bool config_read_duration(const struct config_node *mapping, const char *key, ui
         return fine;
     enum outcome outcome = parse_duration(node->text, &value);
     if (outcome != GOOD) {
-        config_error(node, report, "\"%.*s\" %s", BYTES_ARGS(node->text), duration_words(outcome));
+        refuse_duration(node, node->text, outcome, report);
         return false;
     }
     if (!in_range(node, key, value, min, max, duration_units, report))
@@ -182,8 +261,7 @@ static bool read_end(
     enum outcome outcome = parse_duration(text, out);
     if (outcome == GOOD)
         return true;
-    config_error_inside(node, (size_t)(text.data - node->text.data), text.size, report, "\"%.*s\" %s",
-        BYTES_ARGS(text), duration_words(outcome));
+    refuse_duration(node, text, outcome, report);
     return false;
 }
 
@@ -205,8 +283,8 @@ bool config_read_duration_range(const struct config_node *mapping, const char *k
     fine = read_end(node, bytes_of(text, first), &from, report);
     fine &= read_end(node, bytes_of(dots + 2, node->text.size - first - 2), &to, report);
     if (fine && from > to) {
-        config_error(node, report, "the first duration is larger than the second; write %s..%.*s", dots + 2,
-            (int)first, text);
+        config_error(node, report, "the first duration is larger than the second; write \"%s..%.*s\"",
+            dots + 2, (int)first, text);
         fine = false;
     }
     if (!fine)
@@ -214,6 +292,36 @@ bool config_read_duration_range(const struct config_node *mapping, const char *k
     *low = from;
     *high = to;
     return true;
+}
+
+// "64K" and "64kib" are KiB, "8mb" is MB.
+static const char *size_unit_meant(struct bytes text) {
+    static const char *const letters[][2] = {{"K", "KiB"}, {"M", "MiB"}, {"G", "GiB"}, {"T", "TiB"}};
+    while (text.size && (is_digit(text.data[0]) || text.data[0] == ' '))
+        text = bytes_of(text.data + 1, text.size - 1);
+    for (const struct unit *unit = size_units; unit->name; unit++)
+        if (same_word(text, unit->name))
+            return unit->name;
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+        if (same_word(text, letters[i][0]))
+            return letters[i][1];
+    return NULL;
+}
+
+static void refuse_size(const struct config_node *node, enum outcome outcome, struct report *report) {
+    struct bytes text = node->text;
+    const char *unit = outcome == BAD_UNIT ? size_unit_meant(text) : NULL;
+    if (config_full_width(node, report))
+        return;
+    if (unit)
+        config_error(node, report, "\"%.*s\" has an unknown unit; did you mean \"%llu%s\"?", BYTES_ARGS(text),
+            strtoull((const char *)text.data, NULL, 10), unit);
+    else
+        config_error(node, report, "\"%.*s\" %s", BYTES_ARGS(text),
+            outcome == BAD_UNIT
+                ? "has an unknown unit; the units are KiB, MiB, GiB (1024) and KB, MB, GB (1000)"
+            : outcome == TOO_LARGE ? "is too large"
+                                   : "is no size; write a whole number and a unit, as in 64KiB or 8MiB");
 }
 
 bool config_read_size(const struct config_node *mapping, const char *key, uint64_t min, uint64_t max,
@@ -225,11 +333,7 @@ bool config_read_size(const struct config_node *mapping, const char *key, uint64
         return fine;
     enum outcome outcome = parse_size(node->text, &value);
     if (outcome != GOOD) {
-        config_error(node, report, "\"%.*s\" %s", BYTES_ARGS(node->text),
-            outcome == BAD_UNIT
-                ? "has an unknown unit; the units are KiB, MiB, GiB (1024) and KB, MB, GB (1000)"
-            : outcome == TOO_LARGE ? "is too large"
-                                   : "is no size; write a whole number and a unit, as in 64KiB or 8MiB");
+        refuse_size(node, outcome, report);
         return false;
     }
     if (!in_range(node, key, value, min, max, size_units, report))

@@ -46,8 +46,18 @@ static int make_room(struct report *report) {
     return 0;
 }
 
-// Path, text and excerpt go into one buffer, each with a NUL behind it, which the problem then owns.
-static int build_texts(struct buffer *all, size_t starts[3], const char *path, struct bytes source,
+// What is underlined: no more than the rest of its line.
+static struct bytes underlined(struct bytes source, struct mark mark, size_t length) {
+    size_t from = mark.offset < source.size ? mark.offset : source.size;
+    size_t to = from;
+    while (to < source.size && to - from < length && source.data[to] != '\n' && source.data[to] != '\r')
+        to++;
+    return bytes_of(source.data + from, to - from);
+}
+
+// Path, text, excerpt and suggestion go into one buffer, each with a NUL behind it, which the problem then
+// owns.
+static int build_texts(struct buffer *all, size_t starts[4], const char *path, struct bytes source,
     struct mark mark, size_t length, const char *text) {
     starts[0] = all->size;
     int rc = text_append_clean(all, bytes_of_string(path), TEXT_LIMIT);
@@ -61,12 +71,23 @@ static int build_texts(struct buffer *all, size_t starts[3], const char *path, s
     starts[2] = all->size;
     if (rc == 0 && source.size)
         rc = excerpt_append(all, source, mark, length);
+    if (rc == 0)
+        rc = buffer_append_byte(all, 0);
+    starts[3] = all->size;
+    if (rc == 0 && source.size)
+        rc = suggestion_append(all, text, underlined(source, mark, length));
     return rc == 0 ? buffer_append_byte(all, 0) : rc;
 }
 
+// Where there is a character, one is underlined at least.
+static uint32_t characters(struct bytes source, struct mark mark, size_t length) {
+    struct bytes shown = underlined(source, mark, length ? length : 1);
+    return (uint32_t)(length ? text_characters(shown) : shown.size > 0);
+}
+
 // Takes `all`, unless `rc` says that it could not be made.
-static void keep(struct report *report, enum report_severity severity, struct mark mark, struct buffer *all,
-    const size_t starts[3], int rc) {
+static void keep(struct report *report, enum report_severity severity, struct mark mark, uint32_t length,
+    struct buffer *all, const size_t starts[4], int rc) {
     ++*(severity == REPORT_ERROR ? &report->errors : &report->warnings);
     bool room = report->count < report->limit;
     if (room && (rc != 0 || make_room(report) != 0)) {
@@ -85,24 +106,26 @@ static void keep(struct report *report, enum report_severity severity, struct ma
         .mark = mark,
         .text = base + starts[1],
         .excerpt = base + starts[2],
+        .suggestion = base + starts[3],
+        .length = length,
     };
 }
 
 void report_add_list(struct report *report, enum report_severity severity, const char *path,
     struct bytes source, struct mark mark, size_t length, const char *format, va_list args) {
     char text[TEXT_LIMIT];
-    size_t starts[3] = {0};
+    size_t starts[4] = {0};
     struct buffer all = {0};
     int rc = 0;
     vsnprintf(text, sizeof text, format, args);
     if (report->count < report->limit) // the rest is only counted
         rc = build_texts(&all, starts, path, source, mark, length, text);
-    keep(report, severity, mark, &all, starts, rc);
+    keep(report, severity, mark, characters(source, mark, length), &all, starts, rc);
 }
 
 void report_add_copy(
     struct report *report, const struct report_problem *problem, const char *more, const char *name) {
-    size_t starts[3] = {0};
+    size_t starts[4] = {0};
     struct buffer all = {0};
     int rc = buffer_append(&all, problem->path, strlen(problem->path) + 1);
     starts[1] = all.size;
@@ -110,7 +133,9 @@ void report_add_copy(
     rc = rc ? rc : buffer_append_byte(&all, 0);
     starts[2] = all.size;
     rc = rc ? rc : buffer_append(&all, problem->excerpt, strlen(problem->excerpt) + 1);
-    keep(report, problem->severity, problem->mark, &all, starts, rc);
+    starts[3] = all.size;
+    rc = rc ? rc : buffer_append(&all, problem->suggestion, strlen(problem->suggestion) + 1);
+    keep(report, problem->severity, problem->mark, problem->length, &all, starts, rc);
 }
 
 void report_add(struct report *report, enum report_severity severity, const char *path, struct bytes source,
@@ -215,10 +240,15 @@ static int json_problem(const struct report_problem *problem, bool first, struct
     if (rc == 0)
         rc = append_json_string(out, problem->path);
     if (rc == 0)
-        rc = buffer_append_format(
-            out, ",\"line\":%u,\"column\":%u,\"message\":", problem->mark.line, problem->mark.column);
+        rc = buffer_append_format(out,
+            ",\"line\":%u,\"column\":%u,\"endColumn\":%u,\"length\":%u,\"message\":", problem->mark.line,
+            problem->mark.column, problem->mark.column + problem->length, problem->length);
     if (rc == 0)
         rc = append_json_string(out, problem->text);
+    if (rc == 0 && problem->suggestion[0])
+        rc = buffer_append_string(out, ",\"suggestion\":");
+    if (rc == 0 && problem->suggestion[0])
+        rc = append_json_string(out, problem->suggestion);
     return rc == 0 ? buffer_append_byte(out, '}') : rc;
 }
 

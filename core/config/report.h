@@ -32,7 +32,8 @@ void report_destroy(struct report **self);
 
 // Adds a problem. `path` and `text` are copied. `source` is the whole text of the file, from which the
 // excerpt is cut now; size 0: no excerpt. `length`: bytes that the caret underlines (0: one caret). Out of
-// memory counts as an error too.
+// memory counts as an error too. A text that ends in `did you mean X?`, `did you mean "X"?`, `; write "X"` or
+// `; write X` suggests X for what is underlined; quotes that are underlined with it stay.
 void report_add(struct report *report, enum report_severity severity, const char *path, struct bytes source,
     struct mark mark, size_t length, const char *format, ...) __attribute__((format(printf, 7, 8)));
 
@@ -44,8 +45,10 @@ struct report_problem {
     enum report_severity severity;
     const char *path;
     struct mark mark;
-    const char *text;    // one line, no place
-    const char *excerpt; // two lines, or ""
+    uint32_t length;        // characters underlined; 0: behind the end of the line, or no place
+    const char *text;       // one line, no place
+    const char *excerpt;    // two lines, or ""
+    const char *suggestion; // what to write instead of what is underlined, or ""
 };
 size_t report_size(const struct report *report);
 const struct report_problem *report_problem(const struct report *report, size_t i);
@@ -55,7 +58,9 @@ const struct report_problem *report_problem(const struct report *report, size_t 
 void report_merge(
     struct report *report, const struct report *const *tries, const char *const *names, size_t count);
 
-// All problems, sorted by file and place, as text or as a JSON array of {severity,file,line,column,message}.
+// All problems, sorted by file and place, as text or as a JSON array of
+// {severity,file,line,column,endColumn,length,message,suggestion}; columns count characters from 1,
+// suggestion is there where there is one.
 int report_print(const struct report *report, struct buffer *out);
 int report_print_json(const struct report *report, struct buffer *out);
 

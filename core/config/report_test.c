@@ -79,13 +79,54 @@ static void problems_are_sorted_and_counted(void **state) {
                                          "5\nb:2:3: warning: third\n(1 more not shown)\n");
     struct buffer json = {0};
     assert_int_equal(report_print_json(report, &json), 0);
-    assert_string_equal(buffer_text(&json),
-        "[{\"severity\":\"error\",\"file\":\"a\",\"line\":1,\"column\":3,\"message\":\"first\"},"
-        "{\"severity\":\"error\",\"file\":\"a\",\"line\":2,\"column\":3,\"message\":\"second "
-        "\\\"q\\\"\xEF\xBF\xBD"
-        "5\"},"
-        "{\"severity\":\"warning\",\"file\":\"b\",\"line\":2,\"column\":3,\"message\":\"third\"}]");
+    assert_string_equal(buffer_text(&json), "[{\"severity\":\"error\",\"file\":\"a\",\"line\":1,\"column\":3,"
+                                            "\"endColumn\":3,\"length\":0,\"message\":\"first\"},"
+                                            "{\"severity\":\"error\",\"file\":\"a\",\"line\":2,\"column\":3,"
+                                            "\"endColumn\":3,\"length\":0,\"message\":\"second "
+                                            "\\\"q\\\"\xEF\xBF\xBD"
+                                            "5\"},"
+                                            "{\"severity\":\"warning\",\"file\":\"b\",\"line\":2,\"column\":"
+                                            "3,\"endColumn\":3,\"length\":0,\"message\":\"third\"}]");
     buffer_destroy(&json);
+    report_destroy(&report);
+}
+
+static void suggests(
+    const char *source, size_t offset, size_t length, const char *text, const char *expected) {
+    struct report *report = report_new(0);
+    add(report, source, offset, length, text);
+    assert_string_equal(report_problem(report, 0)->suggestion, expected);
+    report_destroy(&report);
+}
+
+static void a_suggestion_fits_what_is_underlined(void **state) {
+    (void)state;
+    suggests("lisen: x", 0, 5, "unknown key; did you mean \"listen\"?", "listen");
+    suggests("a: 'lisen'", 3, 7, "wrong; did you mean \"listen\"?", "'listen'");
+    suggests("a: \"f(\\\"x\\\")\"", 6, 5, "wrong; did you mean \"y\"?", "\\\"y\\\"");
+    suggests("starts", 0, 6, "unknown; did you mean startsWith()?", "startsWith");
+    suggests("starts()", 0, 8, "unknown; did you mean startsWith()?", "startsWith()");
+    suggests("a = b", 2, 1, "\"=\" is no operator; write \"==\"", "==");
+    suggests("no", 0, 2, "\"no\" is a text; write false", "false");
+    suggests("x", 0, 1, "wrong; write ms, s or h", "");
+    suggests("x", 0, 1, "wrong; write \"a\" or \"b\"", "");
+    suggests("x", 0, 1, "did you mean \"a\", or not?", "");
+    suggests("x", 0, 1, "no blank; write \"- \"", "- ");
+    suggests("x", 0, 1, "nothing", "");
+    suggests("'", 0, 1, "; did you mean \"a\"?", "a");
+}
+
+static void a_problem_knows_its_length(void **state) {
+    (void)state;
+    struct report *report = report_new(0);
+    add(report, "汉字: x\n", 0, 6, "two characters");
+    add(report, "汉字: x\n", 3, 90, "no more than the line");
+    add(report, "汉字: x\n", 3, 0, "one at least");
+    add(report, "汉字: x\n", 9, 0, "behind the line");
+    assert_int_equal(report_problem(report, 0)->length, 2);
+    assert_int_equal(report_problem(report, 1)->length, 4);
+    assert_int_equal(report_problem(report, 2)->length, 1);
+    assert_int_equal(report_problem(report, 3)->length, 0);
     report_destroy(&report);
 }
 
@@ -160,6 +201,8 @@ int main(void) {
         cmocka_unit_test(an_excerpt_steers_no_terminal),
         cmocka_unit_test(a_long_line_is_cut_around_the_caret),
         cmocka_unit_test(problems_are_sorted_and_counted),
+        cmocka_unit_test(a_suggestion_fits_what_is_underlined),
+        cmocka_unit_test(a_problem_knows_its_length),
         cmocka_unit_test(the_nearest_word_is_found),
         cmocka_unit_test(what_was_tried_often_is_told_once),
         cmocka_unit_test(without_memory_a_problem_still_counts),

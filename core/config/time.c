@@ -1,5 +1,7 @@
 #include "core/config/internal.h"
 
+#include <stdio.h>
+
 // RFC 3339: 2026-03-01T08:00:00+08:00, or its date alone.
 
 // `count` digits at `*at`, which moves on.
@@ -101,6 +103,39 @@ static bool parse_time(struct bytes text, int64_t *out, bool *no_such_day) {
     return at == text.size;
 }
 
+// "2026/3/1", "2026年3月1日": year, month and day with anything that is no digit between them.
+static bool date_meant(struct bytes text, char out[16]) {
+    unsigned parts[3] = {0};
+    size_t part = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        bool digit = c >= '0' && c <= '9';
+        bool starts = digit && i > 0 && !(text.data[i - 1] >= '0' && text.data[i - 1] <= '9');
+        if (starts && ++part > 2)
+            return false;
+        if (digit && parts[part] < 10000)
+            parts[part] = parts[part] * 10 + (c - '0');
+    }
+    if (part != 2 || parts[0] < 1000 || parts[0] > 9999 || parts[1] < 1 || parts[1] > 12 || parts[2] < 1 ||
+        parts[2] > days_in_month(parts[0], parts[1]))
+        return false;
+    snprintf(out, 16, "%04u-%02u-%02u", parts[0], parts[1], parts[2]);
+    return true;
+}
+
+static void refuse_time(const struct config_node *node, struct report *report) {
+    char meant[16];
+    if (config_full_width(node, report))
+        return;
+    if (date_meant(node->text, meant))
+        config_error(
+            node, report, "\"%.*s\" is no date or time; did you mean \"%s\"?", BYTES_ARGS(node->text), meant);
+    else
+        config_error(node, report,
+            "\"%.*s\" is no date or time; write 2026-03-01, or 2026-03-01T08:00:00+08:00",
+            BYTES_ARGS(node->text));
+}
+
 bool config_read_time(
     const struct config_node *mapping, const char *key, int64_t *out, struct report *report) {
     bool fine;
@@ -110,9 +145,7 @@ bool config_read_time(
     if (!node)
         return fine;
     if (!parse_time(node->text, &value, &no_such_day)) {
-        config_error(node, report,
-            "\"%.*s\" is no date or time; write 2026-03-01, or 2026-03-01T08:00:00+08:00",
-            BYTES_ARGS(node->text));
+        refuse_time(node, report);
         return false;
     }
     if (no_such_day) {

@@ -108,6 +108,8 @@ static bool not_an_int(const struct config_node *node, const char *key, struct r
     struct bytes text = node->text;
     int64_t value;
     bool overflow;
+    if (config_full_width(node, report))
+        return false;
     if (node->quoted && parse_int(text, &value, &overflow))
         config_error(node, report, "\"%s\" is a number: write it without quotes", key);
     else if (memchr(text.data, '_', text.size) || memchr(text.data, ',', text.size))

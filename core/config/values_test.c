@@ -104,7 +104,15 @@ static void durations(void **state) {
         {"v: 7d", "604800000000"},
         {"v: 0", "0"},
         {"v: 30", "\"30\" has no unit; write ms, s, m, h or d behind the number, as in 30s"},
-        {"v: 5 min", "\"5 min\" has an unknown unit; the units are ms, s, m, h and d, as in 1h30m"},
+        {"v: 5 min", "\"5 min\" has an unknown unit; did you mean \"5m\"?"},
+        {"v: 1.5 Hours", "\"1.5 Hours\" has a fraction; did you mean \"1h30m\"?"},
+        {"v: 90天", "\"90天\" has an unknown unit; did you mean \"90d\"?"},
+        {"v: ３0s", "\"３\" is a full-width sign; write \"3\""},
+        {"v: 5 moons", "\"5 moons\" has an unknown unit; the units are ms, s, m, h and d, as in 1h30m"},
+        {"v: 30m10min", "\"30m10min\" has an unknown unit; the units are ms, s, m, h and d, as in 1h30m"},
+        {"v: 400000000weeks",
+            "\"400000000weeks\" has an unknown unit; the units are ms, s, m, h and d, as in "
+            "1h30m"},
         {"v: 30m1h", "\"30m1h\" has its units in the wrong order; write the largest first, as in 1h30m"},
         {"v: soon", "\"soon\" is no duration; write a whole number and a unit (ms, s, m, h or d), as in 30s "
                     "or 1h30m"},
@@ -130,7 +138,7 @@ static void ranges(void **state) {
     static const struct reading readings[] = {
         {"v: 1s..10m", "1000 600000"},
         {"v: 0..1s500ms", "0 1500"},
-        {"v: 10m..1s", "the first duration is larger than the second; write 1s..10m"},
+        {"v: 10m..1s", "the first duration is larger than the second; write \"1s..10m\""},
         {"v: 10m", "\"v\" is a range of two durations, as in 1s..10m"},
         {"v: 1s..5", "\"5\" has no unit; write ms, s, m, h or d behind the number, as in 30s"},
     };
@@ -151,7 +159,8 @@ static void sizes(void **state) {
         {"v: 8MiB", "8388608"},
         {"v: 1000000", "1000000"},
         {"v: 2MB", "2000000"},
-        {"v: 8M", "\"8M\" has an unknown unit; the units are KiB, MiB, GiB (1024) and KB, MB, GB (1000)"},
+        {"v: 8M", "\"8M\" has an unknown unit; did you mean \"8MiB\"?"},
+        {"v: 8mb", "\"8mb\" has an unknown unit; did you mean \"8MB\"?"},
         {"v: 2MiB3",
             "\"2MiB3\" has an unknown unit; the units are KiB, MiB, GiB (1024) and KB, MB, GB (1000)"},
         {"v: big", "\"big\" is no size; write a whole number and a unit, as in 64KiB or 8MiB"},

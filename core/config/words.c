@@ -13,7 +13,7 @@ static const struct words all_words[] = {
     {"mapping keys are not allowed in this context", "a \"?\" is not allowed here; put the text in quotes"},
     {"block sequence entries are not allowed in this context",
         "a \"-\" is not allowed here; start the list on a line of its own"},
-    {"could not find expected ':'", "a \":\" is missing behind the key above"},
+    {"could not find expected ':'", "a \": \" is missing behind this key"},
     {"did not find expected '-' indicator",
         "a \"-\" is expected here: indent the line like the other entries"},
     {"did not find expected ',' or '}'", "a \",\" or \"}\" is expected here"},

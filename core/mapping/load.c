@@ -102,23 +102,27 @@ static struct mapping *load_whole(
     mapping->whole = mapping_expression(node, loader->env, CEL_DYN, loader->report);
     const struct cel_type *type = mapping->whole ? cel_program_type(mapping->whole) : NULL;
     if (type && !is_target(target, type))
-        config_error_inside(node, 0, node->text.size, loader->report,
+        config_error_whole(node, loader->report,
             "this is %s, but %s is needed here; or a mapping of its fields to expressions",
             cel_type_name(type, have, sizeof have), target->full_name);
     return mapping;
 }
 
-struct mapping *mapping_load(const struct config_node *node, const struct schema_message *target,
+struct mapping *mapping_load_partial(const struct config_node *node, const struct schema_message *target,
     const struct cel_env *env, struct report *report) {
-    size_t before = report_errors(report);
     const struct loader loader = {.env = env, .report = report};
     bool scalar = node->kind == CONFIG_SCALAR;
     if (!scalar && (node->kind != CONFIG_MAPPING || node->count == 0)) {
         config_error(node, report, "expected a mapping of fields of %s to expressions", target->full_name);
         return NULL;
     }
-    struct mapping *mapping =
-        scalar ? load_whole(node, target, &loader) : mapping_load_fields(node, target, &loader);
+    return scalar ? load_whole(node, target, &loader) : mapping_load_fields(node, target, &loader);
+}
+
+struct mapping *mapping_load(const struct config_node *node, const struct schema_message *target,
+    const struct cel_env *env, struct report *report) {
+    size_t before = report_errors(report);
+    struct mapping *mapping = mapping_load_partial(node, target, env, report);
     if (report_errors(report) > before)
         mapping_destroy(&mapping);
     return mapping;

@@ -82,7 +82,7 @@ static void load_list(struct mapped_field *mapped, const struct config_node *nod
     if (type->kind == CEL_LIST || type->kind == CEL_DYN)
         declare(mapped, name, type->kind == CEL_LIST && type->element ? type->element : &any, loader);
     else
-        config_error_inside(node, 0, node->text.size, loader->report,
+        config_error_whole(node, loader->report,
             "\"in\" is a list, of which each element is mapped; this is %s",
             cel_type_name(type, have, sizeof have));
 }

@@ -6,11 +6,22 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static bool ends_early(const struct config_node *scalar, const struct cel_problem *problem) {
+    return problem->offset + problem->length >= scalar->text.size && config_cut_by_comment(scalar) &&
+           strstr(problem->text, "missing");
+}
+
 static void report_problems(
     const struct config_node *scalar, const struct cel_problems *problems, struct report *report) {
-    for (size_t i = 0; i < problems->count; i++)
-        config_error_inside(scalar, problems->items[i].offset, problems->items[i].length, report, "%s",
-            problems->items[i].text);
+    bool empty = scalar->text.size == 0; // its quotes are underlined then
+    for (size_t i = 0; i < problems->count && empty; i++)
+        config_error(scalar, report, "%s", problems->items[i].text);
+    for (size_t i = 0; i < problems->count && !empty; i++)
+        config_error_inside(scalar, problems->items[i].offset, problems->items[i].length, report, "%s%s",
+            problems->items[i].text,
+            ends_early(scalar, &problems->items[i])
+                ? "; a \" #\" begins a comment in YAML: put the expression in quotes or in a block"
+                : "");
 }
 
 static struct cel_program *compile(
@@ -41,7 +52,7 @@ struct cel_program *mapping_expression(
         return program;
     char have[160];
     char wanted[160];
-    config_error_inside(scalar, 0, scalar->text.size, report, "this is %s, but %s is needed here",
+    config_error_whole(scalar, report, "this is %s, but %s is needed here",
         cel_type_name(type, have, sizeof have),
         cel_type_name(&(struct cel_type){.kind = want}, wanted, sizeof wanted));
     cel_program_destroy(&program);
@@ -115,9 +126,8 @@ static void load_expression(struct mapped_value *out, const struct schema_field 
         return;
     const struct cel_type *type = cel_program_type(out->program);
     if (!mapping_fits(field, one, type, wanted, sizeof wanted))
-        config_error_inside(node, 0, node->text.size, loader->report, "%s.%s takes %s, but this is %s%s",
-            field->parent->full_name, field->name, wanted, cel_type_name(type, have, sizeof have),
-            mapping_hint(field, one, type));
+        config_error_whole(node, loader->report, "%s.%s takes %s, but this is %s%s", field->parent->full_name,
+            field->name, wanted, cel_type_name(type, have, sizeof have), mapping_hint(field, one, type));
 }
 
 void mapping_load_value(struct mapped_value *out, const struct schema_field *field, bool one,

@@ -20,6 +20,9 @@ enum {
 // docs/routes.md
 struct mapping *mapping_load(const struct config_node *node, const struct schema_message *target,
     const struct cel_env *env, struct report *report);
+// The same, and what could be read also when there were problems: to be looked at, not run.
+struct mapping *mapping_load_partial(const struct config_node *node, const struct schema_message *target,
+    const struct cel_env *env, struct report *report);
 void mapping_destroy(struct mapping **self);
 const struct schema_message *mapping_target(const struct mapping *mapping);
 

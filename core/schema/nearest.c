@@ -1,5 +1,7 @@
 #include "core/schema/nearest.h"
 
+#include <strings.h>
+
 #define WORD_MAX 128 // longer names get no suggestion
 
 struct nearest nearest_start(struct bytes word) {
@@ -28,12 +30,29 @@ static size_t edits(struct bytes a, struct bytes b) {
     return row[b.size];
 }
 
+// "mgs" for "msg": two wrong letters, but one mistake.
+static bool same_letters(struct bytes a, struct bytes b) {
+    size_t counts[256] = {0};
+    if (a.size != b.size || a.size < 2)
+        return false;
+    for (size_t i = 0; i < a.size; i++)
+        counts[a.data[i]]++;
+    for (size_t i = 0; i < b.size; i++)
+        if (counts[b.data[i]]-- == 0)
+            return false;
+    return true;
+}
+
+static bool same_but_case(struct bytes a, struct bytes b) {
+    return a.size == b.size && strncasecmp((const char *)a.data, (const char *)b.data, a.size) == 0;
+}
+
 void nearest_offer(struct nearest *nearest, const char *candidate) {
     struct bytes word = nearest->word, other = bytes_of_string(candidate);
     size_t gap = word.size > other.size ? word.size - other.size : other.size - word.size;
     if (gap >= nearest->distance || word.size > WORD_MAX || other.size > WORD_MAX)
         return;
-    size_t distance = edits(word, other);
+    size_t distance = same_but_case(word, other) ? 0 : same_letters(word, other) ? 1 : edits(word, other);
     if (distance < nearest->distance) {
         nearest->distance = distance;
         nearest->best = candidate;
