@@ -131,9 +131,10 @@ static void load_order(const struct routes *routes, struct route *route) {
         cel_type_name(type, name, sizeof name));
 }
 
+static const struct cel_type any = {.kind = CEL_DYN};
+
 // The variables of an element: what the list holds, and its place in it.
 static int declare_element(struct route *route, const struct cel_type *list) {
-    static const struct cel_type any = {.kind = CEL_DYN};
     route->elements = cel_env_new_inside(route->topic->env);
     if (!route->elements)
         return -ENOMEM;
@@ -148,9 +149,10 @@ static int declare_element(struct route *route, const struct cel_type *list) {
 static void load_split(struct routes *routes, struct route *route) {
     const struct config_node *node = config_get(route->node, "split");
     route->split = load_expression(routes, route, "split", route->topic->env, CEL_DYN);
-    if (!route->split)
+    if (config_is_null(node))
         return;
-    const struct cel_type *type = cel_program_type(route->split);
+    // Of a wrong list nothing is known, but what speaks of its elements is not wrong too.
+    const struct cel_type *type = route->split ? cel_program_type(route->split) : &any;
     char name[256];
     if (type->kind != CEL_LIST && type->kind != CEL_DYN)
         config_error_whole(node, routes->report,
