@@ -368,7 +368,8 @@ const struct schema_message *check_type(struct compiler *compiler, struct ast *n
     check_set(node, NULL);
     if (!text.data)
         compiler->failure = -ENOMEM;
-    else if (!walk_scopes(compiler, text, base->rooted, find_message, node) && !compiler->env->dynamic) {
+    else if (base && !walk_scopes(compiler, text, base->rooted, find_message, node) &&
+             !compiler->env->dynamic) {
         const char *nearest =
             compiler->env->catalogue ? catalogue_nearest_message(compiler->env->catalogue, text) : NULL;
         compiler_problem(compiler, node->offset, node->length, "there is no message type %.*s%s%s%s",
