@@ -29,6 +29,7 @@ def conditions(options, result):
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpu": cpu.group(1) if cpu else platform.machine(),
         "cores": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0], "revision": revision.stdout.strip(),
         "compiler": result.pop("compiler"), "flags": flags(options.bin.parent), "rounds": result.pop("rounds"),
+        "clock": "the thread's CPU time", "figures": "medians of the rounds, in which all cases take turns",
         "message_bytes": result.pop("message_bytes"), "message_not_ascii_characters": result.pop("message_characters"),
     }
 
