@@ -72,6 +72,7 @@ struct schema_tag {
     uint16_t index; // in the message's fields
 };
 enum {
+    SCHEMA_TAG_UNKNOWN = 0x07, // the flags of what is no field: a wire type that never comes
     SCHEMA_TAG_REPEATED = 0x08,
     SCHEMA_TAG_PRESENCE = 0x10,
     SCHEMA_TAG_UTF8 = 0x20,     // a proto3 string

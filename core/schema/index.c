@@ -5,6 +5,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define UNKNOWN {.flags = SCHEMA_TAG_UNKNOWN}
+#define FOUR(x) x, x, x, x
+static const struct schema_tag no_tags[SCHEMA_DENSE_LEAST] = {
+    FOUR(UNKNOWN), FOUR(UNKNOWN), FOUR(UNKNOWN), FOUR(UNKNOWN)};
+const struct schema_message schema_unknown = {
+    .full_name = "", .dense = no_tags, .dense_size = SCHEMA_DENSE_LEAST};
+
 bool schema_packable(enum schema_kind kind) {
     return kind != SCHEMA_STRING && kind != SCHEMA_BYTES && kind != SCHEMA_MESSAGE && kind != SCHEMA_GROUP;
 }
@@ -57,7 +64,7 @@ static int index_numbers(struct arena *arena, struct schema_message *message) {
     if (!tags || !dense)
         return -ENOMEM;
     for (size_t i = 0; i < size; i++)
-        dense[i].flags = 7; // a wire type that never comes
+        dense[i].flags = SCHEMA_TAG_UNKNOWN;
     for (size_t i = 0; i < message->field_count; i++) {
         tags[i] = tag_of(&message->fields[i]);
         if (message->fields[i].number < size)

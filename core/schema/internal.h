@@ -65,6 +65,8 @@ int index_message(
     struct arena *arena, struct schema_message *message); // once fields and field_count are final
 int index_enum(struct arena *arena, struct schema_enum *enumeration);
 
+extern const struct schema_message schema_unknown; // without fields: what an unknown group holds
+
 // Makes the message known under its name. -EINVAL: the name is taken, or there are too many.
 int catalogue_add_message(struct catalogue *catalogue, struct schema_message *message, struct error *error);
 int catalogue_add_enum(struct catalogue *catalogue, struct schema_enum *enumeration, struct error *error);

@@ -30,13 +30,6 @@ struct reader {
 #define COLD __attribute__((cold, noinline))             // keeps failures out of the way of what is fast
 #define RARE __attribute__((noinline))                   // and what is seldom out of its registers
 
-#define UNKNOWN {.flags = 7} // a wire type that never comes
-#define FOUR(x) x, x, x, x
-static const struct schema_tag no_tags[SCHEMA_DENSE_LEAST] = {
-    FOUR(UNKNOWN), FOUR(UNKNOWN), FOUR(UNKNOWN), FOUR(UNKNOWN)};
-// What is inside unknown groups.
-static const struct schema_message no_message = {.dense = no_tags, .dense_size = SCHEMA_DENSE_LEAST};
-
 COLD static const uint8_t *fail(struct reader *r, const uint8_t *at, const char *why) {
     r->code = VIEW_REFUSED;
     r->at = at;
@@ -104,7 +97,7 @@ RARE static const struct schema_tag *look_up(const struct schema_message *type, 
     if (number < type->dense_size)
         return &type->dense[number];
     const struct schema_field *field = schema_field_numbered(type, number);
-    return field ? &type->tags[field->index] : no_tags;
+    return field ? &type->tags[field->index] : schema_unknown.dense;
 }
 
 static bool known_enum(const struct schema_field *field, uint64_t raw) {
@@ -294,7 +287,7 @@ RARE static const uint8_t *read_packed(struct reader *r, const uint8_t *record, 
         fail(r, record, "its length is malformed or goes beyond the end");
     if (r->code != 0)
         return fail_inside(r, field->name);
-    if (read_by(node, tag) && node->steps[tag->index].slot >= 0 &&
+    if (node && node->steps[tag->index].slot >= 0 &&
         scan_add_packed(r->scan, node->steps[tag->index].slot, bytes_of(p, size), (uint32_t)known) != 0)
         return no_memory(r);
     return p + size;
@@ -313,7 +306,7 @@ RARE static const uint8_t *read_unknown(
     if (r->depth == 0)
         return fail(r, record, "messages are nested too deep");
     r->depth--;
-    p = check_fields(r, p, end, &no_message, tag >> 3);
+    p = check_fields(r, p, end, &schema_unknown, tag >> 3);
     r->depth++;
     return p;
 }
@@ -358,7 +351,7 @@ HOT const uint8_t *read_fields(struct reader *r, const uint8_t *p, const uint8_t
             p = read_varint(r, record, p, end, type, tag, node);
         } else if (wire == ENCODING_START) {
             p = read_group(r, record, p, end, type, tag, node);
-        } else if (wire == 7) { // as every unknown field is marked
+        } else if (wire == SCHEMA_TAG_UNKNOWN) { // as every unknown field is marked
             return fail(r, record, "there is no wire type 7");
         } else {
             p = read_fixed(r, record, p, end, type, tag, node);
