@@ -80,10 +80,10 @@ static inline bool spend(struct reader *r, size_t count) {
     return true;
 }
 
-static const uint8_t *scan_fields(struct reader *r, const uint8_t *p, const uint8_t *end,
-    const struct schema_message *type, const struct paths_node *node, uint32_t group);
-static const uint8_t *path_fields(struct reader *r, const uint8_t *p, const uint8_t *end,
-    const struct schema_message *type, const struct paths_node *node, uint32_t group);
+__attribute__((nonnull)) static const uint8_t *scan_fields(struct reader *r, const uint8_t *p,
+    const uint8_t *end, const struct schema_message *type, const struct paths_node *node, uint32_t group);
+__attribute__((nonnull)) static const uint8_t *path_fields(struct reader *r, const uint8_t *p,
+    const uint8_t *end, const struct schema_message *type, const struct paths_node *node, uint32_t group);
 static const uint8_t *check_fields(struct reader *r, const uint8_t *p, const uint8_t *end,
     const struct schema_message *type, uint32_t group);
 
