@@ -88,19 +88,21 @@ static inline int time_order(const struct cel_value *a, const struct cel_value *
     return (a->time.nanos > b->time.nanos) - (a->time.nanos < b->time.nanos);
 }
 
-#define FAST_TIME(name, comparison)                                                                          \
+#define FAST_TIME(name, condition)                                                                           \
     EVAL(name) {                                                                                             \
         struct cel_value value;                                                                              \
-        if (left_value(node, activation, &value, out))                                                       \
-            value_set_bool(out, time_order(&value, &node->args[1]->value) comparison 0);                     \
+        if (!left_value(node, activation, &value, out))                                                      \
+            return;                                                                                          \
+        const int order = time_order(&value, &node->args[1]->value);                                         \
+        value_set_bool(out, condition);                                                                      \
     }
 
-FAST_TIME(fast_equal_time, ==)
-FAST_TIME(fast_unequal_time, !=)
-FAST_TIME(fast_less_time, <)
-FAST_TIME(fast_less_equal_time, <=)
-FAST_TIME(fast_greater_time, >)
-FAST_TIME(fast_greater_equal_time, >=)
+FAST_TIME(fast_equal_time, order == 0)
+FAST_TIME(fast_unequal_time, order != 0)
+FAST_TIME(fast_less_time, order < 0)
+FAST_TIME(fast_less_equal_time, order <= 0)
+FAST_TIME(fast_greater_time, order > 0)
+FAST_TIME(fast_greater_equal_time, order >= 0)
 
 // ---- Whether one of a list of literals is the value. They are charged for as op_in_list() does. ----
 
