@@ -48,7 +48,7 @@ static bool has_condition(enum ast_macro macro) {
 
 static void check_condition(struct compiler *compiler, const struct ast *condition) {
     char name[TYPE_NAME];
-    if (!type_unknown(condition->type) && condition->type->kind != CEL_BOOL)
+    if (condition && !type_unknown(condition->type) && condition->type->kind != CEL_BOOL)
         compiler_mismatch(compiler, condition->offset, condition->length,
             "the macro's condition is a bool, not %s", check_type_name(condition, name));
 }

@@ -30,18 +30,25 @@ static bool open_range(struct cel_activation *activation, const struct cel_value
 
 // NOLINTBEGIN(misc-no-recursion): the program's depth is limited
 
+// Gives the names their values: the element or key, or the place or key and the value.
+static void set_locals(
+    const struct node *node, struct cel_value *locals, const struct range *range, size_t i) {
+    bool two = node->macro.two;
+    if (range->entries) {
+        locals[0] = range->entries[i].key;
+        if (two)
+            locals[1] = range->entries[i].value;
+    } else if (range->values) {
+        locals[two] = range->values[i];
+        if (two)
+            value_set_int(&locals[0], (int64_t)i);
+    }
+}
+
 // Evaluates what stands at `arg` for the i-th element.
 static void run_one(const struct node *node, size_t arg, struct cel_activation *activation,
     const struct range *range, size_t i, struct cel_value *out) {
-    struct cel_value *locals = activation->locals + node->macro.local;
-    if (range->entries)
-        locals[0] = range->entries[i].key;
-    else if (node->macro.two)
-        value_set_int(&locals[0], (int64_t)i);
-    else
-        locals[0] = range->values[i];
-    if (node->macro.two)
-        locals[1] = range->entries ? range->entries[i].value : range->values[i];
+    set_locals(node, activation->locals + node->macro.local, range, i);
     node_run(node->args[arg], activation, out);
 }
 

@@ -251,7 +251,7 @@ static struct ast *parse_index(struct parser *parser, struct ast *target) {
 }
 
 static bool names_type(const struct ast *node) {
-    while (node->kind == AST_SELECT)
+    while (node->kind == AST_SELECT && !node->test)
         node = node->target;
     return node->kind == AST_NAME;
 }

@@ -21,11 +21,13 @@ struct suite {
 static bool read_file(const char *path, struct buffer *out) {
     FILE *file = fopen(path, "rb");
     char block[65536];
-    size_t n;
+    size_t n = sizeof block;
     bool ok = file != NULL;
-    while (ok && (n = fread(block, 1, sizeof block, file)) > 0)
-        ok = buffer_append(out, block, n) == 0;
-    if (!ok || ferror(file))
+    while (ok && n == sizeof block) { // less is the end, or an error
+        n = fread(block, 1, sizeof block, file);
+        ok = buffer_append(out, block, n) == 0 && !ferror(file);
+    }
+    if (!ok)
         fprintf(stderr, "%s can't be read\n", path);
     if (file)
         fclose(file);
