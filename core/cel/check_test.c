@@ -168,6 +168,8 @@ static const struct wrong wrongs[] = {
             "there is no message type gov.common.v1.StructuredAdress; did you mean "
             "gov.common.v1.StructuredAddress?"}}},
     {"has(msg.address){}", {{16, 1, "the expression ends before \"{\"; an operator is missing"}}},
+    {"(gov.common.v1.StructuredAddress){}",
+        {{33, 1, "the expression ends before \"{\"; an operator is missing"}}},
     {"Kind{}", {{0, 4, "there is no message type Kind"}}},
     {"gov.common.v1.StructuredAddress{divison: \"33\"}",
         {{32, 7, "gov.common.v1.StructuredAddress has no field divison; did you mean division?"}}},

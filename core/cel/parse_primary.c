@@ -257,13 +257,14 @@ static bool names_type(const struct ast *node) {
 }
 
 struct ast *parse_member(struct parser *parser) {
+    bool grouped = parser->token.kind == TOKEN_OPEN; // a type stands in no parentheses
     struct ast *node = parse_primary(parser);
     while (node) {
         if (parser->token.kind == TOKEN_DOT)
             node = parse_select(parser, node);
         else if (parser->token.kind == TOKEN_OPEN_LIST)
             node = parse_index(parser, node);
-        else if (parser->token.kind == TOKEN_OPEN_BRACE && names_type(node))
+        else if (parser->token.kind == TOKEN_OPEN_BRACE && !grouped && names_type(node))
             node = parse_new(parser, node);
         else
             return node;
