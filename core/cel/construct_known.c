@@ -1,10 +1,10 @@
 // Values in google.protobuf's Any, Value, Struct and ListValue. The field numbers are those of the .proto
 // files.
 #include "core/cel/construct.h"
-#include "core/cel/time.h"
 #include "core/cel/types.h"
 #include "core/schema/encoding.h"
 #include "core/schema/json.h"
+#include "core/schema/json_text.h"
 
 #include <stdio.h>
 
@@ -105,10 +105,15 @@ enum { VALUE_NULL = 1, VALUE_NUMBER, VALUE_STRING, VALUE_BOOL, VALUE_STRUCT, VAL
 
 #define EXACT ((int64_t)1 << 53) // beyond it not each whole number is a double
 
+// As JSON writes times, but for the quotes.
 static bool json_text(struct construct *construct, const struct cel_value *value) {
-    char text[TIME_TEXT];
-    size_t size = value->kind == CEL_TIMESTAMP ? time_print(value, text) : duration_print(value, text);
-    return construct_bytes(construct, VALUE_STRING, bytes_of(text, size));
+    struct buffer text = {0};
+    struct json_time time = {value->time.seconds, value->time.nanos};
+    int rc = value->kind == CEL_TIMESTAMP ? json_put_timestamp(&text, time) : json_put_duration(&text, time);
+    bool ok = construct_wrote(construct, rc) &&
+              construct_bytes(construct, VALUE_STRING, bytes_of(text.data + 1, text.size - 2));
+    buffer_destroy(&text);
+    return ok;
 }
 
 static bool json_int(struct construct *construct, const struct cel_value *value) {
@@ -123,20 +128,10 @@ static bool json_int(struct construct *construct, const struct cel_value *value)
 }
 
 static bool json_base64(struct construct *construct, struct bytes bytes) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t mark;
-    int rc = 0;
-    if (!construct_begin(construct, VALUE_STRING, &mark))
-        return false;
-    for (size_t i = 0; i < bytes.size && rc == 0; i += 3) {
-        size_t left = bytes.size - i;
-        uint32_t three = (uint32_t)bytes.data[i] << 16 | (left > 1 ? (uint32_t)bytes.data[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes.data[i + 2] : 0);
-        char four[4] = {digits[three >> 18], digits[three >> 12 & 63],
-            left > 1 ? digits[three >> 6 & 63] : '=', left > 2 ? digits[three & 63] : '='};
-        rc = buffer_append(construct->out, four, sizeof four);
-    }
-    return construct_wrote(construct, rc) && construct_end(construct, mark);
+    return construct_begin(construct, VALUE_STRING, &mark) &&
+           construct_wrote(construct, json_put_base64(construct->out, bytes)) &&
+           construct_end(construct, mark);
 }
 
 // By way of the JSON text, which core/schema makes and reads.

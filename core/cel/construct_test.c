@@ -106,7 +106,7 @@ static void known_messages_are_what_they_stand_for(void **state) {
         {"Known{any: int}", "error: no such overload"},
         {"[1, 9007199254740993, 18446744073709551615u, b'\\xff\\xfe', timestamp(0), duration('1.5s')]"
          ".map(x, Known{value: x}.value)",
-            "[1.0, '9007199254740993', '18446744073709551615', '//4=', '1970-01-01T00:00:00Z', '1.5s']"},
+            "[1.0, '9007199254740993', '18446744073709551615', '//4=', '1970-01-01T00:00:00Z', '1.500s']"},
         {"Known{value: Inner{name: 'x'}}.value", "{'name': 'x'}"},
         {"Known{value: google.protobuf.Empty{}}.value", "{}"},
         {"Known{value: google.protobuf.FieldMask{paths: ['a_b', 'c']}}.value", "'aB,c'"},
