@@ -1,5 +1,6 @@
 // Any bytes are an expression or a list of problems whose places lie inside; what compiles evaluates to a
-// value of its static type or to an error, twice the same, on a fixed message.
+// value of its static type or to an error, twice the same, on a fixed message. What doesn't compile is tried
+// without types.
 #include "core/cel/cel_samples.h"
 #include "core/cel/value.h"
 
@@ -95,8 +96,10 @@ static void touch(const struct cel_value *value, struct cel_activation *activati
     struct buffer out = {0};
     if (value->kind == CEL_STRING || value->kind == CEL_BYTES)
         MUST(buffer_append_bytes(&out, value->bytes) == 0);
-    if (value->kind == CEL_MESSAGE)
+    if (value->kind == CEL_MESSAGE) {
         MUST(cel_message_append(value, &out) == 0);
+        MUST(view_check(value->message.type, buffer_bytes(&out), NULL, NULL) == 0);
+    }
     buffer_destroy(&out);
     for (size_t i = 0; depth < 4 && value->kind == CEL_LIST && i < cel_list_size(value->list); i++) {
         MUST(cel_list_get(value->list, activation, i, &item) == 0);
@@ -139,6 +142,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < problems.count; i++)
         MUST(
             problems.items[i].offset + problems.items[i].length <= size && problems.items[i].text[0] != '\0');
+    if (!program) { // what is wrong in it may be absorbed when it is evaluated
+        cel_env_set_dynamic(world.env, true);
+        rc = cel_compile(world.env, bytes_of(data, size), &limits, &program, NULL);
+        MUST(rc == 0 || rc == CEL_REFUSED);
+    }
     if (program) {
         activate(&world, bytes_of(message_known, sizeof message_known));
         evaluate(program, &world);
