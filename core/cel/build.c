@@ -142,7 +142,7 @@ static bool bind_pattern(struct compiler *compiler, const struct ast *ast, struc
     char why[160];
     size_t offset;
     struct cel_program *program = compiler->program;
-    if (pattern->kind != AST_LITERAL)
+    if (!pattern || pattern->kind != AST_LITERAL || pattern->value.kind != CEL_STRING)
         return true;
     struct program_match *match = compiler_keep(compiler, sizeof *match);
     if (!match)

@@ -73,6 +73,8 @@ void check_node(struct compiler *compiler, struct ast *node) {
     case AST_FIELD: // inside NEW
         break;
     }
+    if (compiler->env->dynamic && node->type->kind == CEL_ERROR)
+        check_set(node, type_basic(CEL_DYN)); // nothing was reported: the evaluation finds out
 }
 // NOLINTEND(misc-no-recursion)
 

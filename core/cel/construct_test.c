@@ -306,6 +306,9 @@ static void without_types_the_evaluation_finds_out(void **state) {
         {"'abc'.all(x, true)", "error: no such overload"},
         {"[1].all(x, x)", "error: no such overload"},
         {"1 == 'a'", "false"},
+        {"id.matches()", "error: no such overload"},
+        {"id.matches(1)", "error: no such overload"},
+        {"codes('relation', true ? '01' : 1)", "'10'"},
         {"msg.inner.name", "'x'"},
     };
     cel_env_set_dynamic(world.env, true);
