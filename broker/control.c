@@ -1,5 +1,6 @@
 // What other threads ask the core.
 #include "broker/daemon_internal.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 
 #include <errno.h>
@@ -109,10 +110,12 @@ static int activate(struct daemon *daemon, struct takeover *takeover) {
         return refuse_takeover(daemon, takeover, "the journal has no room for the record of the activation");
     struct broker_active before;
     struct broker_active after;
+    uint64_t started = clock_monotonic_ns();
     broker_active(daemon->broker, &before);
     int rc =
         daemon_step(daemon, (struct event){.kind = EVENT_CONFIGURATION, .activation = &takeover->activation});
     broker_active(daemon->broker, &after);
+    takeover->swap_us = (clock_monotonic_ns() - started) / 1000;
     if (rc == BROKER_NO_ROOM)
         return refuse_takeover(daemon, takeover, "the record of the activation doesn't fit a batch");
     if (rc == BROKER_NO_MEMORY)

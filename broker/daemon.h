@@ -35,5 +35,6 @@ struct takeover {
     bool recorded;                   // and its record is on disk; false: it waits for room
     const struct configuration *old; // nobody points to it any more
     uint64_t number;
+    uint64_t swap_us;  // how long the core stood still for it
     char problem[128]; // why it was not taken
 };

@@ -128,8 +128,9 @@ static void log_activated(const struct loader *loader, const struct takeover *ta
     char who[256];
     char why[600];
     digest_hex(loader->active->digest, hex);
-    log_event(LOG_INFO, "configuration.activated", "number=%llu digest=%s routes=%zu who=%s why=%s",
-        (unsigned long long)takeover->number, hex, routes_count(loader->active->routes),
+    log_event(LOG_INFO, "configuration.activated",
+        "number=%llu digest=%s routes=%zu swap_us=%llu who=%s why=%s", (unsigned long long)takeover->number,
+        hex, routes_count(loader->active->routes), (unsigned long long)takeover->swap_us,
         log_quote(takeover->activation.who, who, sizeof who),
         log_quote(takeover->activation.why, why, sizeof why));
 }
@@ -152,6 +153,7 @@ static bool activate(struct loader *loader, struct configuration **next, const c
     *next = NULL;
     json_object_set_new(answer->body, "result", json_string("activated"));
     json_object_set_new(answer->body, "number", json_integer((json_int_t)takeover.number));
+    json_object_set_new(answer->body, "swap_us", json_integer((json_int_t)takeover.swap_us));
     json_object_set_new(answer->body, "recorded", json_boolean(takeover.recorded));
     log_activated(loader, &takeover);
     return true;

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -60,10 +61,11 @@ def running_broker(tmp_path):
         yield admin
 
 
-def envelope(number):
+def envelope(number, size=0):
     message = residence.ResidenceRegistered(kind=residence.ResidenceRegistered.MOVE_IN)
     message.resident.citizen_number = f"{number:018d}"
     message.address.unit_code = f"U-{number}"
+    message.address.text = "x" * size
     return bus.Envelope(id=str(number), type="gov.public_security.v1.ResidenceRegistered", payload=message.SerializeToString())
 
 
@@ -279,6 +281,73 @@ def test_two_at_once_are_done_one_after_the_other(admin):
         said = list(pool.map(lambda _: admin.reload(), range(8)))
     assert sum("activation 2 is in force" in one for one in said) == 1
     assert sum("in force already" in one for one in said) == 7
+
+
+def test_the_record_in_force_is_carried_forward_when_its_segment_retires(tmp_path):
+    broker, admin = make(tmp_path)
+    yaml = admin.conf / "broker.yaml"
+    admin.change("folder: ../journal", "folder: ../journal\n  retention: 1s", yaml)
+    with broker:
+        admin.change("retries: 3", "retries: 4")
+        admin.reload("--why", "kept")
+        before = admin.history()[0]
+        with Client(broker.endpoint) as publisher, Client(broker.endpoint) as receiver:
+            publisher.hello(PS)
+            receiver.hello(H, receive=True, credit=(100000, 1 << 40))
+            for number in range(1, 41):  # more than two segments of 8 MiB
+                publisher.publish(envelope(number, 500_000))
+                assert publisher.wait_accepted(number)
+            assert receiver.wait_deliveries(40)
+            receiver.settle(*(delivery.position for delivery in receiver.deliveries))
+            wait_until(lambda: waiting(admin) == 0, "the settlement")
+    time.sleep(1.1)  # the retention
+    with broker:  # at its first turn
+        wait_until(lambda: "journal.retired" in broker.log(), "segments to retire")
+        (kept,) = admin.history()
+        assert {**kept, "changes": 0} == {**before, "changes": 0}
+        assert "retries: 4" in admin.run("routes", "show", "2")
+        admin.change("retries: 4", "retries: 5")
+        admin.reload()
+        admin.run("routes", "rollback", "2")
+        assert "retries: 4" in admin.routes.read_text("utf-8")
+    assert subprocess.run([program("hutong"), "journal", "verify", tmp_path / "journal"], check=False).returncode == 0
+
+
+def waiting(admin):
+    status = json.loads(admin.run("status", "--json"))
+    return sum(queue["waiting"] for queue in status["queues"])
+
+
+def test_a_full_journal_takes_no_other_set(tmp_path):
+    broker, admin = make(tmp_path, limits={"credit_bytes": "64MiB"})
+    yaml = admin.conf / "broker.yaml"
+    admin.change("segment_size: 8MiB", "segment_size: 8MiB\n  limit: 32MiB", yaml)
+    admin.change("batch_limit: 4MiB", "batch_limit: 2MiB", yaml)
+    with broker:
+        with Client(broker.endpoint) as publisher:
+            publisher.hello(PS)
+            for number in range(1, 200):
+                publisher.publish(envelope(number, 500_000))
+                publisher.pump(lambda: publisher.accepted >= number, 1)  # noqa: B023
+                if " journal.full " in broker.log():
+                    break
+        assert " journal.full " in broker.log()
+        admin.change("retries: 3", "retries: 4")
+        assert "the journal has no room" in admin.reload(code=1)
+        assert len(admin.history()) == 1
+
+
+def test_a_reload_holds_up_no_end(admin):
+    """SIGTERM in the middle of reloads: the broker drains and ends, whatever the loader was doing."""
+    for delay in (0, 0.002, 0.01, 0.03, 0.1):
+        text = admin.routes.read_text("utf-8")
+        admin.routes.write_text(text + "\n# again\n", "utf-8")
+        asked = subprocess.Popen([program("hutong"), "reload", "--admin", admin.place], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        assert admin.broker.stop() == 0
+        asked.wait(30)
+        admin.broker.start()
 
 
 def curl(*words):
