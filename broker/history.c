@@ -222,7 +222,7 @@ static void list(const struct history *history, uint64_t from, struct answer *an
     uint64_t oldest = history->count ? history->items[0].position : 0;
     answer->status = 200;
     answer->body = json_pack("{s:o, s:I, s:b}", "activations", all, "before", (json_int_t)from, "more",
-        (int)(oldest != 0 && oldest < from));
+        oldest != 0 && oldest < from);
 }
 
 void loader_history(struct loader *loader, const json_t *request, struct answer *answer) {

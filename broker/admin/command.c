@@ -44,7 +44,7 @@ static void who_asks(struct MHD_Connection *connection, char *out, size_t size) 
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct ucred peer;
     socklen_t length = sizeof peer;
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t address_length = sizeof address;
     bool local = info && getsockname(info->connect_fd, (struct sockaddr *)&address, &address_length) == 0 &&
                  address.ss_family == AF_UNIX;

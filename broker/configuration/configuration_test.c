@@ -45,8 +45,10 @@ static struct configuration *load(const struct policy_settings *running, struct 
 static struct configuration *load_fine(const struct policy_settings *running) {
     struct report *report = report_new(0);
     struct configuration *configuration = load(running, report);
-    if (!configuration)
+    if (!configuration) {
         fail_msg("%s", tree_printed(&tree, report));
+        abort(); // what the analyzer does not know of fail_msg()
+    }
     report_destroy(&report);
     return configuration;
 }

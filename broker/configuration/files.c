@@ -36,16 +36,15 @@ void files_destroy(struct files *files) {
 
 // An empty one behind the last.
 static struct file *add_name(struct files *files, struct bytes name) {
-    struct file *items = realloc(files->items, (files->count + 1) * sizeof *items);
-    if (!items)
+    char *copy = strndup((const char *)name.data, name.size);
+    struct file *items = copy ? realloc(files->items, (files->count + 1) * sizeof *items) : NULL;
+    if (!items) {
+        free(copy);
         return NULL;
+    }
     files->items = items;
-    struct file *file = &items[files->count];
-    *file = (struct file){.name = strndup((const char *)name.data, name.size)};
-    if (!file->name)
-        return NULL;
-    files->count++;
-    return file;
+    items[files->count] = (struct file){.name = copy};
+    return &items[files->count++];
 }
 
 int files_add(struct files *files, struct bytes name, struct bytes text) {
@@ -122,7 +121,7 @@ static int read_one(int folder, const char *name, struct files *files, size_t *l
 static int read_entries(int folder, struct dirent **entries, size_t count, bool (*wanted)(const char *name),
     struct files *out, struct error *error) {
     size_t left = FILES_BYTES;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; entries && i < count; i++) {
         const char *name = entries[i]->d_name;
         if (name[0] == '.' || !wanted(name))
             continue;
