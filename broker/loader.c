@@ -267,6 +267,7 @@ int loader_start(const struct loader_options *options, struct loader **out, stru
     if (!loader)
         return error_no_memory(error);
     loader->options = *options;
+    loader->active = options->configuration;
     loader->core = control_new(options->router, MAILBOX_CORE);
     int rc = loader->core ? mailbox_new(options->router, LOADER_MAILBOX, &loader->mailbox) : -ENOMEM;
     if (rc == 0)
@@ -277,7 +278,6 @@ int loader_start(const struct loader_options *options, struct loader **out, stru
         free(loader);
         return error_set(error, rc, "the loader does not start: %s", strerror(-rc));
     }
-    loader->active = options->configuration;
     *out = loader;
     return 0;
 }

@@ -219,7 +219,7 @@ static void remove_files(const json_t *activation, const char *folder) {
 static int diff_two(const json_t *a, const json_t *b) {
     char folder[] = "/tmp/hutong-routes-XXXXXX";
     char names[2][32];
-    char paths[2][80];
+    char paths[2][128];
     if (!mkdtemp(folder))
         return cli_failed("routes", "can't make a folder in /tmp: %s", strerror(errno));
     const json_t *both[] = {a, b};

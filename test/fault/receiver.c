@@ -1,8 +1,8 @@
 // Receives what the publishers sent, as an adapter of a system with transactions would: an effect is a line
 // of a log together with the delivery's position; the round's lines are on disk before any of it is settled;
 // a position that is there already has had its effect.
-//   fault-receiver ENDPOINT LOG
-// A line of LOG: "POSITION SUBJECT NUMBER".
+//   fault-receiver ENDPOINT LOG [SYSTEM]
+// A line of LOG: "POSITION SUBJECT NUMBER", and a fourth column for the relation, where the notice has one.
 #include "sdk/hutong.h"
 
 #include "gov/housing/v1/tenancy.pb-c.h"
@@ -58,8 +58,8 @@ static void on_notice(
         return;
     }
     if (remember(receiver, delivery->position))
-        fprintf(receiver->log, "%llu %s %s\n", (unsigned long long)delivery->position, notice->citizen_number,
-            notice->unit_code);
+        fprintf(receiver->log, "%llu %s %s%s%s\n", (unsigned long long)delivery->position,
+            notice->citizen_number, notice->unit_code, notice->relation[0] ? " " : "", notice->relation);
     gov__housing__v1__occupancy_notice__free_unpacked(notice, NULL);
 }
 
@@ -89,10 +89,10 @@ static int recover(struct receiver *receiver, const char *path) {
     return rc;
 }
 
-static int run(struct receiver *receiver, const char *endpoint) {
+static int run(struct receiver *receiver, const char *endpoint, const char *system) {
     struct hutong *bus = NULL;
     struct hutong_options options = {.endpoint = endpoint,
-        .system = "housing/tenancy",
+        .system = system,
         .receive = true,
         .reconnect_min_ms = 10,
         .reconnect_max_ms = 100};
@@ -110,8 +110,8 @@ static int run(struct receiver *receiver, const char *endpoint) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) {
-        fprintf(stderr, "Usage: fault-receiver ENDPOINT LOG\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "Usage: fault-receiver ENDPOINT LOG [SYSTEM]\n");
         return 2;
     }
     struct receiver receiver = {0};
@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
     int rc = recover(&receiver, argv[2]);
     receiver.log = rc ? NULL : fopen(argv[2], "ae");
     if (receiver.log) {
-        rc = run(&receiver, argv[1]);
+        rc = run(&receiver, argv[1], argc > 3 ? argv[3] : "housing/tenancy");
         rc = fclose(receiver.log) == 0 ? rc : 1;
     } else {
         perror(argv[2]);

@@ -59,6 +59,7 @@ def running_broker(tmp_path):
     broker, admin = make(tmp_path)
     with broker:
         yield admin
+    assert broker.process.returncode == 0, broker.log()[-3000:]  # also where a sanitizer has something to say
 
 
 def envelope(number, size=0):
