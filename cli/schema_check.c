@@ -60,7 +60,7 @@ static const char *whom_text(unsigned breaks, char out[WHOM_SIZE]) {
 
 // ---- Text ----
 
-static int read_source(const char *path, struct buffer *out) {
+static void read_source(const char *path, struct buffer *out) {
     FILE *file = fopen(path, "rbe");
     buffer_clear(out);
     out->limit = 16u << 20;
@@ -74,7 +74,6 @@ static int read_source(const char *path, struct buffer *out) {
     }
     if (file)
         fclose(file);
-    return 0;
 }
 
 struct texts {

@@ -17,7 +17,7 @@ struct words { // an argument vector; owned, with NULL at its end
     size_t capacity;
 };
 
-static int add_word(struct words *words, const char *format, const char *text) {
+static int add_word(struct words *words, const char *before, const char *text) {
     if (words->count + 2 > words->capacity) {
         size_t larger = words->capacity * 2 + 64;
         char **items = realloc(words->items, larger * sizeof *items);
@@ -27,7 +27,7 @@ static int add_word(struct words *words, const char *format, const char *text) {
         words->capacity = larger;
     }
     char *word = NULL;
-    if (asprintf(&word, "%s%s", format, text) < 0)
+    if (asprintf(&word, "%s%s", before, text) < 0)
         return -ENOMEM;
     words->items[words->count++] = word;
     words->items[words->count] = NULL;
@@ -80,8 +80,10 @@ static int make_words(struct words *words, const char *const *folders, size_t co
         rc = add_word(words, "--include_source_info", "");
     if (rc == 0)
         rc = add_word(words, "--descriptor_set_out=", "/dev/stdout");
-    if (rc != 0)
-        return error_no_memory(error);
+    if (rc != 0) {
+        error_no_memory(error);
+        return rc;
+    }
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = add_protos(words, folders[i], error);
     return rc;
@@ -102,10 +104,8 @@ static int run(struct words *words, int out, int complaints, int *status, struct
         rc = posix_spawnp(&pid, "protoc", &actions, NULL, words->items, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (rc == ENOENT)
-        return error_set(error, -ENOENT,
-            "protoc is not in PATH; it reads the .proto files (Debian: protobuf-compiler). A catalogue that "
-            "is "
-            "built already needs none");
+        return error_set(
+            error, -ENOENT, "protoc is not in PATH; it reads the .proto files (Debian: protobuf-compiler)");
     if (rc != 0)
         return error_set(error, -rc, "protoc can't be started: %s", strerror(rc));
     while (waitpid(pid, status, 0) < 0)
