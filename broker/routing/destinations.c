@@ -31,13 +31,16 @@ static bool is_about(const struct policy_agreement *agreement, const struct sche
     return !type || !agreement->type || strcmp(agreement->type, type->full_name) == 0;
 }
 
-static void check_parties(const struct routes *routes, const struct policy_system *from,
-    const struct destination *destination, const struct policy_agreement *agreement,
-    const struct config_node *node) {
+static void check_provider(const struct routes *routes, const struct policy_system *from,
+    const struct policy_agreement *agreement, const struct config_node *node) {
     if (!provides(agreement, from))
         config_error(node, routes->report, "agreement %s is about what %s provides, not %s", agreement->id,
             agreement->provider, from->address);
-    if (!is_about(agreement, destination->type))
+}
+
+static void check_type(const struct routes *routes, const struct destination *destination,
+    const struct policy_agreement *agreement, const struct config_node *node) {
+    if (destination->type && !is_about(agreement, destination->type))
         config_error(node, routes->report, "agreement %s is about %s, not %s", agreement->id, agreement->type,
             destination->type->full_name);
 }
@@ -83,14 +86,12 @@ static void load_single(struct routes *routes, const struct route *route,
     if (!agreement)
         return;
     check_receiver(routes, destination, agreement, node);
+    check_type(routes, destination, agreement, node);
     check_term(routes, agreement, node);
     for (size_t i = 0; i < route->from_count; i++) {
-        check_parties(routes, route->from[i], destination, agreement, node);
+        check_provider(routes, route->from[i], agreement, node);
         destination->agreements[i] = agreement;
     }
-    if (route->from_count == 0 && !is_about(agreement, destination->type))
-        config_error(node, routes->report, "agreement %s is about %s, not %s", agreement->id, agreement->type,
-            destination->type->full_name);
 }
 
 static void load_one_of(struct routes *routes, const struct route *route,

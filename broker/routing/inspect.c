@@ -58,6 +58,42 @@ int route_append_from(const struct route *route, struct buffer *out) {
     return rc;
 }
 
+// They stand one behind the other.
+static size_t first_of(const struct routes *routes, const struct route *route) {
+    size_t i = 0;
+    while (i < routes->count && routes->all[i]->node != route->node)
+        i++;
+    return i;
+}
+
+bool routes_first(const struct routes *routes, const struct route *route) {
+    return routes->all[first_of(routes, route)] == route;
+}
+
+bool routes_any_on(
+    const struct routes *routes, const struct route *route, const struct schema_message *type) {
+    for (size_t i = first_of(routes, route); i < routes->count && routes->all[i]->node == route->node; i++)
+        if (routes->all[i]->topic->type == type)
+            return true;
+    return false;
+}
+
+bool routes_any_takes(const struct routes *routes, const struct route *route,
+    const struct schema_message *type, const struct policy_system *system) {
+    for (size_t i = first_of(routes, route); i < routes->count && routes->all[i]->node == route->node; i++)
+        if (routes->all[i]->topic->type == type && route_takes_from(routes->all[i], system))
+            return true;
+    return false;
+}
+
+int routes_append_on(const struct routes *routes, const struct route *route, struct buffer *out) {
+    size_t first = first_of(routes, route);
+    int rc = 0;
+    for (size_t i = first; rc == 0 && i < routes->count && routes->all[i]->node == route->node; i++)
+        rc = buffer_append_format(out, "%s%s", i > first ? ", " : "", routes->all[i]->topic->type->full_name);
+    return rc;
+}
+
 const struct cel_env *route_env(const struct route *route) {
     return route->topic->env;
 }

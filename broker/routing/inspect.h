@@ -22,6 +22,14 @@ size_t route_from_count(const struct route *route);
 const struct policy_system *route_from(const struct route *route, size_t i); // i below the count
 bool route_takes_from(const struct route *route, const struct policy_system *system);
 int route_append_from(const struct route *route, struct buffer *out); // "a/x, b/y"; 0, -ENOMEM
+// Of a route with several types, which is there once for each: whether this is the first of them, whether any
+// of them is this type, whether any takes a message of this type and system, and all their names, "T, U" (0,
+// -ENOMEM).
+bool routes_first(const struct routes *routes, const struct route *route);
+bool routes_any_on(const struct routes *routes, const struct route *route, const struct schema_message *type);
+bool routes_any_takes(const struct routes *routes, const struct route *route,
+    const struct schema_message *type, const struct policy_system *system);
+int routes_append_on(const struct routes *routes, const struct route *route, struct buffer *out);
 // In which `when` and `split` are compiled, and in which the rest: with `item` and `index` where it is split.
 const struct cel_env *route_env(const struct route *route);
 const struct cel_env *route_element_env(const struct route *route);

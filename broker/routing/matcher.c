@@ -1,62 +1,7 @@
-#include "broker/routing/inspect.h"
-#include "broker/routing/internal.h"
-#include "core/cel/value.h"
-#include "core/wire/wire.h"
+#include "broker/routing/passage.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#define REASON_UNMAPPED HUTONG__BUS__V1__REASON__REASON_UNMAPPED
-#define REASON_FILTER HUTONG__BUS__V1__REASON__REASON_FILTER
-#define REASON_TOO_LARGE HUTONG__BUS__V1__REASON__REASON_TOO_LARGE
-#define REASON_NOT_ALLOWED HUTONG__BUS__V1__REASON__REASON_NOT_ALLOWED
-
-// Of one topic.
-struct scratch {
-    struct scan *scan;
-    struct cel_activation *activation;
-};
-
-#define NUMBER_SIZE 24
-
-// What a match points to as long as buffers still grow.
-struct place {
-    size_t offset; // of the payload in `output`, or of a dead letter's text in `texts`
-    size_t size;
-    bool mapped;              // there is a payload, maybe with no bytes at all
-    char number[NUMBER_SIZE]; // the subject, when it is a number
-};
-
-struct matcher {
-    const struct routes *routes;
-    struct scratch *scratches; // parallel to routes->topics
-    struct match *matches;     // these two grow with the largest message
-    struct place *places;
-    size_t count;
-    size_t capacity;
-    struct buffer output;
-    struct buffer texts;
-    match_observe observe; // or NULL
-    void *observer;
-};
-
-// One call of matcher_match().
-struct passage {
-    struct matcher *matcher;
-    struct cel_activation *activation;
-    struct bytes subject; // of the envelope
-    int64_t now;
-    size_t sender;       // of the route that is looked at
-    int32_t item;        // the element that is looked at; -1: the whole message
-    struct error *error; // of what refuses the message
-};
-
-// What orders a delivery.
-struct subject {
-    struct bytes text;
-    char number[NUMBER_SIZE]; // "": `text` holds it
-};
 
 static int scratch_new(const struct topic *topic, struct scratch *out) {
     out->scan = scan_new(topic->paths);
@@ -66,7 +11,7 @@ static int scratch_new(const struct topic *topic, struct scratch *out) {
     return cel_activation_reserve(out->activation, topic->variables);
 }
 
-static int grow(struct matcher *matcher) {
+int matcher_grow(struct matcher *matcher) {
     size_t capacity = matcher->capacity ? matcher->capacity * 2 : 64;
     struct match *matches = realloc(matcher->matches, capacity * sizeof *matches);
     if (matches)
@@ -86,7 +31,7 @@ struct matcher *matcher_new(const struct routes *routes) {
         return NULL;
     matcher->routes = routes;
     matcher->scratches = calloc(routes->topic_count + 1, sizeof *matcher->scratches);
-    int rc = matcher->scratches ? grow(matcher) : -ENOMEM;
+    int rc = matcher->scratches ? matcher_grow(matcher) : -ENOMEM;
     rc = rc ? rc : buffer_reserve(&matcher->output, 4096); // so that an empty payload has a place too
     for (size_t i = 0; rc == 0 && i < routes->topic_count; i++)
         rc = scratch_new(routes->topics[i], &matcher->scratches[i]);
@@ -115,236 +60,6 @@ void matcher_destroy(struct matcher **self) {
 void matcher_observe(struct matcher *matcher, match_observe observe, void *context) {
     matcher->observe = observe;
     matcher->observer = context;
-}
-
-// Tells what became of a route, whose matches begin at `first`.
-static void tell(const struct passage *passage, const struct route *route, enum match_verdict verdict,
-    const char *key, const char *text, size_t first) {
-    const struct matcher *matcher = passage->matcher;
-    if (!matcher->observe)
-        return;
-    const struct match_event event = {.route = route,
-        .verdict = verdict,
-        .key = key,
-        .text = text,
-        .activation = passage->activation,
-        .first = first,
-        .count = matcher->count - first};
-    matcher->observe(matcher->observer, &event);
-}
-
-// ---- One destination ----
-
-static int add_match(const struct passage *passage, const struct route *route,
-    const struct destination *destination, const struct subject *subject) {
-    struct matcher *matcher = passage->matcher;
-    if (matcher->count == MATCHES_LIMIT)
-        return error_set(
-            passage->error, MATCH_TOO_LARGE, "the routes make more than %d deliveries of it", MATCHES_LIMIT);
-    if (matcher->count == matcher->capacity && grow(matcher) != 0)
-        return -ENOMEM;
-    matcher->places[matcher->count] = (struct place){0};
-    memcpy(matcher->places[matcher->count].number, subject->number, NUMBER_SIZE);
-    matcher->matches[matcher->count++] = (struct match){
-        .route = route->name,
-        .agreement = destination->agreements[passage->sender]->id,
-        .destination = (size_t)(destination - route->destinations),
-        .to = destination->to,
-        .type = destination->type,
-        .subject = subject->text,
-        .retries = route->retries,
-        .backoff_min_ms = route->backoff_min_ms,
-        .backoff_max_ms = route->backoff_max_ms,
-        .expires_us = route->expires_us,
-        .element = (uint32_t)(passage->item + 1),
-    };
-    return 0;
-}
-
-// Makes the last match a dead letter, which holds the original.
-static int bury(const struct passage *passage, const struct route *route, int reason, const char *text) {
-    struct matcher *matcher = passage->matcher;
-    struct match *match = &matcher->matches[matcher->count - 1];
-    struct place *place = &matcher->places[matcher->count - 1];
-    match->dead_reason = reason;
-    match->type = route->topic->type;
-    place->offset = matcher->texts.size;
-    int rc = passage->item < 0 ? 0 : buffer_append_format(&matcher->texts, "item %d: ", passage->item);
-    rc = rc ? rc : buffer_append_string(&matcher->texts, text);
-    return rc ? rc : buffer_append_byte(&matcher->texts, 0);
-}
-
-// An agreement may end while the broker runs.
-static bool in_force(const struct policy_agreement *agreement, int64_t now) {
-    return agreement->from <= now && now < agreement->until;
-}
-
-// All that goes out of one message is one record.
-static int check_output(const struct passage *passage) {
-    size_t limit = policy_settings(passage->matcher->routes->policy)->journal_batch_limit;
-    if (passage->matcher->output.size <= limit)
-        return 0;
-    return error_set(passage->error, MATCH_TOO_LARGE,
-        "with its mappings it is larger than a journal batch, which has %zu bytes at most", limit);
-}
-
-static int map_payload(
-    const struct passage *passage, const struct route *route, const struct destination *destination) {
-    struct matcher *matcher = passage->matcher;
-    struct place *place = &matcher->places[matcher->count - 1];
-    struct error error; // large, and set by what fails
-    size_t limit = policy_settings(matcher->routes->policy)->message_bytes;
-    place->offset = matcher->output.size;
-    matcher->output.limit = matcher->output.size + limit;
-    int rc = mapping_run(destination->mapping, passage->activation, &matcher->output, &error);
-    size_t size = matcher->output.size - place->offset;
-    if (rc > 0) {
-        matcher->output.size = place->offset;
-        return bury(passage, route, REASON_UNMAPPED, error.text);
-    }
-    place->size = size;
-    place->mapped = true;
-    return rc ? rc : check_output(passage);
-}
-
-static int pass_destination(const struct passage *passage, const struct route *route,
-    const struct destination *destination, const struct subject *subject) {
-    const struct policy_agreement *agreement = destination->agreements[passage->sender];
-    int rc = add_match(passage, route, destination, subject);
-    if (rc)
-        return rc;
-    if (!in_force(agreement, passage->now)) {
-        struct error error;
-        error_set(&error, 0, "agreement %s is not in force", agreement->id);
-        return bury(passage, route, REASON_NOT_ALLOWED, error.text);
-    }
-    return destination->mapping ? map_payload(passage, route, destination) : 0;
-}
-
-// ---- One route ----
-
-// Nothing is guessed when an expression of the route itself fails: all its destinations get a dead letter.
-static int bury_all(const struct passage *passage, const struct route *route, int reason, const char *key,
-    struct error *error) {
-    int rc = 0;
-    const size_t first = passage->matcher->count;
-    const struct subject subject = {.text = passage->subject};
-    struct error told = *error;
-    error_prefix(error, "%s: ", key);
-    for (size_t i = 0; rc == 0 && i < route->destination_count; i++) {
-        rc = add_match(passage, route, &route->destinations[i], &subject);
-        rc = rc ? rc : bury(passage, route, reason, error->text);
-    }
-    if (rc == 0 && passage->item < 0)
-        tell(passage, route, MATCH_FAILED, key, told.text, first);
-    return rc;
-}
-
-static void set_subject(struct subject *subject, const struct cel_value *value) {
-    *subject = (struct subject){0};
-    if (value->kind == CEL_STRING)
-        subject->text = value->bytes;
-    else if (value->kind == CEL_UINT)
-        snprintf(subject->number, NUMBER_SIZE, "%llu", (unsigned long long)value->u64);
-    else
-        snprintf(subject->number, NUMBER_SIZE, "%lld", (long long)value->i64);
-}
-
-// 0, CEL_FAILED, -ENOMEM.
-static int find_subject(
-    const struct passage *passage, const struct route *route, struct subject *out, struct error *error) {
-    struct cel_value value;
-    *out = (struct subject){.text = passage->subject};
-    if (!route->order_by)
-        return 0;
-    int rc = cel_eval(route->order_by, passage->activation, &value, error);
-    if (rc != 0)
-        return rc;
-    set_subject(out, &value);
-    if (out->text.size > WIRE_SUBJECT_LIMIT)
-        return error_set(
-            error, CEL_FAILED, "%zu bytes, at most %u are a subject", out->text.size, WIRE_SUBJECT_LIMIT);
-    return 0;
-}
-
-// The message, or the element that `item` holds, to each destination. `*failed` is set where that was told.
-static int pass_once(const struct passage *passage, const struct route *route, bool *failed) {
-    struct subject subject;
-    struct error error; // large, and set by what fails
-    int rc = find_subject(passage, route, &subject, &error);
-    *failed = rc == CEL_FAILED;
-    if (*failed)
-        return bury_all(passage, route, REASON_FILTER, "order_by", &error);
-    for (size_t i = 0; rc == 0 && i < route->destination_count; i++)
-        rc = pass_destination(passage, route, &route->destinations[i], &subject);
-    return rc;
-}
-
-// One that holds no value, such as a time that is none, is a dead letter, and the others go on.
-static int pass_element(struct passage *passage, const struct route *route, const struct cel_value *element) {
-    struct cel_value index = {.kind = CEL_INT, .i64 = passage->item};
-    struct error error = {0};
-    bool unused;
-    if (element->kind == CEL_ERROR) {
-        error_set(&error, CEL_FAILED, "%s", element->error->text);
-        return bury_all(passage, route, REASON_FILTER, "split", &error);
-    }
-    cel_activation_set(passage->activation, route->item, element);
-    cel_activation_set(passage->activation, route->index, &index);
-    return pass_once(passage, route, &unused);
-}
-
-static int find_elements(const struct passage *passage, const struct route *route,
-    const struct cel_list **out, int *reason, struct error *error) {
-    struct cel_value list;
-    int rc = cel_eval(route->split, passage->activation, &list, error);
-    *reason = REASON_FILTER;
-    if (rc == 0 && list.kind != CEL_LIST)
-        rc = error_set(error, CEL_FAILED, "this is no list, but a %s", cel_kind_name(list.kind));
-    if (rc == 0 && cel_list_size(list.list) > ROUTE_ELEMENTS_LIMIT) {
-        *reason = REASON_TOO_LARGE;
-        rc = error_set(error, CEL_FAILED, "%zu elements; a message is split into at most %d",
-            cel_list_size(list.list), ROUTE_ELEMENTS_LIMIT);
-    }
-    if (rc == 0)
-        *out = list.list;
-    return rc;
-}
-
-static int pass_elements(struct passage *passage, const struct route *route, bool *failed) {
-    const struct cel_list *list = NULL;
-    struct error error = {0};
-    int reason;
-    int rc = find_elements(passage, route, &list, &reason, &error);
-    *failed = rc == CEL_FAILED;
-    if (*failed)
-        return bury_all(passage, route, reason, "split", &error);
-    for (size_t i = 0; rc == 0 && i < cel_list_size(list); i++) {
-        struct cel_value element;
-        passage->item = (int32_t)i;
-        rc = cel_list_get(list, passage->activation, i, &element);
-        rc = rc ? rc : pass_element(passage, route, &element);
-    }
-    passage->item = -1;
-    return rc;
-}
-
-static int pass_route(struct passage *passage, const struct route *route) {
-    const size_t first = passage->matcher->count;
-    bool wanted = true;
-    bool failed;
-    struct error error; // large, and set by what fails
-    int rc = route->when ? cel_eval_bool(route->when, passage->activation, &wanted, &error) : 0;
-    if (rc == CEL_FAILED)
-        return bury_all(passage, route, REASON_FILTER, "when", &error);
-    if (rc == 0 && !wanted)
-        tell(passage, route, MATCH_LEFT, NULL, NULL, first);
-    if (rc != 0 || !wanted)
-        return rc;
-    rc = route->split ? pass_elements(passage, route, &failed) : pass_once(passage, route, &failed);
-    if (rc == 0 && !failed)
-        tell(passage, route, MATCH_TAKEN, NULL, NULL, first);
-    return rc;
 }
 
 // ---- One message ----
@@ -400,7 +115,7 @@ int matcher_match(struct matcher *matcher, const struct policy_system *from,
     begin(matcher, topic, &passage);
     for (const struct listing *listing = sender->first; rc == 0 && listing; listing = listing->next) {
         passage.sender = listing->sender;
-        rc = pass_route(&passage, listing->route);
+        rc = passage_route(&passage, listing->route);
     }
     if (rc == MATCH_TOO_LARGE)
         return rc;

@@ -28,7 +28,8 @@ struct mapped_field {
     enum mapped_form form;
     struct mapped_value value;
     struct mapped_value *items; // owned
-    struct cel_value *keys;     // owned, and the texts in them
+    struct cel_value *keys;     // owned
+    uint8_t *texts;             // of the keys; owned
     size_t count;
     struct cel_program *list; // owned
     struct cel_env *env;      // owned; with the element's variable

@@ -137,11 +137,9 @@ static void field_destroy(struct mapped_field *mapped) {
     value_destroy(&mapped->value);
     for (size_t i = 0; mapped->items && i < mapped->count; i++)
         value_destroy(&mapped->items[i]);
-    for (size_t i = 0; mapped->keys && i < mapped->count; i++)
-        if (mapped->keys[i].kind == CEL_STRING)
-            free((void *)(uintptr_t)mapped->keys[i].bytes.data);
     free(mapped->items);
     free(mapped->keys);
+    free(mapped->texts);
     cel_program_destroy(&mapped->list);
     cel_env_destroy(&mapped->env);
 }

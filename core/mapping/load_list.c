@@ -174,25 +174,32 @@ static bool read_key(const struct schema_field *type, struct bytes text, struct 
     return (is_signed ? put_raw_int(type, out->i64, &unused) : put_raw_uint(type, out->u64, &unused)) == 0;
 }
 
-// Into a text of the mapping's own.
-static void string_key(const struct config_node *key, struct cel_value *out, const struct loader *loader) {
-    uint8_t *copy = malloc(key->text.size + 1);
-    if (!copy) {
-        no_memory(key, loader);
-        return;
+// The texts of all keys, one after the other, for as long as the mapping lives. False without memory (told).
+static bool copy_texts(
+    struct mapped_field *mapped, const struct config_node *node, const struct loader *loader) {
+    size_t size = 1;
+    for (size_t i = 0; i < node->count; i++)
+        size += node->keys[i]->text.size;
+    uint8_t *next = mapped->texts = malloc(size);
+    if (!next) {
+        no_memory(node, loader);
+        return false;
     }
-    if (key->text.size)
-        memcpy(copy, key->text.data, key->text.size);
-    *out = (struct cel_value){.kind = CEL_STRING, .bytes = bytes_of(copy, key->text.size)};
+    for (size_t i = 0; i < node->count; i++) {
+        struct bytes text = node->keys[i]->text;
+        if (text.size)
+            memcpy(next, text.data, text.size);
+        mapped->keys[i] = (struct cel_value){.kind = CEL_STRING, .bytes = bytes_of(next, text.size)};
+        next += text.size;
+    }
+    return true;
 }
 
 static void load_key(const struct schema_field *field, const struct config_node *key, struct cel_value *out,
     const struct loader *loader) {
     const struct schema_field *type = &field->message->fields[0];
     struct cel_value value = {0};
-    if (type->kind == SCHEMA_STRING)
-        string_key(key, out, loader);
-    else if (read_key(type, key->text, &value))
+    if (read_key(type, key->text, &value))
         *out = value;
     else
         config_error(key, loader->report, "a key of %s is %s, not \"%.*s\"", field->name,
@@ -203,12 +210,14 @@ static void load_key(const struct schema_field *field, const struct config_node 
 // NOLINTNEXTLINE(misc-no-recursion)
 void mapping_load_map(
     struct mapped_field *mapped, const struct config_node *node, const struct loader *loader) {
+    bool texts = mapped->field->message->fields[0].kind == SCHEMA_STRING;
     mapped->form = MAPPED_ENTRIES;
-    if (!make_room(mapped, node, loader))
+    if (!make_room(mapped, node, loader) || (texts && !copy_texts(mapped, node, loader)))
         return;
     mapped->count = node->count;
     for (size_t i = 0; i < node->count; i++) {
-        load_key(mapped->field, node->keys[i], &mapped->keys[i], loader);
+        if (!texts)
+            load_key(mapped->field, node->keys[i], &mapped->keys[i], loader);
         mapping_load_value(
             &mapped->items[i], &mapped->field->message->fields[1], true, node->values[i], loader);
     }

@@ -110,17 +110,20 @@ static json_t *route_json(
     return to;
 }
 
-static json_t *other_json(const struct trial_message *message, const struct route *route) {
+static json_t *other_json(
+    const struct trial_message *message, const struct routes *routes, const struct route *route) {
     const struct config_node *node = route_node(route);
     json_t *to = json_object();
     put(to, "route", json_string(route_name(route)));
     put_place(to, config_path(node->file), node->mark);
-    put(to, "why", json_string(route_type(route) != message->type ? "type" : "from"));
-    put(to, "on", json_string(route_type(route)->full_name));
-    struct buffer from = {0};
-    const char *text = route_append_from(route, &from) == 0 ? buffer_text(&from) : NULL;
+    put(to, "why", json_string(routes_any_on(routes, route, message->type) ? "from" : "type"));
+    struct buffer names = {0};
+    const char *text = routes_append_on(routes, route, &names) == 0 ? buffer_text(&names) : NULL;
+    put(to, "on", json_string(text ? text : ""));
+    buffer_clear(&names);
+    text = route_append_from(route, &names) == 0 ? buffer_text(&names) : NULL;
     put(to, "from", json_string(text ? text : ""));
-    buffer_destroy(&from);
+    buffer_destroy(&names);
     return to;
 }
 
@@ -143,10 +146,11 @@ struct json_t *trial_json(const struct trial *trial, const struct trial_message 
     for (size_t i = 0; i < result->route_count; i++)
         if (wanted(options, result->routes[i].route))
             json_array_append_new(routes, route_json(message, result, &result->routes[i]));
-    for (size_t i = 0; (route = routes_at(trial_routes(trial), i)); i++)
-        if (wanted(options, route) &&
-            (route_type(route) != message->type || !route_takes_from(route, message->from)))
-            json_array_append_new(others, other_json(message, route));
+    const struct routes *all = trial_routes(trial);
+    for (size_t i = 0; (route = routes_at(all, i)); i++)
+        if (wanted(options, route) && routes_first(all, route) &&
+            !routes_any_takes(all, route, message->type, message->from))
+            json_array_append_new(others, other_json(message, all, route));
     put(to, "routes", routes);
     put(to, "not_looked_at", others);
     put(to, "delivered", json_integer((json_int_t)(result->match_count - result->dead)));

@@ -215,22 +215,19 @@ static bool wanted(const struct print *print, const struct route *route) {
     return !print->options->only || strcmp(print->options->only, route_name(route)) == 0;
 }
 
-static int print_other(const struct print *print, const struct route *route) {
+static int print_other(const struct print *print, const struct routes *routes, const struct route *route) {
     const struct config_node *node = route_node(route);
-    const struct schema_message *type = route_type(route);
-    int rc = buffer_append_format(
-        print->out, "  %s (%s:%u): ", route_name(route), config_path(node->file), node->mark.line);
-    if (rc == 0 && type != print->message->type)
-        rc = buffer_append_format(print->out, "is on %s\n", type->full_name);
-    else if (rc == 0)
-        rc = buffer_append_string(print->out, "is from ");
-    if (rc == 0 && type == print->message->type)
-        rc = route_append_from(route, print->out);
-    return rc || type != print->message->type ? rc : buffer_append_byte(print->out, '\n');
+    bool takes = routes_any_on(routes, route, print->message->type);
+    int rc = buffer_append_format(print->out, "  %s (%s:%u): is %s ", route_name(route),
+        config_path(node->file), node->mark.line, takes ? "from" : "on");
+    if (rc == 0)
+        rc = takes ? route_append_from(route, print->out) : routes_append_on(routes, route, print->out);
+    return rc ? rc : buffer_append_byte(print->out, '\n');
 }
 
-static bool looked_at(const struct trial_message *message, const struct route *route) {
-    return route_type(route) == message->type && route_takes_from(route, message->from);
+static bool looked_at(
+    const struct trial_message *message, const struct routes *routes, const struct route *route) {
+    return routes_any_takes(routes, route, message->type, message->from);
 }
 
 static int print_others(const struct print *print, const struct routes *routes) {
@@ -238,12 +235,12 @@ static int print_others(const struct print *print, const struct routes *routes) 
     size_t count = 0;
     const struct route *route;
     for (size_t i = 0; rc == 0 && (route = routes_at(routes, i)); i++) {
-        if (looked_at(print->message, route) || !wanted(print, route))
+        if (looked_at(print->message, routes, route) || !routes_first(routes, route) || !wanted(print, route))
             continue;
         if (count++ == 0)
             rc = buffer_append_string(print->out, "\nNot looked at:\n");
         if (rc == 0 && count <= OTHERS_LIMIT)
-            rc = print_other(print, route);
+            rc = print_other(print, routes, route);
     }
     if (rc == 0 && count > OTHERS_LIMIT)
         rc = buffer_append_format(print->out, "  and %zu more\n", count - OTHERS_LIMIT);
