@@ -227,6 +227,7 @@ static void test_json_values(void **state) {
         {"value: msg.a_string", "{\"value\":\"330106\"}"},
         {"value: 'false'", "{\"value\":false}"},
         {"values: [1, msg.a_string]", "{\"values\":[1,\"330106\"]}"},
+        {"values: '[dyn(1), dyn(null)]'", "{\"values\":[1,null]}"},
         {"value: 9007199254740993", "value: JSON has no whole number beyond 2^53"},
         {"value: dyn(known.timestamp)",
             "value: a value of kind timestamp doesn't fit test.three.Known.value"},

@@ -74,6 +74,7 @@ static bool scalar_fits(enum cel_kind field, enum cel_kind value) {
 // What JSON has: a Timestamp or a message is none of it.
 static bool json_fits(const struct cel_type *type) {
     switch (type->kind) {
+    case CEL_NULL: // inside of a list or map; a field that is null is left out
     case CEL_BOOL:
     case CEL_INT:
     case CEL_UINT:
