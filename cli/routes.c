@@ -16,6 +16,15 @@ static int print_problems(const char *command, const struct report *report) {
               : cli_wrong(command, "the configuration is wrong; see above");
 }
 
+// Without the broker's key hash() gives other pseudonyms than the broker would.
+static void warn_of_key(const char *command, const struct policy *policy) {
+    const char *file = policy_settings(policy)->hash_key_file;
+    if (file && access(file, R_OK) != 0)
+        fprintf(stderr,
+            "hutong %s: warning: %s can't be read; what hash() gives here is not what the broker will give\n",
+            command, file);
+}
+
 static int load(const char *command, const char *broker_yaml, const char *catalogue, struct report *report,
     struct cli_routes *out) {
     out->policy = policy_load_for_check(broker_yaml, catalogue, report);
@@ -23,6 +32,7 @@ static int load(const char *command, const char *broker_yaml, const char *catalo
         out->routes = routes_load(out->policy, policy_settings(out->policy)->routes, report);
     if (report_errors(report) || !out->routes)
         return print_problems(command, report);
+    warn_of_key(command, out->policy);
     return trial_new(out->routes, &out->trial) ? cli_failed(command, "out of memory") : EXIT_DONE;
 }
 

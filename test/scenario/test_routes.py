@@ -189,6 +189,16 @@ def test_wrong_routes_are_2(town):
         assert 'routes/residence.yaml:7:15: error: ' in result.stderr and re.search('did you mean "?kind"?', result.stderr)
 
 
+def test_without_the_key_of_hash_that_is_said(town):
+    broker = town / "conf/broker.yaml"
+    broker.write_text(broker.read_text(encoding="utf-8") + "\nhash_key_file: keys/hash.key\n", encoding="utf-8")
+    for words in (["explain", "-"], ["test"]):
+        result = hutong(town, *words, text=envelope())
+        assert result.returncode == 0
+        assert result.stderr == (f"hutong {words[0]}: warning: conf/keys/hash.key can't be read; what hash() gives here is not what "
+                                 "the broker will give\n")
+
+
 PLACE = {"file": str, "line": int, "column": int}
 SHAPE = {
     "type": str, "from": str, "subject": str, "size": int, "at": str, "delivered": int, "dead": int,

@@ -35,7 +35,7 @@ struct test_case {
     int64_t at_us;
     const struct config_node *expect;
     const struct config_node *refused; // a scalar; NULL: it is to be routed
-    struct expectation *expectations;  // owned
+    struct expectation *expectations;  // in the arena
     size_t count;                      // 0: to nobody
 };
 
@@ -44,6 +44,7 @@ struct cases {
     struct config_file **files; // owned
     size_t file_count;
     struct test_case *items; // owned
+    struct arena arena;      // expectations
     size_t count;
     size_t capacity;
     struct report *report; // only while loading

@@ -61,15 +61,16 @@ static void load_refused(struct cases *cases, struct test_case *item) {
 
 static void load_list(struct cases *cases, struct test_case *item) {
     const struct config_node *list = item->expect;
-    item->expectations = calloc(list->count + 1, sizeof *item->expectations);
-    if (!item->expectations) {
+    struct expectation *expectations = arena_alloc(&cases->arena, (list->count + 1) * sizeof *expectations);
+    if (!expectations) {
         cases->no_memory = true;
         return;
     }
+    item->expectations = expectations;
     if (list->count == 0)
         config_error(list, cases->report, "an empty list says nothing; write \"expect: nobody\"");
     for (size_t i = 0; i < list->count; i++)
-        expectation_load(cases, item, list->values[i], &item->expectations[item->count++]);
+        expectation_load(cases, item, list->values[i], &expectations[item->count++]);
 }
 
 static void load_expect(struct cases *cases, struct test_case *item) {
@@ -160,9 +161,10 @@ struct cases *cases_load(
         cases->files[cases->file_count++] = file;
         load_file(cases, file);
     }
-    if (!cases || cases->no_memory)
+    bool whole = cases && !cases->no_memory;
+    if (!whole)
         report_add(report, REPORT_ERROR, "tests", (struct bytes){0}, (struct mark){0}, 0, "out of memory");
-    if (report_errors(report) > errors)
+    if (!whole || report_errors(report) > errors)
         cases_destroy(&cases);
     else
         cases->report = NULL;
@@ -222,9 +224,9 @@ void cases_destroy(struct cases **self) {
         buffer_destroy(&item->payload);
         for (size_t k = 0; k < item->count; k++)
             json_decref(item->expectations[k].fields);
-        free(item->expectations);
     }
     free(cases->items);
+    arena_destroy(&cases->arena);
     for (size_t i = 0; cases->files && i < cases->file_count; i++)
         config_destroy(&cases->files[i]);
     free(cases->files);
