@@ -9,7 +9,7 @@
 static int print_problems(const char *command, const struct report *report) {
     struct buffer out = {0};
     int rc = report_print(report, &out);
-    if (rc == 0)
+    if (rc == 0 && out.size > 0)
         fwrite(out.data, 1, out.size, stderr);
     buffer_destroy(&out);
     return rc ? cli_failed(command, "out of memory")

@@ -180,7 +180,7 @@ static int run_all(struct test *test) {
 static int print_report(const struct report *report) {
     struct buffer out = {0};
     int rc = report_print(report, &out);
-    if (rc == 0)
+    if (rc == 0 && out.size > 0)
         fwrite(out.data, 1, out.size, stderr);
     buffer_destroy(&out);
     return rc;
