@@ -14,7 +14,7 @@ LIMITS = {  # instructions a message
     "check": 3400,
     "scan-1000": 4400,
     "match-1": 4400,
-    "match-1000": 165000,
+    "match-1000": 175000,
     "mapped": 13200,
 }
 

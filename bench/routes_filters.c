@@ -211,18 +211,18 @@ bool by_hand_scan_first(struct bytes message, struct by_hand *out) {
 #define F0(a, b) (STARTS(division, "33" #a #b) && f->kind != 6)
 #define F1(a, b) IS(registration_number, "HZ-XH-2026-000" #a #b "3")
 #define F2(a, b) (IS(relation, #a #b) || IS(relation, "A" #b) || IS(relation, "B" #a))
-#define F3(a, b) (f->version > 100000 + (a) * 10 + (b))
+#define F3(a, b) (f->version > 100000 + (a) * 10L + (b))
 #define F4(a, b) STARTS(division, "44" #a #b)
 #define F5(a, b) (f->former_name.size != 0 && IS(ethnicity, #a #b))
-#define F6(a, b) (f->kind == 4 + ((a) * 10 + (b)) % 3)
+#define F6(a, b) (f->kind == 4 + ((a) * 10L + (b)) % 3)
 #define F7(a, b)                                                                                             \
-    (f->seconds > 4102444800 || (f->seconds == 4102444800 && f->nanos > ((a) * 10 + (b)) * 10000000))
+    (f->seconds > 4102444800 || (f->seconds == 4102444800 && f->nanos > ((a) * 10L + (b)) * 10000000))
 #define F8(a, b) (f->sex == 9 || IS(unit_code, "330106004" #a #b))
 #define F9(a, b) (f->longitude > 200.5 + (a) * 10 + (b))
 
 #define COUNT_TEN(a, b)                                                                                      \
-    (size_t)F0(a, b) + F1(a, b) + F2(a, b) + F3(a, b) + F4(a, b) + F5(a, b) + F6(a, b) + F7(a, b) +          \
-        F8(a, b) + F9(a, b)
+    ((size_t)F0(a, b) + F1(a, b) + F2(a, b) + F3(a, b) + F4(a, b) + F5(a, b) + F6(a, b) + F7(a, b) +         \
+        F8(a, b) + F9(a, b))
 #define HUNDRED(a, TEN)                                                                                      \
     TEN(a, 0) TEN(a, 1) TEN(a, 2) TEN(a, 3) TEN(a, 4) TEN(a, 5) TEN(a, 6) TEN(a, 7) TEN(a, 8) TEN(a, 9)
 #define ADD_TEN(a, b) count += COUNT_TEN(a, b);

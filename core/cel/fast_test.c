@@ -31,7 +31,7 @@ static int outcome(const char *source, const struct cel_limits *limits, bool fas
     assert_int_equal(scan_run(world.scans[0], buffer_bytes(&message), false, &error), 0);
     cel_activation_set_scan(world.activation, 0, world.scans[0]);
     int rc = cel_eval_bool(world.program, world.activation, &out, &error);
-    strcpy(failure, error.text);
+    snprintf(failure, 512, "%s", error.text);
     assert_true(rc == 0 || rc == CEL_FAILED);
     return rc == 0 ? out : 2;
 }
@@ -56,8 +56,8 @@ static void numbers(void **state) {
     static const char *const messages[] = {
         "{}",
         "{\"anInt64\": \"5\", \"aUint64\": \"5\", \"aDouble\": 1.5, \"kind\": \"KIND_VISIT\"}",
-        "{\"anInt64\": \"-9223372036854775808\", \"aUint64\": \"18446744073709551615\", \"aDouble\": \"NaN\","
-        "\"kind\": -1}",
+        "{\"anInt64\": \"-9223372036854775808\", \"aDouble\": \"NaN\", \"kind\": -1}",
+        "{\"aUint64\": \"18446744073709551615\"}",
         "{\"anInt64\": \"9223372036854775807\", \"aDouble\": \"-Infinity\", \"aFloat\": 1.5}",
         "{\"aDouble\": -0.0, \"kind\": 77}",
     };
