@@ -66,28 +66,37 @@ int activate_carry(struct broker *broker, struct update *update) {
 
 // ---- Names of routes ----
 
-static int keep_name(struct map *names, const char *name) {
+// A copy of the name, one for all that are alike. Returns borrowed, or NULL.
+static const char *copy_name(struct map *names, const char *name) {
     struct bytes key = bytes_of_string(name);
-    if (map_get(names, key))
-        return 0;
-    char *copy = strdup(name);
-    if (copy && map_put(names, key, copy) == 0)
-        return 0;
-    free(copy);
-    return -ENOMEM;
+    char *copy = map_get(names, key);
+    if (copy)
+        return copy;
+    copy = strdup(name);
+    if (copy && map_put(names, key, copy) != 0) {
+        free(copy);
+        copy = NULL;
+    }
+    return copy;
 }
 
-// The names that deliveries in memory point to, which may be the old routes' own.
-static int collect_names(const struct broker *broker, struct map *names) {
-    int rc = 0;
-    for (size_t i = 0; i < broker->queue_count && rc == 0; i++) {
+// The names that deliveries in memory point to, which may be the old routes' own: `copies` has the copy of
+// each by its address.
+static int collect_names(const struct broker *broker, struct map *names, struct number_map *copies) {
+    for (size_t i = 0; i < broker->queue_count; i++) {
         size_t cursor = 0;
-        void *delivery;
-        while (rc == 0 && broker->queues[i] &&
-               number_map_next(&broker->queues[i]->known, &cursor, NULL, &delivery))
-            rc = keep_name(names, ((const struct delivery *)delivery)->rule.route);
+        void *value;
+        while (broker->queues[i] && number_map_next(&broker->queues[i]->known, &cursor, NULL, &value)) {
+            const char *name = ((const struct delivery *)value)->rule.route;
+            uint64_t address = (uint64_t)(uintptr_t)name;
+            if (number_map_get(copies, address))
+                continue;
+            const char *copy = copy_name(names, name);
+            if (!copy || number_map_put(copies, address, (void *)(uintptr_t)copy) != 0)
+                return -ENOMEM;
+        }
     }
-    return rc;
+    return 0;
 }
 
 // ---- The swap ----
@@ -96,6 +105,7 @@ static int collect_names(const struct broker *broker, struct map *names) {
 struct handover {
     struct queue **of_system;
     struct map *names;
+    struct number_map copies; // of names, by the address of the name that was
 };
 
 static int prepare(struct broker *broker, const struct activation *activation, struct handover *handover,
@@ -103,7 +113,9 @@ static int prepare(struct broker *broker, const struct activation *activation, s
     const struct policy *policy = activation->configuration->policy;
     handover->of_system = calloc(policy_system_count(policy) + 1, sizeof(struct queue *));
     handover->names = map_new();
-    int rc = handover->of_system && handover->names ? collect_names(broker, handover->names) : -ENOMEM;
+    int rc = handover->of_system && handover->names
+                 ? collect_names(broker, handover->names, &handover->copies)
+                 : -ENOMEM;
     // Should the record not fit behind them, queues without a system are left: they cost and do nothing.
     rc = rc ? rc : registry_queues(broker, policy, handover->of_system, update, NULL);
     return rc ? rc : activate_record(broker, activation, update);
@@ -125,7 +137,7 @@ static void swap(
     for (size_t i = 0; i < broker->queue_count; i++) {
         struct queue *queue = broker->queues[i];
         if (queue)
-            queue_rename_routes(queue, broker->names);
+            queue_rename_routes(queue, &handover->copies);
         if (queue && !strchr(queue->name, ':'))
             queue->limits = broker->queue_limits;
     }
@@ -138,6 +150,7 @@ int activate_run(struct broker *broker, const struct activation *activation, str
         swap(broker, activation->configuration, &handover);
     free(handover.of_system);
     registry_free_names(&handover.names);
+    number_map_destroy(&handover.copies);
     if (rc == 0) // old systems are known until here
         return peers_move(broker, broker->policy, update);
     return rc == JOURNAL_BATCH_FULL ? BROKER_NO_ROOM : rc == -ENOMEM ? BROKER_NO_MEMORY : rc;

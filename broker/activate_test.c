@@ -231,6 +231,23 @@ static void a_restart_with_the_same_set_is_no_activation(void **state) {
     assert_int_equal(journal_last(bench->journal), last);
 }
 
+// As versions before live change wrote it: no number, no entry.
+static void an_old_record_is_followed_by_one_that_is_found(void **state) {
+    struct bench *bench = *state;
+    Hutong__Bus__V1__ActivatedRecord old = HUTONG__BUS__V1__ACTIVATED_RECORD__INIT;
+    old.digest.data = bench->configuration.digest;
+    old.digest.len = DIGEST_SIZE;
+    old.who = (char *)(uintptr_t)"start";
+    struct error error = {0};
+    assert_int_equal(
+        record_add_packed(bench->batch, HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED, &old.base, NULL), 0);
+    assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
+    bench_stop(bench);
+    bench_start(bench);
+    assert_int_equal(bench->broker->active.number, 3);
+    assert_int_equal(bench->broker->active.position, 2);
+}
+
 static void who_left_is_told_and_keeps_its_backlog(void **state) {
     struct bench *bench = *state;
     struct set without;
@@ -366,6 +383,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(from_the_next_message_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restart_with_the_same_set_is_no_activation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_old_record_is_followed_by_one_that_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_left_is_told_and_keeps_its_backlog, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_that_left_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_room_nothing_changes, set_up, tear_down),

@@ -184,12 +184,12 @@ int queue_push(struct queue *queue, const struct record_delivery *delivery, uint
     return 0;
 }
 
-void queue_rename_routes(struct queue *queue, const struct map *names) {
+void queue_rename_routes(struct queue *queue, const struct number_map *copies) {
     size_t cursor = 0;
     void *value;
     while (number_map_next(&queue->known, &cursor, NULL, &value)) {
         struct delivery *delivery = value;
-        delivery->rule.route = map_get(names, bytes_of_string(delivery->rule.route));
+        delivery->rule.route = number_map_get(copies, (uint64_t)(uintptr_t)delivery->rule.route);
     }
 }
 

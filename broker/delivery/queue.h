@@ -84,8 +84,8 @@ void queue_destroy(struct queue **self);
 int queue_push(struct queue *queue, const struct record_delivery *delivery, uint64_t record,
     struct chunk *chunk, struct bytes envelope);
 
-// The names of routes that known deliveries point to become those of `names`, where each of them is found.
-void queue_rename_routes(struct queue *queue, const struct map *names);
+// The name of its route that a known delivery points to becomes what `copies` has for that address.
+void queue_rename_routes(struct queue *queue, const struct number_map *copies);
 
 // What recovery knows of a delivery or of settled spans.
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size);
