@@ -173,6 +173,10 @@ void cel_activation_set(struct cel_activation *activation, size_t index, const s
 // entries).
 void cel_activation_set_time(struct cel_activation *activation, int64_t seconds);
 
+// A message that comes out, read or built, has all its wire bytes in `message.bytes`, and they are valid for
+// its type; what CEL knows as another value (Timestamp, Int64Value, Struct, Any, …) comes out as that.
+// value.h takes lists and maps apart, and writes any value into a field of a message: cel_put_field().
+//
 // 0 with `*out` (valid until the reset); CEL_FAILED with the text in `error`; -ENOMEM.
 int cel_eval(const struct cel_program *program, struct cel_activation *activation, struct cel_value *out,
     struct error *error);
