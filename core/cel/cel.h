@@ -72,7 +72,7 @@ struct cel_limits {
     size_t source;  // bytes of an expression: 16 KiB
     size_t nodes;   // 10,000
     size_t depth;   // 100
-    size_t matches; // items of its pattern that one matches() tries: 100,000; a hundred are one step
+    size_t matches; // items of its pattern that one matches() tries: 100,000; ten are one step
     size_t steps;   // elements, and kilobytes of long texts, that one evaluation walks over: 1,000,000
     size_t memory;  // bytes that one evaluation may take: 64 MiB
 };

@@ -51,7 +51,7 @@ pcre2_code *match_compile(struct bytes pattern, size_t *offset, char *why, size_
 
 #define HEAP_LIMIT ((uint32_t)4 << 10) // kilobytes for going back
 #define WALK 8                         // bytes that are passed as quickly as an item is tried
-#define ITEMS_PER_STEP 100             // of the evaluation
+#define ITEMS_PER_STEP 10              // of the evaluation
 
 struct work {
     size_t left;
