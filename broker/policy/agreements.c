@@ -19,19 +19,6 @@ static const struct config_key agreement_keys[] = {
 
 // ---- Who ----
 
-static const char *nearest_agency(const struct policy *policy, struct bytes name) {
-    const char *best = NULL;
-    struct bytes unused;
-    void *value;
-    for (size_t cursor = 0; map_next(policy->agencies_seen, &cursor, &unused, &value);) {
-        const struct config_node *node = value;
-        const char *pair[] = {(const char *)node->text.data, best};
-        const char *nearer = report_nearest(name, pair, best ? 2 : 1);
-        best = nearer ? nearer : best;
-    }
-    return best;
-}
-
 static const char *read_party(
     const struct policy *policy, const struct config_node *root, const char *key, bool agency_too) {
     const char *name = NULL;
@@ -43,7 +30,7 @@ static const char *read_party(
     const struct config_node *node = config_get(root, key);
     if (policy_may_have_system(policy, node->text) || config_full_width(node, policy->report))
         return NULL;
-    const char *nearest = agency_too ? nearest_agency(policy, node->text) : NULL;
+    const char *nearest = agency_too ? policy_nearest_name(&policy->agencies, "agency", node->text) : NULL;
     nearest = nearest ? nearest : policy_nearest_system(policy, node->text);
     config_error(node, policy->report, "no system \"%s\"%s%s%s%s", name,
         agency_too ? " and no such agency" : "", nearest ? "; did you mean \"" : "", nearest ? nearest : "",

@@ -54,5 +54,8 @@ void *policy_keep(struct policy *policy, void *value);
 
 bool policy_name_valid(struct bytes name); // lower-case letters, digits and "_"; at most 60
 
+// The nearest of the names that the files of a folder have under `key`, the first of equals; or NULL.
+const char *policy_nearest_name(const struct config_folder *folder, const char *key, struct bytes word);
+
 // The type that a scalar names, or NULL (reported). Without a catalogue NULL, silently.
 const struct schema_message *policy_type(const struct policy *policy, const struct config_node *scalar);

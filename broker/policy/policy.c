@@ -274,17 +274,21 @@ const struct policy_agreement *policy_agreement(const struct policy *policy, str
     return map_get(policy->by_id, id);
 }
 
-const char *policy_nearest_agreement(const struct policy *policy, struct bytes id) {
+const char *policy_nearest_name(const struct config_folder *folder, const char *key, struct bytes word) {
     const char *best = NULL;
-    struct bytes unused;
-    void *value;
-    for (size_t cursor = 0; map_next(policy->by_id, &cursor, &unused, &value);) {
-        const struct policy_agreement *agreement = value;
-        const char *pair[] = {best, agreement->id};
-        const char *nearer = report_nearest(id, best ? pair : &agreement->id, best ? 2 : 1);
+    for (size_t i = 0; i < folder->count; i++) {
+        const struct config_node *name = config_get(config_root(folder->files[i]), key);
+        if (config_is_null(name) || name->kind != CONFIG_SCALAR)
+            continue;
+        const char *pair[] = {best ? best : (const char *)name->text.data, (const char *)name->text.data};
+        const char *nearer = report_nearest(word, pair, 2);
         best = nearer ? nearer : best;
     }
     return best;
+}
+
+const char *policy_nearest_agreement(const struct policy *policy, struct bytes id) {
+    return policy_nearest_name(&policy->agreements, "agreement", id);
 }
 
 size_t policy_agreement_count(const struct policy *policy) {

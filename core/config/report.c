@@ -50,8 +50,10 @@ static int make_room(struct report *report) {
 static struct bytes underlined(struct bytes source, struct mark mark, size_t length) {
     size_t from = mark.offset < source.size ? mark.offset : source.size;
     size_t to = from;
-    while (to < source.size && to - from < length && source.data[to] != '\n' && source.data[to] != '\r')
+    while (to < source.size && to - from < length && source.data[to] != '\n')
         to++;
+    if (to > from && to < source.size && source.data[to] == '\n' && source.data[to - 1] == '\r')
+        to--;
     return bytes_of(source.data + from, to - from);
 }
 
@@ -82,7 +84,8 @@ static int build_texts(struct buffer *all, size_t starts[4], const char *path, s
 // Where there is a character, one is underlined at least.
 static uint32_t characters(struct bytes source, struct mark mark, size_t length) {
     struct bytes shown = underlined(source, mark, length ? length : 1);
-    return (uint32_t)(length ? text_characters(shown) : shown.size > 0);
+    size_t count = length ? text_characters(shown) : 1;
+    return (uint32_t)(shown.size == 0 ? 0 : count ? count : 1); // half a character counts as one
 }
 
 // Takes `all`, unless `rc` says that it could not be made.
@@ -111,6 +114,19 @@ static void keep(struct report *report, enum report_severity severity, struct ma
     };
 }
 
+// One mistake may be met several times, such as in what several rules share.
+static bool is_told(const struct report *report, enum report_severity severity, const char *path,
+    struct mark mark, const char *text) {
+    for (size_t i = 0; i < report->count; i++) {
+        const struct report_problem *problem = &report->problems[i];
+        if (problem->mark.offset == mark.offset && problem->mark.line == mark.line &&
+            problem->severity == severity && strcmp(problem->text, text) == 0 &&
+            strcmp(problem->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
 void report_add_list(struct report *report, enum report_severity severity, const char *path,
     struct bytes source, struct mark mark, size_t length, const char *format, va_list args) {
     char text[TEXT_LIMIT];
@@ -118,6 +134,8 @@ void report_add_list(struct report *report, enum report_severity severity, const
     struct buffer all = {0};
     int rc = 0;
     vsnprintf(text, sizeof text, format, args);
+    if (is_told(report, severity, path, mark, text))
+        return;
     if (report->count < report->limit) // the rest is only counted
         rc = build_texts(&all, starts, path, source, mark, length, text);
     keep(report, severity, mark, characters(source, mark, length), &all, starts, rc);

@@ -32,7 +32,8 @@ void report_destroy(struct report **self);
 
 // Adds a problem. `path` and `text` are copied. `source` is the whole text of the file, from which the
 // excerpt is cut now; size 0: no excerpt. `length`: bytes that the caret underlines (0: one caret). Out of
-// memory counts as an error too. A text that ends in `did you mean X?`, `did you mean "X"?`, `; write "X"` or
+// memory counts as an error too. The same problem at the same place is told once. A text that ends in `did
+// you mean X?`, `did you mean "X"?`, `; write "X"` or
 // `; write X` suggests X for what is underlined; quotes that are underlined with it stay.
 void report_add(struct report *report, enum report_severity severity, const char *path, struct bytes source,
     struct mark mark, size_t length, const char *format, ...) __attribute__((format(printf, 7, 8)));

@@ -116,6 +116,19 @@ static void a_suggestion_fits_what_is_underlined(void **state) {
     suggests("'", 0, 1, "; did you mean \"a\"?", "a");
 }
 
+static void a_problem_is_told_once(void **state) {
+    (void)state;
+    struct report *report = report_new(0);
+    for (int i = 0; i < 3; i++)
+        add(report, "one two\n", 4, 3, "wrong");
+    assert_int_equal(report_size(report), 1);
+    assert_int_equal(report_errors(report), 1);
+    add(report, "one two\n", 4, 3, "also wrong");
+    add(report, "one two\n", 0, 3, "wrong");
+    assert_int_equal(report_errors(report), 3);
+    report_destroy(&report);
+}
+
 static void a_problem_knows_its_length(void **state) {
     (void)state;
     struct report *report = report_new(0);
@@ -202,6 +215,7 @@ int main(void) {
         cmocka_unit_test(a_long_line_is_cut_around_the_caret),
         cmocka_unit_test(problems_are_sorted_and_counted),
         cmocka_unit_test(a_suggestion_fits_what_is_underlined),
+        cmocka_unit_test(a_problem_is_told_once),
         cmocka_unit_test(a_problem_knows_its_length),
         cmocka_unit_test(the_nearest_word_is_found),
         cmocka_unit_test(what_was_tried_often_is_told_once),

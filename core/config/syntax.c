@@ -140,9 +140,8 @@ static bool wrong_above(const struct syntax *syntax) {
 static size_t closing_quote(struct bytes line, size_t at) {
     uint8_t quote = line.data[at];
     for (size_t i = at + 1; i < line.size; i++) {
-        if (quote == '"' && line.data[i] == '\\')
-            i++;
-        else if (line.data[i] == quote && quote == '\'' && i + 1 < line.size && line.data[i + 1] == quote)
+        bool twice = quote == '\'' && line.data[i] == quote && i + 1 < line.size && line.data[i + 1] == quote;
+        if (twice || (quote == '"' && line.data[i] == '\\'))
             i++;
         else if (line.data[i] == quote)
             return i + 1;

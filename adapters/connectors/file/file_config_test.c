@@ -59,11 +59,31 @@ static void test_mistakes(void **state) {
     buffer_destroy(&out);
 }
 
+static const char shared[] = "file:\n"
+                             "  out: { folder: o, encoding: gbk, wait: soon }\n"
+                             "  take:\n"
+                             "    - { on: gov.civil_affairs.v1.DeathNotice, name: d, file: "
+                             "\"a_{first}.csv\", columns: { a: msg.name } }\n"
+                             "    - { on: gov.civil_affairs.v1.LeaseNotice, name: l, file: "
+                             "\"b_{first}.csv\", columns: { a: msg.lease_number } }\n";
+
+static void test_what_rules_share_is_told_once(void **state) {
+    (void)state;
+    struct buffer out = {0};
+    testing_configure(&file_connector, "a.yaml", bytes_of_string(shared), &out);
+    assert_non_null(buffer_text(&out));
+    check_has(&out, "a.yaml:2:42: error: \"soon\" is no duration");
+    const char *first = strstr((const char *)out.data, "error");
+    assert_null(strstr(first + 1, "error"));
+    buffer_destroy(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples),
         cmocka_unit_test(test_civil_affairs),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_what_rules_share_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
