@@ -16,6 +16,9 @@ int schema_check(int argc, char **argv);
 // text.
 int schema_protoc(const char *const *folders, size_t count, struct buffer *out, struct error *error);
 
+// A whole file behind what is in `out`. 0 or -EINVAL with the text.
+int schema_read_file(const char *path, struct buffer *out, struct error *error);
+
 // Types from a descriptor set or, by protoc, from a folder of .proto files.
 struct schema_input {
     const char *path; // borrowed

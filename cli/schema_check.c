@@ -60,22 +60,6 @@ static const char *whom_text(unsigned breaks, char out[WHOM_SIZE]) {
 
 // ---- Text ----
 
-static void read_source(const char *path, struct buffer *out) {
-    FILE *file = fopen(path, "rbe");
-    buffer_clear(out);
-    out->limit = 16u << 20;
-    size_t count = file ? 65536 : 0;
-    while (count == 65536) {
-        uint8_t *room = buffer_extend(out, 65536);
-        if (!room)
-            break;
-        count = fread(room, 1, 65536, file);
-        out->size -= 65536 - count;
-    }
-    if (file)
-        fclose(file);
-}
-
 struct texts {
     struct buffer path, old_path, source;
 };
@@ -97,7 +81,9 @@ static int report_finding(const struct check *check, const struct compat_finding
             snprintf(was, sizeof was, "; was at %s:%u:%u", old_path, finding->old_place.line,
                 finding->old_place.column);
     }
-    read_source(input->folder ? path : "/dev/null", &texts->source);
+    buffer_clear(&texts->source);
+    if (input->folder && schema_read_file(path, &texts->source, NULL) != 0)
+        buffer_clear(&texts->source); // no excerpt then
     report_add(report, finding->breaks ? REPORT_ERROR : REPORT_WARNING, path, buffer_bytes(&texts->source),
         schema_mark(buffer_bytes(&texts->source), place), 0, "%s [%s: breaks %s]%s; right: %s", finding->text,
         finding->rule->id, whom_text(finding->rule->breaks, whom), was, finding->rule->advice);

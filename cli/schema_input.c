@@ -9,7 +9,7 @@
 
 #define SET_BYTES (64u << 20) // source info makes sets larger than what a broker loads
 
-static int read_file(const char *path, struct buffer *out, struct error *error) {
+int schema_read_file(const char *path, struct buffer *out, struct error *error) {
     FILE *file = fopen(path, "rbe");
     if (!file)
         return error_set(error, -EINVAL, "%s: %s", path, strerror(errno));
@@ -39,7 +39,8 @@ static bool is_folder(const char *path) {
 int schema_input_load(const char *path, struct schema_input *out, struct error *error) {
     struct schema_input input = {.path = path, .folder = is_folder(path)};
     struct catalogue *catalogue = NULL;
-    int rc = input.folder ? schema_protoc(&path, 1, &input.set, error) : read_file(path, &input.set, error);
+    int rc =
+        input.folder ? schema_protoc(&path, 1, &input.set, error) : schema_read_file(path, &input.set, error);
     if (rc == 0 && (rc = catalogue_load(buffer_bytes(&input.set), &catalogue, error)) == -EINVAL)
         error_prefix(error, "%s: ", path);
     if (rc == 0 && (rc = model_load(buffer_bytes(&input.set), &input.model, error)) == -EINVAL)
