@@ -91,8 +91,7 @@ struct schema_message {
     bool proto3;
     const struct catalogue *catalogue;
     const char *const *oneof_names; // oneof_count of them
-    bool
-        requires; // it, or a message that it may hold, has required fields
+    bool has_required;              // it, or a message that it may hold, has required fields
     const struct schema_tag
         *dense; // by number, for numbers below dense_size, which is SCHEMA_DENSE_LEAST or more
     uint32_t dense_size;

@@ -6,7 +6,7 @@ static void types_are_found(void **state) {
     (void)state;
     const struct schema_message *all = type_named("test.three.All");
     assert_true(all->proto3);
-    assert_false(all->requires);
+    assert_false(all->has_required);
     assert_ptr_equal(all->catalogue, catalogue);
     assert_int_equal(all->oneof_count, 1); // the three optional fields' oneofs don't count
     assert_string_equal(all->oneof_names[0], "choice");
@@ -15,7 +15,7 @@ static void types_are_found(void **state) {
     assert_non_null(catalogue_message(catalogue, bytes_of_string("google.protobuf.Timestamp")));
     const struct schema_message *entry = type_named("test.three.All.NamesEntry");
     assert_true(entry->map_entry);
-    assert_true(type_named("test.two.Legacy")->requires);
+    assert_true(type_named("test.two.Legacy")->has_required);
     assert_false(type_named("test.two.Legacy")->proto3);
     for (size_t i = 1; i < catalogue_message_count(catalogue); i++)
         assert_true(strcmp(catalogue_message_at(catalogue, i - 1)->full_name,

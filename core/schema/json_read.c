@@ -207,9 +207,9 @@ int json_to_message(
         rc = json_read_message(&r, type, false);
     if (rc == 0)
         rc = json_end(&r.lex);
-    if (rc == 0 && type->requires && out->size == before)
+    if (rc == 0 && type->has_required && out->size == before)
         rc = required_check(type, (struct bytes){0}, error);
-    else if (rc == 0 && type->requires)
+    else if (rc == 0 && type->has_required)
         rc = required_check(type, bytes_of(out->data + before, out->size - before), error);
     json_lex_finish(&r.lex);
     if (rc != 0)

@@ -172,7 +172,7 @@ static int read_any(struct json_reader *r, const struct schema_message *type) {
         rc = json_read_message(r, inside, true);
     else if (rc == 0)
         rc = read_any_value(r, inside);
-    if (rc == 0 && inside->requires)
+    if (rc == 0 && inside->has_required)
         rc = required_check(inside, bytes_of(r->out->data + mark, r->out->size - mark), r->lex.error);
     return rc == 0 ? json_finish(r, mark) : rc;
 }

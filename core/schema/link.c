@@ -319,14 +319,11 @@ int link_message(struct loader *loader, struct draft *draft) {
 }
 
 static bool require_step(struct schema_message *message) {
-    for (size_t i = 0; i < message->field_count && !message->requires; i++) {
+    for (size_t i = 0; i < message->field_count && !message->has_required; i++) {
         const struct schema_field *field = &message->fields[i];
-        message->
-            requires
-        = field->required || (field->message && field->message->requires);
+        message->has_required = field->required || (field->message && field->message->has_required);
     }
-    return message->
-        requires;
+    return message->has_required;
 }
 
 // Which types can need the check of required fields. Types that hold each other need several rounds; where
@@ -335,13 +332,11 @@ void link_requires(struct catalogue *catalogue) {
     for (int round = 0; round < 64; round++) {
         bool changed = false;
         for (size_t i = 0; i < catalogue->message_count; i++)
-            if (!catalogue->sorted[i]->requires)
+            if (!catalogue->sorted[i]->has_required)
                 changed |= require_step(catalogue->sorted[i]);
         if (!changed)
             return;
     }
     for (size_t i = 0; i < catalogue->message_count; i++)
-    catalogue->sorted[i]->
-        requires
-    = true;
+        catalogue->sorted[i]->has_required = true;
 }

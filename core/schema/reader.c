@@ -415,10 +415,7 @@ int reader_run(const struct schema_message *type, const struct paths_node *node,
         .trail = &trail};
     if (!read_all(&r, message, type, node))
         return refuse(&r, type, message, error);
-    return type->
-        requires && !checked
-                     ? required_check(type, message, error)
-                     : 0;
+    return type->has_required && !checked ? required_check(type, message, error) : 0;
 }
 
 int view_check(const struct schema_message *type, struct bytes message, const struct view_limits *limits,

@@ -45,7 +45,7 @@ static int check_message(struct check *check, const struct schema_message *type,
             continue;
         if (record == GATHER_NONE && field->required)
             rc = VIEW_REFUSED;
-        else if (field->message && field->message->requires)
+        else if (field->message && field->message->has_required)
             rc = check_field(check, field, record);
         if (rc == VIEW_REFUSED)
             trail_prepend(&check->trail, field->name);
