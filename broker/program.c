@@ -203,8 +203,8 @@ int broker_main(int argc, char **argv,
     if (report)
         print_report(report);
     if (!configuration) {
-        fprintf(stderr, "hutong-broker: the configuration has %zu errors; nothing was started\n",
-            report ? report_errors(report) : 0);
+        fprintf(stderr, "hutong-broker: the configuration has %zu error%s; nothing was started\n",
+            report ? report_errors(report) : 0, report && report_errors(report) == 1 ? "" : "s");
         rc = 2;
     }
     report_destroy(&report);

@@ -217,9 +217,11 @@ static void say_differences(const struct files *now, const struct files *active,
         if (!files_named(now, active->items[i].name) && count++ < 10)
             buffer_append_format(&names, " %s (gone)", active->items[i].name);
     answer_problem(answer, 409,
-        "%zu of the routes' files are not as they are in force, and a rollback would lose that:%s%s. Reload "
-        "them first, or say --force",
-        count, names.size ? buffer_text(&names) : "", count > 10 ? " …" : "");
+        "%zu file%s of the routes differ%s from what is in force, and a rollback would lose that:%s%s. "
+        "Reload "
+        "first, or say --force",
+        count, count == 1 ? "" : "s", count == 1 ? "s" : "", names.size ? buffer_text(&names) : "",
+        count > 10 ? " …" : "");
     buffer_destroy(&names);
 }
 

@@ -30,8 +30,8 @@ static const char usage[] =
     "lost)\n"
     "      --json           JSON\n"
     "  -h, --help           this text\n\n"
-    "Exit status: 0; diff: 1 there are differences; 1 it can't be done; 2 errors in a configuration, or "
-    "wrong usage.\n";
+    "Exit status: 0 done; 1 it can't be done; 2 errors in a configuration, or wrong usage. Of diff, as of\n"
+    "diff(1): 0 no differences; 1 differences; 2 it can't be done.\n";
 
 struct arguments {
     const char *admin;
@@ -76,10 +76,10 @@ static void print_change(const json_t *changes, const char *key, char sign) {
     }
 }
 
-static void print_activation(const json_t *one) {
+static void print_activation(const json_t *one, int who_width) {
     const json_t *changes = json_object_get(one, "changes");
-    printf("%6lld  %-20s  %.12s  %6lld  %-16s ", number(one, "number"), text(one, "time"),
-        text(one, "digest"), number(one, "routes"), text(one, "who"));
+    printf("%6lld  %-20s  %.12s  %6lld  %-*s ", number(one, "number"), text(one, "time"), text(one, "digest"),
+        number(one, "routes"), who_width, text(one, "who"));
     print_change(changes, "added", '+');
     print_change(changes, "removed", '-');
     print_change(changes, "changed", '~');
@@ -111,6 +111,18 @@ static json_t *fetch_history(const struct arguments *arguments) {
     return all;
 }
 
+static void print_history(const json_t *all) {
+    size_t i;
+    json_t *one;
+    size_t width = strlen("WHO");
+    json_array_foreach(all, i, one) width =
+        strlen(text(one, "who")) > width ? strlen(text(one, "who")) : width;
+    int who_width = width > 40 ? 40 : (int)width;
+    printf("%6s  %-20s  %-12s  %6s  %-*s  %s\n", "NUMBER", "TIME", "DIGEST", "ROUTES", who_width, "WHO",
+        "ROUTES ADDED + REMOVED - CHANGED ~, WHY");
+    json_array_foreach(all, i, one) print_activation(one, who_width);
+}
+
 static int history(const struct arguments *arguments) {
     json_t *all = fetch_history(arguments);
     if (!all)
@@ -119,11 +131,7 @@ static int history(const struct arguments *arguments) {
         json_dumpf(all, stdout, JSON_INDENT(2));
         putchar('\n');
     } else {
-        size_t i;
-        json_t *one;
-        printf("%6s  %-20s  %-12s  %6s  %-16s  %s\n", "NUMBER", "TIME", "DIGEST", "ROUTES", "WHO",
-            "ROUTES ADDED + REMOVED - CHANGED ~, WHY");
-        json_array_foreach(all, i, one) print_activation(one);
+        print_history(all);
     }
     json_decref(all);
     return EXIT_DONE;
@@ -199,8 +207,10 @@ static int run_diff(const char *folder, const char *first, const char *second) {
         _exit(127);
     }
     int status = 0;
-    if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) > 1)
-        return cli_failed("routes", "diff(1) can't be run");
+    if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) > 1) {
+        cli_failed("routes", "diff(1) can't be run");
+        return EXIT_WRONG;
+    }
     return WEXITSTATUS(status);
 }
 
@@ -220,8 +230,10 @@ static int diff_two(const json_t *a, const json_t *b) {
     char folder[] = "/tmp/hutong-routes-XXXXXX";
     char names[2][32];
     char paths[2][128];
-    if (!mkdtemp(folder))
-        return cli_failed("routes", "can't make a folder in /tmp: %s", strerror(errno));
+    if (!mkdtemp(folder)) {
+        cli_failed("routes", "can't make a folder in /tmp: %s", strerror(errno));
+        return EXIT_WRONG;
+    }
     const json_t *both[] = {a, b};
     int exit_status = EXIT_DONE;
     for (int i = 0; i < 2; i++) {
@@ -230,7 +242,7 @@ static int diff_two(const json_t *a, const json_t *b) {
     }
     if (number(a, "number") != number(b, "number")) {
         for (int i = 0; i < 2 && exit_status == EXIT_DONE; i++)
-            exit_status = write_files(both[i], paths[i]);
+            exit_status = write_files(both[i], paths[i]) == EXIT_DONE ? EXIT_DONE : EXIT_WRONG;
         if (exit_status == EXIT_DONE)
             exit_status = run_diff(folder, names[0], names[1]);
         for (int i = 0; i < 2; i++)
@@ -251,14 +263,15 @@ static bool find_active(const struct arguments *arguments, char out[32]) {
     return true;
 }
 
+// 1 means differences, so all that fails is 2, as with diff(1).
 static int diff(const struct arguments *arguments) {
     char active[32];
     const char *second = arguments->which[1];
     if (!second && !find_active(arguments, active))
-        return EXIT_FAILED;
+        return EXIT_WRONG;
     json_t *a = fetch_files(arguments, arguments->which[0]);
     json_t *b = a ? fetch_files(arguments, second ? second : active) : NULL;
-    int exit_status = b ? diff_two(a, b) : EXIT_FAILED;
+    int exit_status = b ? diff_two(a, b) : EXIT_WRONG;
     json_decref(a);
     json_decref(b);
     return exit_status;
@@ -311,9 +324,10 @@ static int take_option(int option, struct arguments *arguments) {
 static const struct {
     const char *name;
     int least, most; // arguments
+    const char *takes;
     int (*run)(const struct arguments *arguments);
-} actions[] = {
-    {"history", 0, 0, history}, {"show", 1, 1, show}, {"diff", 1, 2, diff}, {"rollback", 0, 1, rollback}};
+} actions[] = {{"history", 0, 0, "no activation", history}, {"show", 1, 1, "one activation", show},
+    {"diff", 1, 2, "one activation or two", diff}, {"rollback", 0, 1, "one activation at most", rollback}};
 
 // `words`: the action, and its arguments.
 static int run(struct arguments *arguments, char **words, int count) {
@@ -323,8 +337,7 @@ static int run(struct arguments *arguments, char **words, int count) {
     if (i == sizeof actions / sizeof actions[0])
         return cli_wrong("routes", "there is no \"%s\"; see --help", words[0]);
     if (count - 1 < actions[i].least || count - 1 > actions[i].most)
-        return cli_wrong(
-            "routes", "%s takes %d to %d arguments; see --help", words[0], actions[i].least, actions[i].most);
+        return cli_wrong("routes", "%s takes %s; see --help", words[0], actions[i].takes);
     if (!arguments->admin)
         return cli_wrong("routes", "--admin SOCKET is needed; see --help");
     for (int k = 1; k < count; k++) {

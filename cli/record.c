@@ -127,7 +127,7 @@ static void describe_dead(json_t *to, const void *unpacked) {
     put_reason(to, record->reason);
     put_number(to, "attempts", record->attempts);
     if (record->element)
-        put_number(to, "element", record->element);
+        put_number(to, "item", record->element - 1); // from 0, as everywhere else that people read
     put_envelope(to, &record->envelope);
 }
 

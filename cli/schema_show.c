@@ -37,7 +37,7 @@ static int unknown(const struct model *model, const char *name) {
         offer(&nearest, &best, model_service_at(model, i)->full_name, name);
     best = best ? best : nearest.best;
     return cli_wrong("schema show", "there is no type \"%s\"%s%s%s", name, best ? "; did you mean \"" : "",
-        best ? best : "; hutong schema list names them", best ? "\"" : "");
+        best ? best : "; hutong schema list names them", best ? "\"?" : "");
 }
 
 static int show(const char *name, const char *path, bool json) {

@@ -55,8 +55,9 @@ static void print_counters(const json_t *status, const json_t *before, double se
         number(json_object_get(status, "net"), "denied_keys"));
     printf("configuration %lld  digest %.12s  by %s\n", number(configuration, "number"),
         text(configuration, "digest"), text(configuration, "who"));
-    printf("journal %lld segments  %.1f MiB  records %lld to %lld\n\n", number(journal, "segments"),
-        (double)number(journal, "bytes") / 1048576, number(journal, "first"), number(journal, "last"));
+    printf("journal %lld segment%s  %.1f MiB  records %lld to %lld\n\n", number(journal, "segments"),
+        number(journal, "segments") == 1 ? "" : "s", (double)number(journal, "bytes") / 1048576,
+        number(journal, "first"), number(journal, "last"));
 }
 
 static void print_peers(const json_t *status) {

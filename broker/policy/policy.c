@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void *policy_keep(struct policy *policy, void *value) {
     if (!value)
@@ -98,7 +99,9 @@ static void load_catalogue(struct policy *policy, const struct config_node *root
         policy->no_memory = true;
     } else if (rc != 0) {
         const struct config_node *node = config_get(root, "catalogue");
-        config_error(node ? node : root, policy->report, "the catalogue can't be loaded: %s", error.text);
+        config_error(node ? node : root, policy->report, "the catalogue can't be loaded: %s%s", error.text,
+            access(policy->settings.catalogue, F_OK) != 0 ? "; hutong schema build makes it of .proto files"
+                                                          : "");
     }
 }
 

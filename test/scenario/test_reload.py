@@ -201,6 +201,7 @@ def test_history_over_restarts_and_kills(admin):
     assert "retries: 5" in admin.run("routes", "show", "3")
     assert "+    deliver: { retries: 7" in admin.run("routes", "diff", "3", code=1)
     assert admin.run("routes", "diff", "3", "3") == ""
+    assert "no activation" in admin.run("routes", "diff", "3", "99", code=2)  # as diff(1): 1 means differences
     listed = subprocess.run([program("hutong"), "journal", "list", "--kind", "activated", admin.broker.folder / "journal"],
                             capture_output=True, text=True, check=True).stdout
     assert len(listed.splitlines()) == 5 and 'why="6 tries" number=4' in listed
@@ -387,6 +388,6 @@ def test_wrong_usage_is_2(words):
 
 
 def test_nobody_listens(tmp_path):
-    for words in (["reload"], ["routes", "history"], ["routes", "rollback"], ["routes", "diff", "1"]):
+    for code, *words in ((1, "reload"), (1, "routes", "history"), (1, "routes", "rollback"), (2, "routes", "diff", "1")):
         done = subprocess.run([program("hutong"), *words, "--admin", tmp_path / "none"], capture_output=True, text=True, check=False)
-        assert done.returncode == 1 and "nobody listens" in done.stderr
+        assert done.returncode == code and "nobody listens" in done.stderr

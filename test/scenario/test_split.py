@@ -129,7 +129,7 @@ def test_each_member_is_a_message_in_one_record(broker):
     (message,) = records(broker, "message")
     assert len(message["deliveries"]) == 3  # two members, and the report
     (dead,) = records(broker, "dead")
-    assert (dead["reason"], dead["element"], dead["id"]) == ("unmapped", 2, "h1"), dead
+    assert (dead["reason"], dead["item"], dead["id"]) == ("unmapped", 1, "h1"), dead
     subprocess.run([program("hutong"), "journal", "verify", broker.folder / "journal"], check=True, timeout=60)
 
 

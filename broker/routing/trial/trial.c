@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct trial {
     const struct routes *routes;
@@ -271,4 +272,24 @@ int trial_run(struct trial *trial, const struct trial_message *message, bool why
         trial->result.dead += trial->result.matches[i].dead_reason != 0;
     *out = &trial->result;
     return 0;
+}
+
+bool trial_wanted(const struct trial_options *options, const struct route *route) {
+    return !options->only || strcmp(options->only, route_name(route)) == 0;
+}
+
+struct trial_sum trial_sum(const struct trial_result *result, const struct trial_options *options) {
+    struct trial_sum sum = {0};
+    for (size_t i = 0; i < result->route_count; i++) {
+        const struct trial_route *told = &result->routes[i];
+        if (!trial_wanted(options, told->route))
+            continue;
+        sum.routes++;
+        sum.matched += told->verdict == MATCH_TAKEN;
+        for (size_t k = told->first; k < told->first + told->count; k++) {
+            sum.dead += result->matches[k].dead_reason != 0;
+            sum.delivered += result->matches[k].dead_reason == 0;
+        }
+    }
+    return sum;
 }

@@ -70,6 +70,16 @@ struct trial_options {
     const bool *matches; // by match: whether it is printed; NULL: all
 };
 
+// How much of the result these options tell.
+struct trial_sum {
+    size_t routes;
+    size_t matched; // of the routes
+    size_t delivered;
+    size_t dead;
+};
+struct trial_sum trial_sum(const struct trial_result *result, const struct trial_options *options);
+bool trial_wanted(const struct trial_options *options, const struct route *route);
+
 // What explains it, for people. 0, -ENOMEM.
 int trial_print(const struct trial *trial, const struct trial_message *message,
     const struct trial_result *result, const struct trial_options *options, struct buffer *out);

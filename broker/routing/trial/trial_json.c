@@ -127,13 +127,10 @@ static json_t *other_json(
     return to;
 }
 
-static bool wanted(const struct trial_options *options, const struct route *route) {
-    return !options->only || strcmp(options->only, route_name(route)) == 0;
-}
-
 struct json_t *trial_json(const struct trial *trial, const struct trial_message *message,
     const struct trial_result *result, const struct trial_options *options) {
     char time[TRIAL_TIME_SIZE];
+    const struct trial_sum sum = trial_sum(result, options);
     json_t *to = json_object();
     json_t *routes = json_array();
     json_t *others = json_array();
@@ -144,16 +141,16 @@ struct json_t *trial_json(const struct trial *trial, const struct trial_message 
     put(to, "size", json_integer((json_int_t)message->payload.size));
     put(to, "at", json_string(trial_time(message->now_us, time)));
     for (size_t i = 0; i < result->route_count; i++)
-        if (wanted(options, result->routes[i].route))
+        if (trial_wanted(options, result->routes[i].route))
             json_array_append_new(routes, route_json(message, result, &result->routes[i]));
     const struct routes *all = trial_routes(trial);
     for (size_t i = 0; (route = routes_at(all, i)); i++)
-        if (wanted(options, route) && routes_first(all, route) &&
+        if (trial_wanted(options, route) && routes_first(all, route) &&
             !routes_any_takes(all, route, message->type, message->from))
             json_array_append_new(others, other_json(message, all, route));
     put(to, "routes", routes);
     put(to, "not_looked_at", others);
-    put(to, "delivered", json_integer((json_int_t)(result->match_count - result->dead)));
-    put(to, "dead", json_integer((json_int_t)result->dead));
+    put(to, "delivered", json_integer((json_int_t)sum.delivered));
+    put(to, "dead", json_integer((json_int_t)sum.dead));
     return to;
 }

@@ -211,10 +211,6 @@ int trial_print_route(const struct trial_message *message, const struct trial_re
     return print_route(&print, result, route);
 }
 
-static bool wanted(const struct print *print, const struct route *route) {
-    return !print->options->only || strcmp(print->options->only, route_name(route)) == 0;
-}
-
 static int print_other(const struct print *print, const struct routes *routes, const struct route *route) {
     const struct config_node *node = route_node(route);
     bool takes = routes_any_on(routes, route, print->message->type);
@@ -235,7 +231,8 @@ static int print_others(const struct print *print, const struct routes *routes) 
     size_t count = 0;
     const struct route *route;
     for (size_t i = 0; rc == 0 && (route = routes_at(routes, i)); i++) {
-        if (looked_at(print->message, routes, route) || !routes_first(routes, route) || !wanted(print, route))
+        if (looked_at(print->message, routes, route) || !routes_first(routes, route) ||
+            !trial_wanted(print->options, route))
             continue;
         if (count++ == 0)
             rc = buffer_append_string(print->out, "\nNot looked at:\n");
@@ -258,17 +255,16 @@ static int print_head(const struct print *print) {
 }
 
 static int print_sum(const struct print *print, const struct trial_result *result) {
-    size_t matched = 0;
-    for (size_t i = 0; i < result->route_count; i++)
-        matched += result->routes[i].verdict == MATCH_TAKEN;
-    size_t delivered = result->match_count - result->dead;
+    const struct trial_sum sum = trial_sum(result, print->options);
     if (result->route_count == 0)
         return buffer_append_string(
             print->out, "\nNo route takes it: it is accepted, recorded, and delivered to nobody.\n");
+    if (sum.routes == 0)
+        return 0; // the one that is asked for is among those not looked at
     return buffer_append_format(print->out,
-        "\n%zu of %zu route%s match%s: %zu deliver%s, %zu dead letter%s\n", matched, result->route_count,
-        plural(result->route_count), matched == 1 ? "es" : "", delivered, delivered == 1 ? "y" : "ies",
-        result->dead, plural(result->dead));
+        "\n%zu of %zu route%s match%s: %zu deliver%s, %zu dead letter%s\n", sum.matched, sum.routes,
+        plural(sum.routes), sum.matched == 1 ? "es" : "", sum.delivered, sum.delivered == 1 ? "y" : "ies",
+        sum.dead, plural(sum.dead));
 }
 
 int trial_print(const struct trial *trial, const struct trial_message *message,
@@ -276,7 +272,7 @@ int trial_print(const struct trial *trial, const struct trial_message *message,
     const struct print print = {.message = message, .options = options, .out = out};
     int rc = print_head(&print);
     for (size_t i = 0; rc == 0 && i < result->route_count; i++) {
-        if (!wanted(&print, result->routes[i].route))
+        if (!trial_wanted(options, result->routes[i].route))
             continue;
         rc = buffer_append_byte(out, '\n');
         rc = rc ? rc : print_route(&print, result, &result->routes[i]);
