@@ -3,6 +3,7 @@
 #include "core/base/buffer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,21 +153,27 @@ static json_t *fetch_files(const struct arguments *arguments, const char *which)
     return went_well(answer, status) ? answer : NULL;
 }
 
+// Its time is that of the activation: diff(1) prints it. False with errno.
+static bool write_file(const char *path, const json_t *content, const struct timespec *at) {
+    FILE *to = fopen(path, "we");
+    size_t size = json_string_length(content);
+    bool written = to && fwrite(json_string_value(content), 1, size, to) == size;
+    if (to && fclose(to) != 0)
+        written = false;
+    return written && utimensat(AT_FDCWD, path, (struct timespec[]){*at, *at}, 0) == 0;
+}
+
 static int write_files(const json_t *activation, const char *folder) {
     if (mkdir(folder, 0777) != 0)
         return cli_failed("routes", "can't make %s: %s", folder, strerror(errno));
+    long long time_us = number(activation, "time_us");
+    const struct timespec at = {.tv_sec = time_us / 1000000, .tv_nsec = time_us % 1000000 * 1000};
     size_t i;
     json_t *file;
     json_array_foreach(json_object_get(activation, "files"), i, file) {
         struct buffer path = {0};
-        const json_t *content = json_object_get(file, "text");
-        FILE *to = buffer_append_format(&path, "%s/%s", folder, text(file, "name")) == 0
-                       ? fopen(buffer_text(&path), "we")
-                       : NULL;
-        size_t size = json_string_length(content);
-        bool written = to && fwrite(json_string_value(content), 1, size, to) == size;
-        if (to && fclose(to) != 0)
-            written = false;
+        bool written = buffer_append_format(&path, "%s/%s", folder, text(file, "name")) == 0 &&
+                       write_file(buffer_text(&path), json_object_get(file, "text"), &at);
         if (!written)
             cli_failed(
                 "routes", "can't write %s: %s", path.data ? buffer_text(&path) : folder, strerror(errno));

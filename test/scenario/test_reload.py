@@ -1,5 +1,6 @@
 """Live change: hutong reload, SIGHUP, and the way back (hutong routes), with a broker that goes on meanwhile."""
 import concurrent.futures
+import datetime
 import json
 import os
 import signal
@@ -199,7 +200,10 @@ def test_history_over_restarts_and_kills(admin):
     assert (newest["number"], newest["who"], newest["changes"]["changed"]) == (5, "start", ["residence"])
     assert [one["number"] for one in admin.history("--count", "2")] == [5, 4]
     assert "retries: 5" in admin.run("routes", "show", "3")
-    assert "+    deliver: { retries: 7" in admin.run("routes", "diff", "3", code=1)
+    changed = admin.run("routes", "diff", "3", code=1)
+    assert "+    deliver: { retries: 7" in changed
+    when = datetime.datetime.fromtimestamp(newest["time_us"] // 1000000).strftime("%Y-%m-%d %H:%M:%S")
+    assert f"+++ 5/test.yaml\t{when}.{newest['time_us'] % 1000000:06}000" in changed  # since when it is in force
     assert admin.run("routes", "diff", "3", "3") == ""
     assert "no activation" in admin.run("routes", "diff", "3", "99", code=2)  # as diff(1): 1 means differences
     listed = subprocess.run([program("hutong"), "journal", "list", "--kind", "activated", admin.broker.folder / "journal"],
