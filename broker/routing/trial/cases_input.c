@@ -15,8 +15,15 @@ static bool is_used(const struct config_node *list, struct bytes name) {
     return false;
 }
 
-void fixtures_load(struct cases *cases, const struct config_node *messages, const struct config_node *list,
-    struct fixtures *out) {
+void fixtures_unused(
+    struct cases *cases, const struct config_node *messages, const struct config_node *list) {
+    for (size_t i = 0; !config_is_null(messages) && i < messages->count; i++)
+        if (!is_used(list, messages->keys[i]->text))
+            config_warning(messages->keys[i], cases->report, "no case sends \"%.*s\"",
+                BYTES_ARGS(messages->keys[i]->text));
+}
+
+void fixtures_load(struct cases *cases, const struct config_node *messages, struct fixtures *out) {
     *out = (struct fixtures){0};
     if (config_is_null(messages))
         return;
@@ -32,8 +39,6 @@ void fixtures_load(struct cases *cases, const struct config_node *messages, cons
     }
     for (size_t i = 0; i < messages->count; i++) {
         const struct config_node *name = messages->keys[i];
-        if (!is_used(list, name->text))
-            config_warning(name, cases->report, "no case sends \"%.*s\"", BYTES_ARGS(name->text));
         out->names[i] = (const char *)name->text.data;
         fixture_load(cases, messages->values[i], &out->items[out->count++]);
     }

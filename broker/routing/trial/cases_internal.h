@@ -75,9 +75,10 @@ struct fixtures {
     const char **names;    // parallel; owned, the texts are the file's
     size_t count;
 };
-// `messages` may be NULL. What no case of `list` sends is a warning.
-void fixtures_load(struct cases *cases, const struct config_node *messages, const struct config_node *list,
-    struct fixtures *out);
+// `messages` may be NULL.
+void fixtures_load(struct cases *cases, const struct config_node *messages, struct fixtures *out);
+// Warns of each message that no case of `list` sends.
+void fixtures_unused(struct cases *cases, const struct config_node *messages, const struct config_node *list);
 void fixtures_free(struct fixtures *fixtures);
 
 // Who sends what. Without type or sender they are NULL (reported).

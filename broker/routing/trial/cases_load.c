@@ -129,12 +129,16 @@ static void load_file(struct cases *cases, const struct config_file *file) {
     if (!config_expect_mapping(root, "a file of tests", file_keys, cases->report))
         return;
     struct defaults defaults = {0};
+    size_t errors = report_errors(cases->report);
+    const struct config_node *messages = config_get(root, "messages");
     const struct config_node *list = config_get(root, "cases");
     load_time(cases, root, &defaults.at, &defaults.at_us);
-    fixtures_load(cases, config_get(root, "messages"), list, &defaults.fixtures);
+    fixtures_load(cases, messages, &defaults.fixtures);
     if (!config_is_null(list) && config_expect_sequence(list, "\"cases\"", cases->report))
         for (size_t i = 0; i < list->count; i++)
             load_case(cases, list->values[i], &defaults);
+    if (report_errors(cases->report) == errors) // else a misspelled name may be why
+        fixtures_unused(cases, messages, list);
     fixtures_free(&defaults.fixtures);
 }
 

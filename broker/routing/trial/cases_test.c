@@ -287,6 +287,7 @@ static void what_is_wrong_is_told_at_its_place(void **state) {
         if (!strstr(said, wrongs[i].said))
             fail_msg("not told: %s of\n%sin\n%s", wrongs[i].said, wrongs[i].text, said);
         assert_int_equal(report_errors(stage.report), 1);
+        assert_null(strstr(said, "no case sends"));
     }
     assert_true(load(&stage, "messages: { m: { type: " RESIDENCE ", from: " POPULATION " } }\ncases: []\n"));
     assert_non_null(
