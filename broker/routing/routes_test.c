@@ -188,6 +188,16 @@ static void what_lies_in_lists_is_covered_too(void **state) {
          "            - citizen_number: '\"1\"'\n              deceased: 'true'\n",
             "./routes/r.yaml:13:15: error: agreement R doesn't list \"members.deceased\" "
             "(./agreements/r.yaml:1); remove it here, or have the agreement changed"},
+        // How many there are is told by empty ones too.
+        {"\n          members: { for: m, in: msg.members, map: {} }\n",
+            "./routes/r.yaml:10:11: error: agreement R doesn't list \"members.relation\" "
+            "(./agreements/r.yaml:1); remove it here, or have the agreement changed"},
+        {"\n          members: '[gov.civil_affairs.v1.EconomicMember{citizen_number: \"1\"}]'\n",
+            "./routes/r.yaml:10:11: error: agreement R doesn't list \"members.relation\" "
+            "(./agreements/r.yaml:1); remove it here, or have the agreement changed"},
+        {"'gov.civil_affairs.v1.EconomicStatusReport{vehicle_plates: [\"1\"]}'\n",
+            "./routes/r.yaml:9:14: error: agreement R doesn't list \"check_number\" "
+            "(./agreements/r.yaml:1); remove it here, or have the agreement changed"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct tree tree;

@@ -229,18 +229,28 @@ bool construct_field(
     return construct_single(construct, field, value, false);
 }
 
-int cel_put_field(struct cel_activation *activation, const struct schema_field *field,
-    const struct cel_value *value, struct buffer *out, struct error *error) {
+static int put(struct cel_activation *activation, const struct schema_field *field,
+    const struct cel_value *value, bool one, struct buffer *out, struct error *error) {
     struct cel_value failure = {.kind = CEL_NULL};
     struct construct construct = {.activation = activation, .out = out, .error = &failure};
     size_t size = out->size;
     activation->failure = 0;
-    if (construct_field(&construct, field, value))
+    if (one ? construct_single(&construct, field, value, false) : construct_field(&construct, field, value))
         return 0;
     out->size = size;
     if (activation->failure)
         return error_no_memory(error);
     return error_set(error, CEL_FAILED, "%s", failure.error->text);
+}
+
+int cel_put_field(struct cel_activation *activation, const struct schema_field *field,
+    const struct cel_value *value, struct buffer *out, struct error *error) {
+    return put(activation, field, value, false, out, error);
+}
+
+int cel_put_element(struct cel_activation *activation, const struct schema_field *field,
+    const struct cel_value *value, struct buffer *out, struct error *error) {
+    return put(activation, field, value, true, out, error);
 }
 
 // ---- Type{field: value} ----

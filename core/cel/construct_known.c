@@ -1,5 +1,6 @@
 // Values in google.protobuf's Any, Value, Struct and ListValue. The field numbers are those of the .proto
 // files.
+#include "core/base/utf8.h"
 #include "core/cel/construct.h"
 #include "core/cel/types.h"
 #include "core/schema/encoding.h"
@@ -20,6 +21,15 @@ static bool put_double(struct construct *construct, uint32_t number, double valu
     store_u64(bytes, raw);
     int rc = view_put_tag(construct->out, number, ENCODING_I64);
     return construct_wrote(construct, rc ? rc : buffer_append(construct->out, bytes, sizeof bytes));
+}
+
+// Nobody checks what is inside of an Any afterwards.
+static bool put_text(struct construct *construct, uint32_t number, struct bytes text) {
+    static const struct cel_error no_text = {CEL_FAULT_CONVERSION, "the text is not UTF-8"};
+    if (utf8_bytes(text))
+        return construct_bytes(construct, number, text);
+    value_fail_static(construct->error, &no_text);
+    return false;
 }
 
 static bool no_overload(struct construct *construct) {
@@ -72,6 +82,7 @@ static bool any_content(struct construct *construct, const struct cel_value *val
     case CEL_DOUBLE:
         return load_u64(&value->f64) == 0 || put_double(construct, 1, value->f64);
     case CEL_STRING:
+        return value->bytes.size == 0 || put_text(construct, 1, value->bytes);
     case CEL_BYTES:
         return value->bytes.size == 0 || construct_bytes(construct, 1, value->bytes);
     case CEL_TIMESTAMP:
@@ -183,7 +194,7 @@ bool construct_json(struct construct *construct, const struct cel_value *value) 
     case CEL_UINT:
         return json_int(construct, value);
     case CEL_STRING:
-        return construct_bytes(construct, VALUE_STRING, value->bytes);
+        return put_text(construct, VALUE_STRING, value->bytes);
     case CEL_BYTES:
         return json_base64(construct, value->bytes);
     case CEL_TIMESTAMP:
@@ -212,7 +223,7 @@ bool construct_struct(struct construct *construct, const struct cel_map *map) {
                 "bad key type: a JSON object's key is a string, not %s", cel_kind_name(key->kind));
             return false;
         }
-        if (!construct_begin(construct, 1, &entry) || !construct_bytes(construct, 1, key->bytes) ||
+        if (!construct_begin(construct, 1, &entry) || !put_text(construct, 1, key->bytes) ||
             !construct_begin(construct, 2, &mark) || !construct_json(construct, &map->entries[i].value) ||
             !construct_end(construct, mark) || !construct_end(construct, entry))
             return false;

@@ -61,6 +61,9 @@ int cel_message_append(const struct cel_value *message, struct buffer *out);
 // for a value that doesn't fit; -ENOMEM. `out` is untouched on failure.
 int cel_put_field(struct cel_activation *activation, const struct schema_field *field,
     const struct cel_value *value, struct buffer *out, struct error *error);
+// The same of one element of a repeated field, also of null where it is a value (a google.protobuf.Value).
+int cel_put_element(struct cel_activation *activation, const struct schema_field *field,
+    const struct cel_value *value, struct buffer *out, struct error *error);
 // Whether a message value was there, and is not the default that stands for an absent field.
 bool cel_message_present(const struct cel_value *message);
 

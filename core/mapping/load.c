@@ -170,10 +170,11 @@ struct tour {
 
 static void each_field(const struct mapping *mapping, const char *prefix, const struct tour *tour);
 
+// Messages without fields still tell how many there are.
 // NOLINTNEXTLINE(misc-no-recursion): mappings nest 16 deep at most
 static void each_inside(const struct mapped_value *value, const char *path, const struct config_node *at,
     const struct tour *tour) {
-    if (value->nested)
+    if (value->nested && value->nested->count > 0)
         each_field(value->nested, path, tour);
     else
         tour->visit(tour->context, path, at);

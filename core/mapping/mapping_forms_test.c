@@ -199,6 +199,11 @@ static void test_bytes_that_are_no_text(void **state) {
         {"test.three.All", "strings: [raw]", "strings[0]: the text is not UTF-8"},
         {"test.three.All", "names: { a: raw }", "names[\"a\"]: the text is not UTF-8"},
         {"test.three.Known", "string_value: raw", "string_value: the text is not UTF-8"},
+        {"test.three.Known", "value: raw", "value: JSON has no text that is not UTF-8"},
+        {"test.three.Known", "struct: '{raw: 1}'", "struct: JSON has no text that is not UTF-8"},
+        {"test.three.Known", "any: raw", "any: the text is not UTF-8"},
+        {"test.three.Known", "any: '[{\"a\": raw}]'", "any: the text is not UTF-8"},
+        {"test.three.Known", "any: '{raw: 1}'", "any: the text is not UTF-8"},
         {"test.two.Part", "key: raw", NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -241,7 +246,23 @@ static void test_json_values(void **state) {
             "timestamp"},
         {"any: msg.inner", "{\"any\":{\"@type\":\"type.googleapis.com/"
                            "test.three.Inner\",\"name\":\"x\",\"tags\":[\"a\",\"b\"]}}"},
+        {"value: '[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]'", // what nobody could read
+            "value: lists and maps are nested more than 20 deep"},
         {"struct: { a: msg.a_string }", "m.yaml:1:9: error: struct is no message"},
+        {"anys: [msg.inner, 'true ? null : 1', known.any]",
+            "{\"anys\":[{\"@type\":\"type.googleapis.com/"
+            "test.three.Inner\",\"name\":\"x\",\"tags\":[\"a\",\"b\"]"
+            "}]}"},
+        {"anys: { for: i, in: msg.strings, map: i }",
+            "{\"anys\":[{\"@type\":\"type.googleapis.com/google.protobuf.StringValue\",\"value\":\"p\"},"
+            "{\"@type\":\"type.googleapis.com/google.protobuf.StringValue\",\"value\":\"q\"}]}"},
+        {"anys: '[1]'",
+            "{\"anys\":[{\"@type\":\"type.googleapis.com/google.protobuf.Int64Value\",\"value\":\"1\"}"
+            "]}"},
+        {"any_by_name: { a: msg.inner }", "{\"anyByName\":{\"a\":{\"@type\":\"type.googleapis.com/"
+                                          "test.three.Inner\",\"name\":\"x\",\"tags\":[\"a\",\"b\"]}}}"},
+        {"any_by_name: '{\"a\": true}'", "{\"anyByName\":{\"a\":{\"@type\":\"type.googleapis.com/"
+                                         "google.protobuf.BoolValue\",\"value\":true}}}"},
     };
     EXPECT("test.three.Known", rows);
 }

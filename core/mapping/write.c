@@ -137,12 +137,20 @@ static int write_content(const struct schema_field *field, const struct cel_valu
     }
 }
 
+static int write_any(const struct schema_field *field, const struct cel_value *value,
+    struct cel_activation *activation, struct buffer *out, struct error *error) {
+    int rc = cel_put_element(activation, field, value, out, error);
+    return rc == CEL_FAILED ? MAPPING_REFUSED : rc;
+}
+
 int mapping_write_one(const struct schema_field *field, const struct cel_value *value, bool bare,
     struct cel_activation *activation, struct buffer *out, struct error *error) {
     if (!mapping_takes(field, value))
         return wrong_kind(field, value, error);
     if (!field->message)
         return write_scalar(field, value, bare, out, error);
+    if (mapping_special(field->message) == MAPPING_ANY)
+        return write_any(field, value, activation, out, error);
     size_t mark;
     int rc = open_message(field, out, &mark);
     rc = rc ? rc : write_content(field, value, activation, out, error);
@@ -201,24 +209,10 @@ static int write_map(const struct schema_field *field, const struct cel_value *v
     return rc;
 }
 
-// Whether the field, or a value of the map, is a google.protobuf.Any.
-static bool holds_any(const struct schema_field *field) {
-    const struct schema_message *message = field->map ? field->message->fields[1].message : field->message;
-    return message && mapping_special(message) == MAPPING_ANY;
-}
-
-static int write_any(const struct schema_field *field, const struct cel_value *value,
-    struct cel_activation *activation, struct buffer *out, struct error *error) {
-    int rc = cel_put_field(activation, field, value, out, error);
-    return rc == CEL_FAILED ? MAPPING_REFUSED : rc;
-}
-
 int mapping_write(const struct schema_field *field, const struct cel_value *value,
     struct cel_activation *activation, struct buffer *out, struct error *error) {
     if (value->kind == CEL_NULL)
         return 0;
-    if (holds_any(field))
-        return write_any(field, value, activation, out, error);
     if (field->map)
         return write_map(field, value, activation, out, error);
     if (field->repeated)

@@ -1,4 +1,5 @@
 // google.protobuf.Struct, Value and ListValue: what JSON has, as messages.
+#include "core/base/utf8.h"
 #include "core/mapping/internal.h"
 #include "core/schema/encoding.h"
 #include "core/schema/put.h"
@@ -6,7 +7,7 @@
 #include <errno.h>
 #include <math.h>
 
-#define DEPTH 32 // of lists and maps in each other
+#define DEPTH 20 // of lists and maps in each other: an object is three messages, of which 64 may be nested
 
 // Numbers of google/protobuf/struct.proto.
 enum {
@@ -36,6 +37,8 @@ static int refuse(const struct writer *writer, const char *what) {
 }
 
 static int put_text(const struct writer *writer, uint32_t number, struct bytes text) {
+    if (!utf8_bytes(text)) // from proto2, or a row
+        return refuse(writer, "text that is not UTF-8");
     int rc = view_put_tag(writer->out, number, ENCODING_LEN);
     rc = rc ? rc : view_put_varint(writer->out, text.size);
     return rc ? rc : buffer_append_bytes(writer->out, text);
