@@ -117,7 +117,9 @@ static int append_own(const struct arrival *arrival, const struct match *match, 
     envelope.source = bytes_of_string(arrival->session->system->address);
     if (match->element)
         envelope.id = element_id(arrival, match->element, id);
-    if (match->payload.data) {
+    if (match->whole) {
+        envelope.payload = match->payload;
+    } else if (match->payload.data) {
         envelope.type = bytes_of_string(match->type->full_name);
         envelope.subject = match->subject;
         envelope.payload = match->payload;

@@ -53,6 +53,7 @@ void matcher_destroy(struct matcher **self) {
     free(matcher->places);
     buffer_destroy(&matcher->output);
     buffer_destroy(&matcher->texts);
+    buffer_destroy(&matcher->known);
     free(matcher);
     *self = NULL;
 }
@@ -93,6 +94,14 @@ static void begin(struct matcher *matcher, const struct topic *topic, const stru
     cel_activation_set_time(scratch->activation, passage->now);
 }
 
+// What no catalogue knows, no agreement lists: no route sees it, and it goes to nobody.
+static int leave_unknown(struct matcher *matcher, const struct schema_message *type, struct scan *scan,
+    struct bytes payload, struct error *error) {
+    buffer_clear(&matcher->known);
+    int rc = view_append_known(type, payload, &matcher->known);
+    return rc ? rc : scan_run(scan, buffer_bytes(&matcher->known), true, error);
+}
+
 int matcher_match(struct matcher *matcher, const struct policy_system *from,
     const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
     const struct match **out, size_t *count, struct error *error) {
@@ -110,6 +119,10 @@ int matcher_match(struct matcher *matcher, const struct policy_system *from,
         .item = -1,
         .error = error};
     int rc = scan_run(scratch->scan, payload, false, error);
+    if (rc == 0 && scan_has_unknown(scratch->scan)) {
+        passage.less = true;
+        rc = leave_unknown(matcher, type, scratch->scan, payload, error);
+    }
     if (rc != 0)
         return rc == VIEW_REFUSED ? MATCH_REFUSED : rc;
     begin(matcher, topic, &passage);

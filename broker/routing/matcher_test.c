@@ -67,6 +67,36 @@ static void a_message_goes_where_its_routes_lead(void **state) {
     bench_close(&bench);
 }
 
+// What the catalogue doesn't know, no agreement lists.
+static void unknown_fields_go_to_nobody(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    const char *type = "gov.public_security.v1.ResidenceRegistered";
+    assert_int_equal(match(&bench, "{" PERSON ", \"kind\": \"MOVE_IN\", \"relation\": \"10\"}"), 0);
+    struct buffer more = {0};
+    assert_int_equal(buffer_append_bytes(&more, buffer_bytes(&bench.payload)), 0);
+    assert_int_equal(buffer_append(&more, "\xba\x3e\x06secret", 9), 0);
+    assert_int_equal(match_bytes(&bench, POPULATION, type, buffer_bytes(&more), NOW_US), 0);
+    assert_int_equal(bench.count, 3);
+    assert_false(bench.matches[0].whole);
+    assert_string_equal(payload_of(&bench, &bench.matches[0]),
+        "{\"citizenNumber\":\"33010620200101001X\",\"relation\":\"SPOUSE\"}");
+    assert_true(bench.matches[1].whole);
+    assert_true(bytes_equal(bench.matches[1].payload, buffer_bytes(&bench.payload)));
+    // and of the message after it nothing is left
+    assert_int_equal(match_bytes(&bench, POPULATION, type, buffer_bytes(&bench.payload), NOW_US), 0);
+    assert_false(bench.matches[1].whole);
+    assert_null(bench.matches[1].payload.data);
+    // nothing at all is known
+    assert_int_equal(match_bytes(&bench, POPULATION, type, bytes_of("\xba\x3e\x06secret", 9), NOW_US), 0);
+    assert_true(bench.matches[1].whole);
+    assert_non_null(bench.matches[1].payload.data);
+    assert_int_equal(bench.matches[1].payload.size, 0);
+    buffer_destroy(&more);
+    bench_close(&bench);
+}
+
 static void what_no_route_wants_goes_nowhere(void **state) {
     (void)state;
     struct bench bench;
@@ -194,6 +224,7 @@ static void without_memory_matching_fails_whole(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_goes_where_its_routes_lead),
+        cmocka_unit_test(unknown_fields_go_to_nobody),
         cmocka_unit_test(what_no_route_wants_goes_nowhere),
         cmocka_unit_test(malformed_bytes_are_refused_with_or_without_routes),
         cmocka_unit_test(what_fails_becomes_a_dead_letter),

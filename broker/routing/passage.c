@@ -108,6 +108,19 @@ static int map_payload(
     return rc ? rc : check_output(passage);
 }
 
+// The whole message, but for what the catalogue doesn't know.
+static int copy_known(const struct passage *passage) {
+    struct matcher *matcher = passage->matcher;
+    struct place *place = &matcher->places[matcher->count - 1];
+    place->offset = matcher->output.size;
+    matcher->output.limit = 0;
+    int rc = buffer_append_bytes(&matcher->output, buffer_bytes(&matcher->known));
+    place->size = matcher->output.size - place->offset;
+    place->mapped = true;
+    matcher->matches[matcher->count - 1].whole = true;
+    return rc ? rc : check_output(passage);
+}
+
 static int pass_destination(const struct passage *passage, const struct route *route,
     const struct destination *destination, const struct subject *subject) {
     const struct policy_agreement *agreement = destination->agreements[passage->sender];
@@ -119,7 +132,9 @@ static int pass_destination(const struct passage *passage, const struct route *r
         error_set(&error, 0, "agreement %s is not in force", agreement->id);
         return bury(passage, route, REASON_NOT_ALLOWED, error.text);
     }
-    return destination->mapping ? map_payload(passage, route, destination) : 0;
+    if (destination->mapping)
+        return map_payload(passage, route, destination);
+    return passage->less ? copy_known(passage) : 0;
 }
 
 // ---- One route ----

@@ -29,6 +29,7 @@ struct matcher {
     size_t capacity;
     struct buffer output;
     struct buffer texts;
+    struct buffer known;   // the message without the fields that the catalogue doesn't know
     match_observe observe; // or NULL
     void *observer;
 };
@@ -39,6 +40,7 @@ struct passage {
     struct cel_activation *activation;
     struct bytes subject; // of the envelope
     int64_t now;
+    bool less;           // the message had fields that the catalogue doesn't know; `known` is looked at
     size_t sender;       // of the route that is looked at
     int32_t item;        // the element that is looked at; -1: the whole message
     struct error *error; // of what refuses the message

@@ -23,7 +23,8 @@ struct match {
     const struct policy_system *to;
     const struct schema_message *type; // that is delivered
     struct bytes payload;              // mapped, until the next match; data NULL: the original as it is
-    struct bytes subject;              // what orders it; the envelope's own without order_by
+    bool whole;           // the payload is the original, but for fields that the catalogue doesn't know
+    struct bytes subject; // what orders it; the envelope's own without order_by
     uint32_t retries;
     uint32_t backoff_min_ms;
     uint32_t backoff_max_ms;

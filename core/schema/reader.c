@@ -296,6 +296,8 @@ RARE static const uint8_t *read_packed(struct reader *r, const uint8_t *record, 
 // Also a field whose wire type does not fit.
 RARE static const uint8_t *read_unknown(
     struct reader *r, const uint8_t *record, const uint8_t *p, const uint8_t *end, uint32_t tag) {
+    if (r->scan)
+        r->scan->unknown = true;
     if ((tag & 7) != ENCODING_START) {
         const uint8_t *next = encoding_skip(p, end, tag, 0);
         if (next)

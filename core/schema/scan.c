@@ -49,6 +49,7 @@ int scan_run(struct scan *scan, struct bytes message, bool checked, struct error
     if (scan->value_count)
         memset(scan->values, 0, scan->value_count * sizeof *scan->values);
     scan->piece_count = 0;
+    scan->unknown = false;
     scan->message = message;
     return reader_run(
         scan->paths->root->type, scan->paths->root, scan, message, checked, &view_default_limits, error);

@@ -66,6 +66,9 @@ void scan_destroy(struct scan **self);
 // are read. 0, VIEW_REFUSED, -ENOMEM.
 int scan_run(struct scan *scan, struct bytes message, bool checked, struct error *error);
 struct bytes scan_message(const struct scan *scan); // that of the last run; borrowed
+// Whether the last run, which must have checked, saw a field that its type doesn't know, or of another wire
+// type, at any depth. What is in an Any is bytes to it.
+bool scan_has_unknown(const struct scan *scan);
 const struct view_value *scan_value(const struct scan *scan, size_t slot);
 
 // Walks the elements of a repeated field (each like a singular value of the field's kind; messages as bytes),
@@ -80,6 +83,10 @@ bool scan_next(const struct scan *scan, const struct schema_field *field, const 
 // Appends a whole message value to `out`: its pieces one after the other, which is the merge by the
 // specification.
 int scan_append_message(const struct scan *scan, const struct view_value *value, struct buffer *out);
+
+// Appends the message without the fields that its types don't know. 0; -ENOMEM, -EMSGSIZE; -EINVAL for bytes
+// that were not checked. `out` is untouched on failure.
+int view_append_known(const struct schema_message *type, struct bytes message, struct buffer *out);
 
 // ---- Writing, for mappings and JSON. ----
 

@@ -268,6 +268,49 @@ static void groups_and_unknown_fields_are_passed(void **state) {
     assert_int_equal(read_one(all, "an_int32", "a880808000 05").i64, 5); // a tag longer than needed
 }
 
+static void check_known(const struct schema_message *type, const char *hex, const char *known) {
+    struct buffer message = {0};
+    struct buffer out = {0};
+    struct buffer expected = {0};
+    struct paths *paths = paths_new(type);
+    struct scan *scan = scan_new(paths);
+    put_hex(&message, hex);
+    put_hex(&expected, known);
+    assert_int_equal(scan_run(scan, buffer_bytes(&message), false, NULL), 0);
+    assert_int_equal(scan_has_unknown(scan), !bytes_equal(buffer_bytes(&message), buffer_bytes(&expected)));
+    assert_int_equal(view_append_known(type, buffer_bytes(&message), &out), 0);
+    assert_true(bytes_equal(buffer_bytes(&out), buffer_bytes(&expected)));
+    assert_int_equal(scan_run(scan, buffer_bytes(&out), false, NULL), 0);
+    assert_false(scan_has_unknown(scan));
+    scan_destroy(&scan);
+    paths_destroy(&paths);
+    buffer_destroy(&message);
+    buffer_destroy(&out);
+    buffer_destroy(&expected);
+}
+
+static void unknown_fields_are_left_out(void **state) {
+    (void)state;
+    check_known(all, "", "");
+    check_known(all, "28 07 5a 05 0a 01 'a' 10 03 9a02 02 0102", "28 07 5a 05 0a 01 'a' 10 03 9a02 02 0102");
+    // A varint, 64 bits, a length, a group with one inside, 32 bits; another wire type.
+    check_known(all,
+        "c005 01 c105 0102030405060708 c205 02 ffff c305 08 01 1b 1c 12 01 00 c405 c505 01020304 28 07 48 01 "
+        "2a 01 00",
+        "28 07");
+    // In a message, in one inside of that, in the entry of a map, in elements.
+    check_known(all, "5a 0b 0a 01 'a' 30 01 1a 04 30 02 22 00", "5a 07 0a 01 'a' 1a 02 22 00");
+    check_known(all, "f203 0a 08 01 12 02 30 01 18 01 30 02", "f203 04 08 01 12 00");
+    check_known(all, "ca02 02 30 01 ca02 02 10 01", "ca02 00 ca02 02 10 01");
+    // In a group, and an extension.
+    check_known(legacy, "08 01 33 0a 01 's' 38 01 1b 0a 01 'n' 10 02 1c 34 a206 01 'x'",
+        "08 01 33 0a 01 's' 1b 0a 01 'n' 1c 34");
+    struct buffer out = {0};
+    assert_int_equal(view_append_known(all, bytes_of("\x5a\x05\x0a", 3), &out), -EINVAL);
+    assert_int_equal(out.size, 0);
+    buffer_destroy(&out);
+}
+
 static void paths_share_slots(void **state) {
     (void)state;
     struct paths *paths = paths_new(all);
@@ -373,6 +416,7 @@ int main(void) {
         cmocka_unit_test(repeated_fields_are_walked),
         cmocka_unit_test(repeated_texts_and_groups_are_walked),
         cmocka_unit_test(groups_and_unknown_fields_are_passed),
+        cmocka_unit_test(unknown_fields_are_left_out),
         cmocka_unit_test(paths_share_slots),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(views_survive_no_memory),

@@ -178,7 +178,9 @@ static int print_delivery(const struct print *print, const struct match *match) 
     rc = rc ? rc
             : buffer_append_format(print->out, ", under %s\n     %s, %zu byte%s%s\n", match->agreement,
                   match->type->full_name, payload.size, plural(payload.size),
-                  match->payload.data ? "" : ", as it came");
+                  match->whole          ? ", without what the catalogue doesn't know"
+                  : match->payload.data ? ""
+                                        : ", as it came");
     rc = rc ? rc : print_terms(print, match);
     rc = rc ? rc : print_json(print, match->type, payload, 7);
     return rc == 0 && print->options->bytes ? print_hex(print, payload) : rc;
