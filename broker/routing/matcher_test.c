@@ -67,6 +67,20 @@ static void a_message_goes_where_its_routes_lead(void **state) {
     bench_close(&bench);
 }
 
+static void null_is_no_order(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open_with(&bench, "routes:\n  - name: maybe\n    on: gov.public_security.v1.ResidenceRegistered\n"
+                            "    from: public_security/population\n"
+                            "    order_by: 'msg.kind == Kind.MOVE_IN ? null : size(msg.household_number)'\n"
+                            "    to:\n      - { system: housing/registry, agreement: A-2 }\n");
+    assert_int_equal(match(&bench, "{\"kind\": \"VISIT\", \"householdNumber\": \"123\"}"), 0);
+    delivers(&bench.matches[0], "maybe", "housing/registry", "3");
+    assert_int_equal(match(&bench, "{\"kind\": \"MOVE_IN\", \"householdNumber\": \"123\"}"), 0);
+    delivers(&bench.matches[0], "maybe", "housing/registry", "");
+    bench_close(&bench);
+}
+
 // What the catalogue doesn't know, no agreement lists.
 static void unknown_fields_go_to_nobody(void **state) {
     (void)state;
@@ -224,6 +238,7 @@ static void without_memory_matching_fails_whole(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_goes_where_its_routes_lead),
+        cmocka_unit_test(null_is_no_order),
         cmocka_unit_test(unknown_fields_go_to_nobody),
         cmocka_unit_test(what_no_route_wants_goes_nowhere),
         cmocka_unit_test(malformed_bytes_are_refused_with_or_without_routes),

@@ -156,8 +156,11 @@ static int bury_all(const struct passage *passage, const struct route *route, in
     return rc;
 }
 
+// Null, of a wrapper that isn't set, is no order.
 static void set_subject(struct subject *subject, const struct cel_value *value) {
     *subject = (struct subject){0};
+    if (value->kind == CEL_NULL)
+        return;
     if (value->kind == CEL_STRING)
         subject->text = value->bytes;
     else if (value->kind == CEL_UINT)

@@ -249,6 +249,13 @@ static void test_json_values(void **state) {
         {"value: '[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]'", // what nobody could read
             "value: lists and maps are nested more than 20 deep"},
         {"struct: { a: msg.a_string }", "m.yaml:1:9: error: struct is no message"},
+    };
+    EXPECT("test.three.Known", rows);
+}
+
+static void test_any(void **state) {
+    (void)state;
+    static const struct row rows[] = {
         {"anys: [msg.inner, 'true ? null : 1', known.any]",
             "{\"anys\":[{\"@type\":\"type.googleapis.com/"
             "test.three.Inner\",\"name\":\"x\",\"tags\":[\"a\",\"b\"]"
@@ -264,7 +271,7 @@ static void test_json_values(void **state) {
         {"any_by_name: '{\"a\": true}'", "{\"anyByName\":{\"a\":{\"@type\":\"type.googleapis.com/"
                                          "google.protobuf.BoolValue\",\"value\":true}}}"},
     };
-    EXPECT("test.three.Known", rows);
+    EXPECT("test.three.Packed", rows);
 }
 
 static void a_loop_has_an_end(void **state) {
@@ -322,6 +329,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_is_guessed),
         cmocka_unit_test(test_required_by_option),
         cmocka_unit_test(test_json_values),
+        cmocka_unit_test(test_any),
         cmocka_unit_test(test_whole_messages),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(a_loop_has_an_end),
