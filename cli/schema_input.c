@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SET_BYTES (64u << 20) // source info makes sets larger than what a broker loads
+#define SET_BYTES (64u << 20) // that are read; the loader says that a set is too large for a broker
 
 int schema_read_file(const char *path, struct buffer *out, struct error *error) {
     FILE *file = fopen(path, "rbe");
