@@ -98,8 +98,9 @@ static void begin(struct matcher *matcher, const struct topic *topic, const stru
 static int leave_unknown(struct matcher *matcher, const struct schema_message *type, struct scan *scan,
     struct bytes payload, struct error *error) {
     buffer_clear(&matcher->known);
-    int rc = view_append_known(type, payload, &matcher->known);
-    return rc ? rc : scan_run(scan, buffer_bytes(&matcher->known), true, error);
+    if (view_append_known(type, payload, &matcher->known) != 0)
+        return error_no_memory(error);
+    return scan_run(scan, buffer_bytes(&matcher->known), true, error);
 }
 
 int matcher_match(struct matcher *matcher, const struct policy_system *from,

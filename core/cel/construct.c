@@ -1,4 +1,5 @@
 #include "core/cel/construct.h"
+#include "core/cel/text.h"
 #include "core/cel/types.h"
 #include "core/schema/encoding.h"
 #include "core/schema/put.h"
@@ -42,9 +43,15 @@ bool construct_end(struct construct *construct, size_t mark) {
 
 bool construct_bytes(struct construct *construct, uint32_t number, struct bytes bytes) {
     size_t mark;
-    return construct_begin(construct, number, &mark) &&
+    return text_charge(construct->activation, bytes.size, construct->error) &&
+           construct_begin(construct, number, &mark) &&
            construct_wrote(construct, buffer_append_bytes(construct->out, bytes)) &&
            construct_end(construct, mark);
+}
+
+bool construct_append(struct construct *construct, const struct cel_value *message) {
+    return text_charge(construct->activation, message->message.bytes.size, construct->error) &&
+           construct_wrote(construct, cel_message_append(message, construct->out));
 }
 
 // ---- Scalars ----
@@ -118,7 +125,7 @@ static bool put_plain(
     struct construct *construct, const struct schema_field *field, const struct cel_value *value) {
     if (value->kind != CEL_MESSAGE || value->message.type != field->message)
         return construct_refuse(construct, field, value);
-    return construct_wrote(construct, cel_message_append(value, construct->out));
+    return construct_append(construct, value);
 }
 
 static bool put_content(
@@ -173,6 +180,8 @@ static bool put_list(
     if (value->kind != CEL_LIST)
         return construct_refuse(construct, field, value);
     size_t size = value->list->size;
+    if (!activation_charge(construct->activation, size, construct->error))
+        return false;
     const struct cel_value *values = list_values(construct->activation, value->list, construct->error);
     if (size == 0 || !values)
         return size == 0;
@@ -189,6 +198,8 @@ static bool put_map(
     size_t mark;
     if (value->kind != CEL_MAP)
         return construct_refuse(construct, field, value);
+    if (!activation_charge(construct->activation, value->map->size, construct->error))
+        return false;
     for (size_t i = 0; i < value->map->size; i++) {
         const struct map_entry *entry = &value->map->entries[i];
         if (!construct_begin(construct, field->number, &mark) ||

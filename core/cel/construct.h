@@ -27,6 +27,7 @@ bool construct_list(struct construct *construct, const struct cel_list *list);
 bool construct_begin(struct construct *construct, uint32_t number, size_t *mark);
 bool construct_end(struct construct *construct, size_t mark);
 bool construct_bytes(struct construct *construct, uint32_t number, struct bytes bytes);
+bool construct_append(struct construct *construct, const struct cel_value *message); // its content
 bool construct_time(struct construct *construct, const struct cel_value *value);
 // Whether the write went well (0); otherwise the error that it means is set.
 bool construct_wrote(struct construct *construct, int rc);

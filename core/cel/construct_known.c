@@ -2,6 +2,7 @@
 // files.
 #include "core/base/utf8.h"
 #include "core/cel/construct.h"
+#include "core/cel/text.h"
 #include "core/cel/types.h"
 #include "core/schema/encoding.h"
 #include "core/schema/json.h"
@@ -93,7 +94,7 @@ static bool any_content(struct construct *construct, const struct cel_value *val
     case CEL_MAP:
         return construct_struct(construct, value->map);
     default:
-        return construct_wrote(construct, cel_message_append(value, construct->out));
+        return construct_append(construct, value);
     }
 }
 
@@ -140,7 +141,8 @@ static bool json_int(struct construct *construct, const struct cel_value *value)
 
 static bool json_base64(struct construct *construct, struct bytes bytes) {
     size_t mark;
-    return construct_begin(construct, VALUE_STRING, &mark) &&
+    return text_charge(construct->activation, bytes.size, construct->error) &&
+           construct_begin(construct, VALUE_STRING, &mark) &&
            construct_wrote(construct, json_put_base64(construct->out, bytes)) &&
            construct_end(construct, mark);
 }
@@ -216,6 +218,8 @@ bool construct_json(struct construct *construct, const struct cel_value *value) 
 bool construct_struct(struct construct *construct, const struct cel_map *map) {
     size_t entry;
     size_t mark;
+    if (!activation_charge(construct->activation, map->size, construct->error))
+        return false;
     for (size_t i = 0; i < map->size; i++) {
         const struct cel_value *key = &map->entries[i].key;
         if (key->kind != CEL_STRING) {
@@ -232,8 +236,10 @@ bool construct_struct(struct construct *construct, const struct cel_map *map) {
 }
 
 bool construct_list(struct construct *construct, const struct cel_list *list) {
-    const struct cel_value *values = list_values(construct->activation, list, construct->error);
     size_t mark;
+    if (!activation_charge(construct->activation, list->size, construct->error))
+        return false;
+    const struct cel_value *values = list_values(construct->activation, list, construct->error);
     if (list->size && !values)
         return false;
     for (size_t i = 0; i < list->size; i++)

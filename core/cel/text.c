@@ -133,6 +133,8 @@ FUNCTION(fn_last_index_of) {
     if (part.size > text.size)
         return;
     for (size_t at = from < text.size - part.size ? from : text.size - part.size;; at--) {
+        if (!text_charge(activation, part.size, out)) // a long one may differ late, at each place
+            return;
         if (part.size == 0 || memcmp(text.data + at, part.data, part.size) == 0) {
             value_set_int(out, (int64_t)text_length(part_of(text, 0, at)));
             return;
