@@ -1,9 +1,9 @@
 // One configuration gives way to the next, at one point between two messages. What can fail is made first;
 // then pointers are exchanged. Messages in the journal, in queues and in flight keep the deliveries they got.
 #include "broker/internal.h"
+#include "core/base/utf8.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 // ---- The record ----
@@ -46,8 +46,8 @@ int activate_record(struct broker *broker, const struct activation *activation, 
     broker->active.number = front.number;
     broker->active.position = position;
     broker->active.time_us = front.time_us;
-    snprintf(broker->active.who, sizeof broker->active.who, "%s", activation->who);
-    snprintf(broker->active.why, sizeof broker->active.why, "%s", activation->why);
+    utf8_copy(broker->active.who, sizeof broker->active.who, activation->who);
+    utf8_copy(broker->active.why, sizeof broker->active.why, activation->why);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "test/support/alloc_fail.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -379,6 +380,23 @@ static void every_allocation_of_a_swap_may_fail(void **state) {
     set_free(&set);
 }
 
+// Where a long reason is cut, the status must stay a text.
+static void a_long_reason_is_cut_between_characters(void **state) {
+    struct bench *bench = *state;
+    struct set set;
+    char why[1200] = "";
+    for (size_t i = 0; i < 300; i++)
+        strcat(why, "换");
+    set_load(bench, &set, "new", H);
+    assert_int_equal(take_over(bench, &set, why), 0);
+    bench_turn(bench);
+    json_t *status = broker_describe(bench->broker);
+    const json_t *active = json_object_get(status, "configuration");
+    assert_int_equal(json_string_length(json_object_get(active, "why")), 255);
+    json_decref(status);
+    set_free(&set);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(from_the_next_message_on, set_up, tear_down),
@@ -389,6 +407,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(without_room_nothing_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limits_change_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_active_record_is_carried_forward, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_reason_is_cut_between_characters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_of_a_swap_may_fail, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -311,7 +311,9 @@ static int take_in(struct broker *broker, struct arrival *arrival, struct bytes 
     rc = rc ? rc : accept_message(broker, arrival, update);
     if (rc == -EMSGSIZE)
         return refuse(broker, arrival, HUTONG__BUS__V1__REASON__REASON_TOO_LARGE,
-            "with its mappings it is larger than a journal batch", update);
+            "with its mappings and dead letters, each of which holds all of it, it is larger than a journal "
+            "batch",
+            update);
     return rc;
 }
 

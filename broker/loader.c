@@ -2,6 +2,7 @@
 
 #include "broker/loader_internal.h"
 #include "core/base/log.h"
+#include "core/base/utf8.h"
 #include "core/crypto/secret.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ void answer_problem(struct answer *answer, unsigned status, const char *format, 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    utf8_trim(text);
     answer->status = status;
     json_decref(answer->body);
     answer->body = json_pack("{s:s, s:s}", "result", "failed", "error", text);

@@ -1,8 +1,8 @@
 // From the journal back to the state, and from the state to a checkpoint.
 #include "broker/internal.h"
+#include "core/base/utf8.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static int damaged(struct error *error, const char *what) {
@@ -36,10 +36,6 @@ static int restore_publisher(struct broker *broker, const Hutong__Bus__V1__Publi
     return rc;
 }
 
-static void copy_text(char *to, size_t size, const char *from) {
-    snprintf(to, size, "%s", from);
-}
-
 // `position`: of the record in the queue of activations; 0: an older version wrote it.
 static void remember_active(
     struct broker *broker, const Hutong__Bus__V1__ActivatedRecord *record, uint64_t position) {
@@ -49,8 +45,8 @@ static void remember_active(
     broker->active.number = record->number ? record->number : broker->active.number + 1;
     broker->active.position = position;
     broker->active.time_us = record->time_us;
-    copy_text(broker->active.who, sizeof broker->active.who, record->who);
-    copy_text(broker->active.why, sizeof broker->active.why, record->why);
+    utf8_copy(broker->active.who, sizeof broker->active.who, record->who);
+    utf8_copy(broker->active.why, sizeof broker->active.why, record->why);
 }
 
 static int replay_activated(struct broker *broker, const struct journal_record *record,

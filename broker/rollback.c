@@ -248,10 +248,10 @@ static void roll_back_to(struct loader *loader, const Hutong__Bus__V1__Activated
     struct files target = {0};
     struct files now = {0};
     struct error error = {0};
-    char why[400];
-    snprintf(why, sizeof why, "rollback to %llu%s%s", (unsigned long long)record->number,
+    struct buffer why = {0};
+    int rc = buffer_append_format(&why, "rollback to %llu%s%s", (unsigned long long)record->number,
         given && given[0] ? ": " : "", given ? given : "");
-    int rc = configuration_unpack(record, &target);
+    rc = rc ? rc : configuration_unpack(record, &target);
     if (rc)
         answer_problem(answer, rc == -ENODATA ? 404 : 503, "the record of activation %llu %s",
             (unsigned long long)record->number,
@@ -259,9 +259,10 @@ static void roll_back_to(struct loader *loader, const Hutong__Bus__V1__Activated
     else if (files_read(policy_settings(loader->active->policy)->routes, files_is_route, &now, &error) != 0)
         answer_problem(answer, 503, "%s", error.text);
     else if (may_replace(loader, &now, force, answer))
-        replace(loader, &now, &target, who ? who : "", why, answer);
+        replace(loader, &now, &target, who ? who : "", buffer_text(&why), answer);
     if (rc == 0 && answer->body)
         json_object_set_new(answer->body, "to", json_integer((json_int_t)record->number));
+    buffer_destroy(&why);
     files_destroy(&target);
     files_destroy(&now);
 }

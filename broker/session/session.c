@@ -1,5 +1,7 @@
 #include "broker/session/session.h"
 
+#include "core/base/utf8.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -83,7 +85,7 @@ int session_hello(struct session *session, const Hutong__Bus__V1__Hello *hello,
         return error_set(error, HUTONG__BUS__V1__REASON__REASON_PROTOCOL,
             "hello.stream must have %u bytes or none", WIRE_STREAM_SIZE);
     memcpy(session->instance, instance.data, instance.size);
-    strncpy(session->software, hello->software, sizeof session->software - 1);
+    utf8_copy(session->software, sizeof session->software, hello->software);
     session->system = system;
     if (hello->credit) {
         session->grant_messages = hello->credit->messages;

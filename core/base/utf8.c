@@ -215,3 +215,21 @@ size_t utf8_put(uint32_t character, uint8_t *out) {
     out[3] = (uint8_t)(0x80 | (character & 0x3F));
     return 4;
 }
+
+void utf8_trim(char *text) {
+    size_t size = strlen(text);
+    size_t start = size;
+    while (start > 0 && size - start < 3 && ((uint8_t)text[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start > 0 && (uint8_t)text[start - 1] >= 0xC0)
+        start--; // the character's first byte
+    if (start < size && !utf8_valid((const uint8_t *)text + start, size - start))
+        text[start] = '\0';
+}
+
+void utf8_copy(char *to, size_t room, const char *text) {
+    size_t size = strnlen(text, room - 1);
+    memcpy(to, text, size);
+    to[size] = '\0';
+    utf8_trim(to);
+}

@@ -64,3 +64,7 @@ static inline bool utf8_bytes(struct bytes text) {
 uint32_t utf8_next(const uint8_t **p);
 // Writes a character (not a surrogate) to `out` (4 bytes of room); how many bytes it took.
 size_t utf8_put(uint32_t character, uint8_t *out);
+// Takes away what is left at the end of a text of a character that was cut, as snprintf() cuts.
+void utf8_trim(char *text);
+// As much of a text as there is room for, with the NUL behind it; whole characters only.
+void utf8_copy(char *to, size_t room, const char *text);

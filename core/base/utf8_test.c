@@ -109,12 +109,26 @@ static void all_sequences_of_three_bytes(void **state) {
     }
 }
 
+static void cut_characters_are_taken_away(void **state) {
+    (void)state;
+    static const char text[] = "aé换\xF0\x90\x80\x80z";
+    static const size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+    for (size_t size = 0; size < sizeof kept / sizeof *kept; size++) {
+        char copy[sizeof text + 1];
+        memset(copy, 'x', sizeof copy);
+        utf8_copy(copy, size + 1, text);
+        assert_int_equal(strlen(copy), kept[size]);
+        assert_memory_equal(copy, text, kept[size]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_by_rfc_3629),
         cmocka_unit_test(each_character_is_valid_and_nothing_shorter),
         cmocka_unit_test(mistakes_are_found_at_every_place),
         cmocka_unit_test(all_sequences_of_three_bytes),
+        cmocka_unit_test(cut_characters_are_taken_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
