@@ -256,7 +256,12 @@ static void load_route(struct routes *routes, const struct config_node *node) {
 
 void routes_load_file(struct routes *routes, const struct config_file *file) {
     const struct config_node *root = config_root(file);
-    if (!root) // a file whose routes were all commented out
+    // Its routes may all be commented out; but no bytes at all is what an editor leaves for a moment while it
+    // saves, and messages without a route are gone.
+    if (!root && config_source(file).size == 0)
+        report_add(routes->report, REPORT_ERROR, config_path(file), (struct bytes){0}, (struct mark){0}, 0,
+            "the file is empty; a file without routes says \"routes: []\"");
+    if (!root)
         return;
     if (!config_expect_mapping(root, "a file of routes", file_keys, routes->report))
         return;
