@@ -241,3 +241,18 @@ void routes_load_destinations(struct routes *routes, struct route *route, const 
         check_repeated(routes, route, route->destination_count++);
     }
 }
+
+void routes_check_destinations(struct routes *routes, const struct config_node *list) {
+    static const struct route unknown;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct config_node *node = list->values[i];
+        if (!config_expect_mapping(node, "a destination", destination_keys, routes->report))
+            continue;
+        const struct config_node *system = config_get(node, "system");
+        const struct config_node *as = config_get(node, "as");
+        struct destination destination = {.node = node};
+        destination.to = config_is_null(system) ? NULL : routes_system(routes, system);
+        destination.type = config_is_null(as) ? NULL : routes_type(routes, as);
+        load_agreements(routes, &unknown, &destination, config_get(node, "agreement"));
+    }
+}

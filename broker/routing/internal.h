@@ -113,6 +113,8 @@ void routes_load_file(struct routes *routes, const struct config_file *file);
 // What could be read of it, also where something is wrong.
 void routes_load_source(struct routes *routes, const struct config_node *route, struct source *out);
 void routes_load_destinations(struct routes *routes, struct route *route, const struct config_node *list);
+// What can be said of destinations when the message isn't known.
+void routes_check_destinations(struct routes *routes, const struct config_node *list);
 void routes_check_loops(struct routes *routes);
 const struct schema_message *routes_type(const struct routes *routes, const struct config_node *scalar);
 const struct policy_system *routes_system(const struct routes *routes, const struct config_node *scalar);

@@ -179,18 +179,26 @@ static void find_senders(struct routes *routes, struct route *route, const struc
             route->from[route->from_count++] = source->systems[i];
 }
 
+// The list of destinations, or NULL (reported).
+static const struct config_node *find_destinations(
+    const struct routes *routes, const struct config_node *node) {
+    const struct config_node *to = config_get(node, "to");
+    if (config_is_null(to) || !config_expect_sequence(to, "\"to\"", routes->report))
+        return NULL;
+    if (to->count > 0 && to->count <= DESTINATIONS_LIMIT)
+        return to;
+    config_error(to, routes->report, "a route has 1 to %d destinations", DESTINATIONS_LIMIT);
+    return NULL;
+}
+
 static void load_expressions(struct routes *routes, struct route *route) {
     route->when = load_expression(routes, route, "when", route->topic->env, CEL_BOOL);
     load_split(routes, route);
     if (route->split && !route->elements)
         return;
     load_order(routes, route);
-    const struct config_node *to = config_get(route->node, "to");
-    if (config_is_null(to) || !config_expect_sequence(to, "\"to\"", routes->report))
-        return;
-    if (to->count == 0 || to->count > DESTINATIONS_LIMIT)
-        config_error(to, routes->report, "a route has 1 to %d destinations", DESTINATIONS_LIMIT);
-    else
+    const struct config_node *to = find_destinations(routes, route->node);
+    if (to)
         routes_load_destinations(routes, route, to);
     routes_list(routes, route);
 }
@@ -235,6 +243,13 @@ static void compile_each(struct routes *routes, const struct route *model, const
         report_destroy(&tries[i]);
 }
 
+// Of a route whose types are wrong, what doesn't depend on them.
+static void check_untyped(struct routes *routes, const struct config_node *node) {
+    const struct config_node *to = find_destinations(routes, node);
+    if (to)
+        routes_check_destinations(routes, to);
+}
+
 static void load_route(struct routes *routes, const struct config_node *node) {
     if (!config_expect_mapping(node, "a route", route_keys, routes->report))
         return;
@@ -251,6 +266,8 @@ static void load_route(struct routes *routes, const struct config_node *node) {
         compile(routes, model, source, source->types[0]);
     else if (source->type_count > 1)
         compile_each(routes, model, source);
+    else
+        check_untyped(routes, node);
     free(source);
 }
 
