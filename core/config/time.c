@@ -103,8 +103,10 @@ static bool parse_time(struct bytes text, int64_t *out, bool *no_such_day) {
     return at == text.size;
 }
 
+#define DATE_SIZE 40 // of three numbers, however large
+
 // "2026/3/1", "2026年3月1日": year, month and day with anything that is no digit between them.
-static bool date_meant(struct bytes text, char out[16]) {
+static bool date_meant(struct bytes text, char out[DATE_SIZE]) {
     unsigned parts[3] = {0};
     size_t part = 0;
     for (size_t i = 0; i < text.size; i++) {
@@ -119,12 +121,12 @@ static bool date_meant(struct bytes text, char out[16]) {
     if (part != 2 || parts[0] < 1000 || parts[0] > 9999 || parts[1] < 1 || parts[1] > 12 || parts[2] < 1 ||
         parts[2] > days_in_month(parts[0], parts[1]))
         return false;
-    snprintf(out, 16, "%04u-%02u-%02u", parts[0], parts[1], parts[2]);
+    snprintf(out, DATE_SIZE, "%04u-%02u-%02u", parts[0], parts[1], parts[2]);
     return true;
 }
 
 static void refuse_time(const struct config_node *node, struct report *report) {
-    char meant[16];
+    char meant[DATE_SIZE];
     if (config_full_width(node, report))
         return;
     if (date_meant(node->text, meant))
