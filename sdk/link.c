@@ -98,8 +98,9 @@ enum link_event link_watch(struct link *link, struct error *error) {
         else if (seen == LINK_NOTHING && event == ZMQ_EVENT_DISCONNECTED)
             error_set(error, 0, "the connection was cut");
         else if (seen == LINK_NOTHING)
-            error_set(
-                error, 0, "the handshake failed: does the broker use CURVE with the key in broker_key_file?");
+            error_set(error, 0,
+                "the handshake failed: does the broker use CURVE, and is the broker's public key given here "
+                "its own?");
         seen = LINK_LOST;
     }
     return seen;

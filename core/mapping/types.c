@@ -186,6 +186,25 @@ bool mapping_fits(
                                    : repeated_fits(field, type, wanted, size);
 }
 
+// What makes a value of the field's kind of one of another.
+static const char *conversion_hint(const struct schema_field *field, const struct cel_type *type) {
+    enum mapping_special special = field->message ? mapping_special(field->message) : MAPPING_PLAIN;
+    bool number = type->kind == CEL_INT || type->kind == CEL_UINT || type->kind == CEL_DOUBLE;
+    const char *unused;
+    enum cel_kind wanted = kind_of(field, &unused);
+    if (wanted == CEL_STRING && number)
+        return "; a text has quotes inside YAML's, '\"12\"', and string(…) makes one of a number";
+    if (type->kind != CEL_STRING)
+        return "";
+    if (special == MAPPING_TIMESTAMP)
+        return "; timestamp(…) makes one of a text such as \"2026-03-01T08:00:00+08:00\"";
+    if (special == MAPPING_DURATION)
+        return "; duration(…) makes one of a text such as \"1h30m\"";
+    if (wanted == CEL_INT || wanted == CEL_UINT)
+        return "; int(…) makes one of a text";
+    return "";
+}
+
 const char *mapping_hint(const struct schema_field *field, bool one, const struct cel_type *type) {
     if (field->kind == SCHEMA_ENUM && type->kind == CEL_ENUM)
         return "; write int(…) where the numbers mean the same, or map them with codes()";
@@ -195,5 +214,5 @@ const char *mapping_hint(const struct schema_field *field, bool one, const struc
         return "; map it field by field, with a nested mapping";
     if ((one || !field->repeated) && type->kind == CEL_LIST)
         return "; one element is taken with [0]";
-    return "";
+    return field->repeated && !one ? "" : conversion_hint(field, type);
 }

@@ -58,7 +58,7 @@ COLD static const uint8_t *fail_varint(struct reader *r, const uint8_t *p, const
 }
 
 COLD static const uint8_t *fail_tag(struct reader *r, const uint8_t *p, const uint8_t *end) {
-    uint64_t tag;
+    uint64_t tag = 0;
     if (cut_short(p, end, 5))
         return fail(r, p, "a field's tag is cut short");
     if (encoding_varint(p, end, &tag) && tag < 8)
