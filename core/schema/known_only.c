@@ -9,7 +9,6 @@ struct record {
     const uint8_t *start; // of the tag
     const uint8_t *value; // behind it
     const uint8_t *end;
-    uint32_t tag;
 };
 
 static const struct schema_field *field_of(const struct schema_message *type, uint32_t tag) {
@@ -55,16 +54,16 @@ static int append_fields(const struct schema_message *type, struct bytes content
     const uint8_t *end = content.data + content.size;
     int rc = 0;
     for (const uint8_t *p = content.data; rc == 0 && p < end;) {
-        struct record record = {.start = p};
-        record.value = encoding_tag(p, end, &record.tag);
-        if (record.value)
-            record.end = encoding_skip(record.value, end, record.tag, view_default_limits.depth);
-        if (!record.end)
+        uint32_t tag;
+        const uint8_t *value = encoding_tag(p, end, &tag);
+        const uint8_t *next = value ? encoding_skip(value, end, tag, view_default_limits.depth) : NULL;
+        if (!value || !next)
             return -EINVAL;
-        const struct schema_field *field = field_of(type, record.tag);
+        const struct record record = {.start = p, .value = value, .end = next};
+        const struct schema_field *field = field_of(type, tag);
         if (field)
             rc = append_record(field, &record, out);
-        p = record.end;
+        p = next;
     }
     return rc;
 }
