@@ -48,6 +48,8 @@ static int make_room(struct report *report) {
 
 // What is underlined: no more than the rest of its line.
 static struct bytes underlined(struct bytes source, struct mark mark, size_t length) {
+    if (source.size == 0)
+        return source;
     size_t from = mark.offset < source.size ? mark.offset : source.size;
     size_t to = from;
     while (to < source.size && to - from < length && source.data[to] != '\n')

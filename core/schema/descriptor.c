@@ -25,9 +25,9 @@ enum {
 #define NO_LENGTH UINT32_MAX // a wire type that no caller asks for
 
 int descriptor_next(struct bytes *rest, struct descriptor_field *out) {
-    const uint8_t *p = rest->data, *end = p + rest->size;
-    if (p == end)
+    if (rest->size == 0) // and maybe nowhere
         return 0;
+    const uint8_t *p = rest->data, *end = p + rest->size;
     uint32_t tag;
     p = encoding_tag(p, end, &tag);
     if (!p)
