@@ -74,9 +74,9 @@ int cel_list_get(
     if (i >= list->size)
         return -ERANGE;
     const struct cel_value *values = list_values(activation, list, &error);
-    if (!values)
+    if (!values && activation->failure)
         return -ENOMEM;
-    *out = values[i];
+    *out = values ? values[i] : error;
     return 0;
 }
 

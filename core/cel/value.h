@@ -43,8 +43,8 @@ int cel_message_make(struct cel_activation *activation, const struct schema_mess
     struct cel_value *out);
 
 size_t cel_list_size(const struct cel_list *list);
-// The i-th element, from 0; of kind CEL_ERROR where a message holds a time that is none. 0, -ERANGE behind
-// the end, -ENOMEM.
+// The i-th element, from 0; of kind CEL_ERROR where a message holds a time that is none, and where reading
+// the list takes more steps or memory than the limits allow. 0, -ERANGE behind the end, -ENOMEM.
 int cel_list_get(
     const struct cel_list *list, struct cel_activation *activation, size_t i, struct cel_value *out);
 

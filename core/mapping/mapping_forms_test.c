@@ -294,6 +294,34 @@ static void a_loop_has_an_end(void **state) {
     report_destroy(&report);
 }
 
+// Lists are read off the message when they are written: what is too much then is refused, and no want of
+// memory.
+static void a_list_that_is_too_much_is_refused(void **state) {
+    (void)state;
+    static const char *const maps[] = {
+        "int32s: msg.int32s\n", "int32s: { for: i, in: msg.int32s, map: i }\n"};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        struct report *report = report_new(0);
+        struct config_file *file = config_parse("m.yaml", bytes_of_string(maps[i]), NULL, report);
+        struct mapping *mapping = mapping_load(config_root(file), type_named("test.three.All"), env, report);
+        struct cel_activation *activation = cel_activation_new(env);
+        struct scan *scan = scan_new(paths[0]);
+        struct buffer out = {0};
+        struct error error;
+        assert_int_equal(scan_run(scan, bytes_of(message_all, sizeof message_all), false, &error), 0);
+        cel_activation_set_scan(activation, 0, scan);
+        assert_int_equal(cel_activation_spend(activation, CEL_BUDGET - 2, &error), 0);
+        assert_int_equal(mapping_run(mapping, activation, &out, &error), MAPPING_REFUSED);
+        assert_non_null(strstr(error.text, "the expression takes more steps than its limit allows"));
+        buffer_destroy(&out);
+        scan_destroy(&scan);
+        cel_activation_destroy(&activation);
+        mapping_destroy(&mapping);
+        config_destroy(&file);
+        report_destroy(&report);
+    }
+}
+
 // The mapping of everything, for want of memory.
 static void load_may_lack_memory(void **state) {
     (void)state;
@@ -333,6 +361,7 @@ int main(void) {
         cmocka_unit_test(test_whole_messages),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(a_loop_has_an_end),
+        cmocka_unit_test(a_list_that_is_too_much_is_refused),
         cmocka_unit_test(load_may_lack_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -145,6 +145,8 @@ static int write_any(const struct schema_field *field, const struct cel_value *v
 
 int mapping_write_one(const struct schema_field *field, const struct cel_value *value, bool bare,
     struct cel_activation *activation, struct buffer *out, struct error *error) {
+    if (value->kind == CEL_ERROR)
+        return error_set(error, MAPPING_REFUSED, "%s", value->error->text);
     if (!mapping_takes(field, value))
         return wrong_kind(field, value, error);
     if (!field->message)
