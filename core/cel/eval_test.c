@@ -141,6 +141,28 @@ static void test_limits(void **state) {
         failing("(id + 'aaaaaaaaaaaaaaaaaaaaaaaaaaaa!').matches('(0|6|a+)+$')", &limits), matches);
 }
 
+// A message in a list is walked for each field that is read of it.
+static void test_walking_limits(void **state) {
+    (void)state;
+    struct buffer message = {0};
+    struct error error = {0};
+    bool value;
+    assert_int_equal(view_put_tag(&message, 41, 2), 0);
+    assert_int_equal(view_put_varint(&message, 40004), 0);
+    for (size_t i = 0; i < 20000; i++)
+        assert_int_equal(buffer_append(&message, "\x22\x00", 2), 0); // tags
+    assert_int_equal(buffer_append(&message, "\x0a\x02zz", 4), 0);   // name
+    cel_program_destroy(&world.program);
+    struct bytes source = bytes_of_string("msg.inners.exists(i, i.tags.exists(t, t == i.name))");
+    assert_int_equal(cel_compile(world.env, source, NULL, &world.program, NULL), 0);
+    cel_activation_reset(world.activation);
+    assert_int_equal(scan_run(world.scans[0], buffer_bytes(&message), false, &error), 0);
+    cel_activation_set_scan(world.activation, 0, world.scans[0]);
+    assert_int_equal(cel_eval_bool(world.program, world.activation, &value, &error), CEL_FAILED);
+    assert_string_equal(error.text, "the expression takes more steps than its limit allows");
+    buffer_destroy(&message);
+}
+
 // Patterns that go back and forth: each match has its limit, and all of an evaluation share that of its
 // steps.
 static void test_pattern_limits(void **state) {
@@ -526,6 +548,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_walking_limits),
         cmocka_unit_test(test_pattern_limits),
         cmocka_unit_test(test_pattern_size),
         cmocka_unit_test(test_fields),

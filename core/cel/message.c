@@ -33,6 +33,12 @@ static bool join_pieces(struct cel_activation *activation, struct bytes first, s
     return true;
 }
 
+#define WALK 128 // bytes of a message that are a step: each of its fields is passed when one is looked for
+
+static bool charge_walk(struct cel_activation *activation, struct bytes bytes, struct cel_value *out) {
+    return bytes.size < WALK || activation_charge(activation, bytes.size / WALK, out);
+}
+
 static bool message_bytes(struct cel_activation *activation, const struct cel_value *message,
     struct bytes *bytes, struct cel_value *out) {
     const struct view_value *view = message->message.view;
@@ -130,7 +136,7 @@ void message_field(struct cel_activation *activation, const struct cel_value *me
     struct bytes bytes;
     struct view_value value;
     struct cel_value error;
-    if (!message_bytes(activation, message, &bytes, out))
+    if (!message_bytes(activation, message, &bytes, out) || !charge_walk(activation, bytes, out))
         return;
     if (field->map) {
         map_value(activation, field, bytes, out);
@@ -174,7 +180,7 @@ void message_has(struct cel_activation *activation, const struct cel_value *mess
     const struct schema_field *field, struct cel_value *out) {
     struct bytes bytes;
     struct view_value value;
-    if (!message_bytes(activation, message, &bytes, out))
+    if (!message_bytes(activation, message, &bytes, out) || !charge_walk(activation, bytes, out))
         return;
     if (field->repeated) {
         struct field_walk walk = field_walk_start(field, bytes);
