@@ -10,8 +10,9 @@
 #include <stdlib.h>
 
 #define FRAMES_A_TURN 256
-#define PAUSE_MS 500     // between tries when the disk is full
-#define RETIRE_MS 600000 // between looks for segments past their time
+#define PAUSE_MS 500        // between tries when the disk is full
+#define RETIRE_MS 600000    // between looks for segments past their time
+#define RETIRE_FULL_MS 2000 // the same while the journal has no room: what may go makes some
 
 #define DENIED_EVERY_MS 1000 // how often a denied key is logged; each is counted
 
@@ -177,6 +178,8 @@ static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
     if (paused != daemon->paused)
         log_event(paused ? LOG_ERROR : LOG_INFO, paused ? "journal.full" : "journal.room", "reason=%s",
             log_quote(why, quoted, sizeof quoted));
+    if (paused && !daemon->paused)
+        daemon->retire_at_ms = 0;
     daemon->paused = paused;
 }
 
@@ -280,9 +283,9 @@ static bool queue_is_settled(void *context, uint32_t queue, uint64_t last_positi
 }
 
 static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
-    if (now_ms < daemon->retire_at_ms || daemon->paused)
+    if (now_ms < daemon->retire_at_ms)
         return 0;
-    daemon->retire_at_ms = now_ms + RETIRE_MS;
+    daemon->retire_at_ms = now_ms + (daemon->paused ? RETIRE_FULL_MS : RETIRE_MS);
     daemon->carry = false;
     struct journal_settled settled = {.context = daemon, .settled = queue_is_settled};
     int64_t keep = clock_realtime_ns() - (int64_t)policy_settings(daemon->policy)->retention_us * 1000;
@@ -291,10 +294,13 @@ static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
     if (retired)
         log_event(LOG_INFO, "journal.retired", "segments=%zu", retired);
     if (rc >= 0 && daemon->carry) {
-        // What is in force stays provable: its record is written again, then the old one may go.
-        daemon->retire_at_ms = now_ms;
-        daemon->update.more = true;
+        // What is in force stays provable: its record is written again, then the old one may go. Where there
+        // is no room the old one must go first, and the new one waits in memory with what else was gathered.
         rc = daemon_step(daemon, (struct event){.kind = EVENT_CARRY});
+        if (rc == 0 || !daemon->paused) {
+            daemon->retire_at_ms = now_ms;
+            daemon->update.more = true;
+        }
     }
     return rc < 0 ? rc : 0;
 }

@@ -343,6 +343,26 @@ def test_a_full_journal_takes_no_other_set(tmp_path):
         assert len(admin.history()) == 1
 
 
+def test_a_full_journal_finds_room_by_itself(tmp_path):
+    """What is settled and past its time goes, also the segment with the record of what is in force, which is written again."""
+    broker, admin = make(tmp_path)
+    admin.change("journal:\n", "journal:\n  retention: 1s\n  limit: 40MiB\n", admin.conf / "broker.yaml")
+    with broker, Client(broker.endpoint) as publisher, Client(broker.endpoint) as receiver:
+        publisher.hello(PS)
+        receiver.hello(H, receive=True, credit=(10000, 64 << 20))
+        number = 0
+        while " journal.room " not in broker.log():
+            number += 1
+            assert number < 2000
+            publisher.publish(envelope(number, 200_000))
+            assert publisher.wait_accepted(number)
+            assert receiver.wait_deliveries(number)
+            receiver.settle(receiver.deliveries[-1].position)
+        assert " journal.full " in broker.log() and " journal.retired " in broker.log()
+        assert admin.active()["number"] == 1
+        assert "residence" in admin.run("routes", "show", "1")
+
+
 def test_a_reload_holds_up_no_end(admin):
     """SIGTERM in the middle of reloads: the broker drains and ends, whatever the loader was doing."""
     for delay in (0, 0.002, 0.01, 0.03, 0.1):
