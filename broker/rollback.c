@@ -19,7 +19,9 @@ struct exchange {
 };
 
 static int failed(struct error *error, const char *what, const char *name) {
-    return error_set(error, -errno, "%s %s: %s", what, name, strerror(errno));
+    int rc = errno ? -errno : -EIO;
+    error_set(error, rc, "%s %s: %s", what, name, strerror(-rc));
+    return rc;
 }
 
 static void exchange_close(struct exchange *exchange) {
@@ -38,10 +40,11 @@ static int remove_beside(const char *path, struct error *error) {
     DIR *folder = opendir(path);
     if (!folder)
         return errno == ENOENT ? 0 : failed(error, "can't open", path);
-    int rc = 0;
-    for (const struct dirent *entry; rc == 0 && (entry = readdir(folder));)
+    int at = dirfd(folder);
+    int rc = at < 0 ? failed(error, "can't open", path) : 0;
+    for (const struct dirent *entry; at >= 0 && rc == 0 && (entry = readdir(folder));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            unlinkat(dirfd(folder), entry->d_name, 0) != 0)
+            unlinkat(at, entry->d_name, 0) != 0)
             rc = failed(error, "can't remove", entry->d_name);
     closedir(folder);
     return rc || rmdir(path) == 0 ? rc : failed(error, "can't remove", path);
@@ -49,13 +52,17 @@ static int remove_beside(const char *path, struct error *error) {
 
 static int exchange_open(const char *folder, struct exchange *out, struct error *error) {
     struct exchange exchange = {.from = -1, .to = -1};
-    struct stat st;
+    struct stat st = {0};
     static const char tail[] = ".rollback";
     exchange.folder = realpath(folder, NULL);
     size_t size = exchange.folder ? strlen(exchange.folder) + sizeof tail : 0;
     exchange.beside = size ? malloc(size) : NULL;
     if (!exchange.beside) {
-        int rc = exchange.folder ? error_no_memory(error) : failed(error, "can't find", folder);
+        int rc = -ENOMEM;
+        if (exchange.folder)
+            error_no_memory(error);
+        else
+            rc = failed(error, "can't find", folder);
         exchange_close(&exchange);
         return rc;
     }
@@ -156,10 +163,12 @@ static int sync_parent(const char *path) {
     return rc;
 }
 
-static int swap_folders(const struct exchange *exchange, struct error *error) {
+// `*swapped` changes as soon as the folders did.
+static int swap_folders(const struct exchange *exchange, bool *swapped, struct error *error) {
     if (renameat2(AT_FDCWD, exchange->beside, AT_FDCWD, exchange->folder, RENAME_EXCHANGE) != 0)
         return error_set(error, -errno, "this file system can't exchange %s and %s at one point: %s",
             exchange->beside, exchange->folder, strerror(errno));
+    *swapped = !*swapped;
     return sync_parent(exchange->folder) == 0 ? 0 : error_set(error, -EIO, "the exchange is not on the disk");
 }
 
@@ -173,12 +182,12 @@ static void replace(struct loader *loader, const struct files *now, const struct
     if (rc == 0)
         rc = fill(&exchange, now, target, &error);
     if (rc == 0)
-        rc = swap_folders(&exchange, &error);
-    swapped = rc == 0 || rc == -EIO;
-    if (rc == 0 && loader_reload(loader, who, why, answer))
-        swapped = false; // it stays
-    if (swapped)
-        rc = swap_folders(&exchange, &error);
+        rc = swap_folders(&exchange, &swapped, &error);
+    bool stays = rc == 0 && loader_reload(loader, who, why, answer);
+    if (swapped && !stays) {
+        int back = swap_folders(&exchange, &swapped, &error);
+        rc = rc ? rc : back;
+    }
     if (exchange.beside)
         remove_beside(exchange.beside, rc ? NULL : &error);
     exchange_close(&exchange);
