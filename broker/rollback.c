@@ -188,7 +188,7 @@ static void replace(struct loader *loader, const struct files *now, const struct
         int back = swap_folders(&exchange, &swapped, &error);
         rc = rc ? rc : back;
     }
-    if (exchange.beside)
+    if (exchange.beside && (stays || !swapped)) // otherwise it holds what was there before
         remove_beside(exchange.beside, rc ? NULL : &error);
     exchange_close(&exchange);
     if (rc)
