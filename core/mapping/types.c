@@ -188,10 +188,10 @@ bool mapping_fits(
 
 // What makes a value of the field's kind of one of another.
 static const char *conversion_hint(const struct schema_field *field, const struct cel_type *type) {
-    enum mapping_special special = field->message ? mapping_special(field->message) : MAPPING_PLAIN;
     bool number = type->kind == CEL_INT || type->kind == CEL_UINT || type->kind == CEL_DOUBLE;
     const char *unused;
     enum cel_kind wanted = kind_of(field, &unused);
+    enum mapping_special special = wanted == CEL_MESSAGE ? mapping_special(field->message) : MAPPING_PLAIN;
     if (wanted == CEL_STRING && number)
         return "; a text has quotes inside YAML's, '\"12\"', and string(…) makes one of a number";
     if (type->kind != CEL_STRING)
@@ -210,7 +210,8 @@ const char *mapping_hint(const struct schema_field *field, bool one, const struc
         return "; write int(…) where the numbers mean the same, or map them with codes()";
     if (field->kind == SCHEMA_ENUM && type->kind == CEL_STRING)
         return "; one value is named in quotes, '\"NAME\"', and codes are mapped with int(codes(…))";
-    if (field->message && type->kind == CEL_MESSAGE && mapping_special(field->message) == MAPPING_PLAIN)
+    if ((field->kind == SCHEMA_MESSAGE || field->kind == SCHEMA_GROUP) && type->kind == CEL_MESSAGE &&
+        mapping_special(field->message) == MAPPING_PLAIN)
         return "; map it field by field, with a nested mapping";
     if ((one || !field->repeated) && type->kind == CEL_LIST)
         return "; one element is taken with [0]";
