@@ -56,7 +56,7 @@ bool construct_append(struct construct *construct, const struct cel_value *messa
 
 // ---- Scalars ----
 
-static bool is_default(const struct schema_field *field, const struct cel_value *value) {
+bool cel_field_default(const struct schema_field *field, const struct cel_value *value) {
     if (field->presence)
         return false;
     switch (value->kind) {
@@ -148,7 +148,7 @@ static bool put_content(
             return construct_refuse(construct, field, value);
         return construct_time(construct, value);
     case KNOWN_WRAPPER:
-        return (takes(&type->fields[0], value->kind) && is_default(&type->fields[0], value)) ||
+        return (takes(&type->fields[0], value->kind) && cel_field_default(&type->fields[0], value)) ||
                put_scalar(construct, &type->fields[0], value, false);
     default:
         return put_plain(construct, field, value);
@@ -235,7 +235,7 @@ bool construct_field(
         return put_map(construct, field, value);
     if (field->repeated)
         return put_list(construct, field, value);
-    if (!field->message && takes(field, value->kind) && is_default(field, value))
+    if (!field->message && takes(field, value->kind) && cel_field_default(field, value))
         return true;
     return construct_single(construct, field, value, false);
 }

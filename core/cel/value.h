@@ -64,6 +64,8 @@ int cel_put_field(struct cel_activation *activation, const struct schema_field *
 // The same of one element of a repeated field, also of null where it is a value (a google.protobuf.Value).
 int cel_put_element(struct cel_activation *activation, const struct schema_field *field,
     const struct cel_value *value, struct buffer *out, struct error *error);
+// Whether the field, if it has no presence, would only repeat its default with this value.
+bool cel_field_default(const struct schema_field *field, const struct cel_value *value);
 // Whether a message value was there, and is not the default that stands for an absent field.
 bool cel_message_present(const struct cel_value *message);
 

@@ -12,27 +12,6 @@ static int wrong_kind(const struct schema_field *field, const struct cel_value *
         cel_kind_name(value->kind), field->parent->full_name, field->name);
 }
 
-// Whether a field without presence would only repeat its default.
-static bool is_default(const struct schema_field *field, const struct cel_value *value) {
-    if (field->presence)
-        return false;
-    switch (value->kind) {
-    case CEL_BOOL:
-        return !value->boolean;
-    case CEL_INT:
-        return value->i64 == 0;
-    case CEL_UINT:
-        return value->u64 == 0;
-    case CEL_DOUBLE:
-        return load_u64(&value->f64) == 0; // -0.0 is no default
-    case CEL_STRING:
-    case CEL_BYTES:
-        return value->bytes.size == 0;
-    default:
-        return false;
-    }
-}
-
 // ---- Numbers ----
 
 static int raw_number(const struct schema_field *field, const struct cel_value *value, uint64_t *raw) {
@@ -129,7 +108,7 @@ static int write_content(const struct schema_field *field, const struct cel_valu
     case MAPPING_DURATION:
         return write_time(field, value, out);
     case MAPPING_WRAPPER:
-        if (is_default(&field->message->fields[0], value))
+        if (cel_field_default(&field->message->fields[0], value))
             return 0;
         return write_scalar(&field->message->fields[0], value, false, out, error);
     default:
@@ -219,7 +198,7 @@ int mapping_write(const struct schema_field *field, const struct cel_value *valu
         return write_map(field, value, activation, out, error);
     if (field->repeated)
         return write_list(field, value, activation, out, error);
-    if (is_default(field, value) && mapping_takes(field, value))
+    if (cel_field_default(field, value) && mapping_takes(field, value))
         return 0;
     return mapping_write_one(field, value, false, activation, out, error);
 }
