@@ -83,6 +83,7 @@ static int bury(
     record.reason = delivery->reason;
     record.text = delivery->text ? delivery->text : (char *)(uintptr_t)"";
     record.attempts = delivery->attempt;
+    record.subject_hash = delivery->subject_hash;
     record.envelope.data = (uint8_t *)(uintptr_t)delivery->envelope.data;
     record.envelope.len = delivery->envelope.size;
     struct journal_entry entry = {.queue = dead->id, .position = dead->next_position};

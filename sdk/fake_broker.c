@@ -223,6 +223,7 @@ void fake_deliver(
     run.first_position = first;
     run.count = count;
     run.attempt = attempt;
+    run.replay = fake->replay;
     run.route = text("test-route");
     Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
     deliver.n_runs = 1;

@@ -10,6 +10,7 @@ struct fake_broker {
     uint8_t peer[256]; // who spoke last
     size_t peer_size;
     wire_frame *frame; // what was received last
+    bool replay;       // deliveries say that an operator sent them again
     struct buffer body;
 };
 

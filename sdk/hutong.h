@@ -162,6 +162,8 @@ struct hutong_delivery {
     const uint8_t *payload;
     size_t payload_size;
     const char *const *attributes; // name, value, …, NULL
+    bool
+        replay; // an operator sent it again: its effect may be there from an earlier one, at another position
 };
 
 enum hutong_verdict {

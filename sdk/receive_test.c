@@ -21,6 +21,7 @@ struct seen {
     uint64_t last;
     uint64_t settled;
     uint32_t attempt;
+    bool replay;
     char id[32];
     char trace[32];
     enum hutong_verdict verdict;
@@ -33,6 +34,7 @@ static void see(void *context, const struct hutong_delivery *delivery, struct hu
     seen->last = delivery->position;
     seen->settled = delivery->settled;
     seen->attempt = delivery->attempt;
+    seen->replay = delivery->replay;
     snprintf(seen->id, sizeof seen->id, "%s", delivery->id);
     if (delivery->attributes[0])
         snprintf(seen->trace, sizeof seen->trace, "%s=%s", delivery->attributes[0], delivery->attributes[1]);
@@ -86,13 +88,15 @@ static void deliveries_are_handled(void **state) {
     assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
     dispatch_until(hutong, &seen.count, 3);
     assert_int_equal(poll(&fd, 1, 0), 0);
-    assert_true(seen.last == 7 && seen.settled == 4 && seen.attempt == 2);
+    assert_true(seen.last == 7 && seen.settled == 4 && seen.attempt == 2 && !seen.replay);
     assert_string_equal(seen.id, "m-7");
     assert_string_equal(seen.trace, "trace=7");
     const Hutong__Bus__V1__Settle *settle = fake_expect(&fake, SETTLE)->settle;
     assert_true(settle->n_done == 1 && settle->done[0]->first == 5 && settle->done[0]->last == 7);
+    fake.replay = true;
     fake_deliver(&fake, 8, 1, 1, "test.v1.Other");
     dispatch_until(hutong, &others.count, 1);
+    assert_true(others.replay);
     assert_int_equal(seen.count, 3);
     fake_expect(&fake, SETTLE);
     struct hutong_status status;

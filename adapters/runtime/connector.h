@@ -50,6 +50,7 @@ struct connector_delivery {
     uint64_t position;
     uint64_t settled;
     uint32_t attempt;
+    bool replay; // an operator sent it again: its effect may be there from an earlier position
     struct bytes id;
     struct bytes source;
     struct bytes subject;

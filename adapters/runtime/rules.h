@@ -16,7 +16,8 @@
 // A row that no rule wants is passed over; so is a message whose type has rules but none that holds. A
 // message of a type without any rule is rejected. In `give`, short type names resolve in the target:
 // Kind.MOVE_IN. In `take` an expression may say `msg`, and of the delivery `id`, `source`, `subject`
-// (strings), `time` (timestamp), `position` (uint).
+// (strings), `time` (timestamp), `position` (uint),
+// `replay` (bool).
 #pragma once
 
 #include "adapters/runtime/row.h"

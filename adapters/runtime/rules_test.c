@@ -212,12 +212,13 @@ static void the_first_take_rule_that_holds(void **state) {
     (void)state;
     open_fixture(&fixture, catalogue, NULL,
         "take:\n  - on: " LEASE "\n    when: msg.lease_number == \"a\"\n"
-        "  - on: " LEASE
-        "\n    when: msg.lease_number == \"b\" && id == \"m1\" && position == 7u && subject == \"s\"\n");
+        "  - on: " LEASE "\n    when: msg.lease_number == \"b\" && id == \"m1\" && position == 7u && subject "
+        "== \"s\" && replay\n");
     fixture.take = take_rules_load(part(&fixture, "take"), NULL, &fixture.host, fixture.report);
     if (!fixture.take)
         fail_msg("%s", problems(&fixture));
     struct connector_delivery delivery = {.position = 7,
+        .replay = true,
         .id = bytes_of_string("m1"),
         .source = bytes_of_string("x/y"),
         .subject = bytes_of_string("s"),

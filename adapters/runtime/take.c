@@ -10,10 +10,10 @@ struct take_type {
     struct cel_env *env;
     struct cel_activation *activation; // of the first delivery on: until then expressions may be compiled
     struct scan *scan;
-    size_t index[6]; // of the variables below
+    size_t index[7]; // of the variables below
 };
 
-static const char *const variable_names[] = {"msg", "id", "source", "subject", "time", "position"};
+static const char *const variable_names[] = {"msg", "id", "source", "subject", "time", "position", "replay"};
 enum {
     VARIABLE_MESSAGE,
     VARIABLE_ID,
@@ -21,6 +21,7 @@ enum {
     VARIABLE_SUBJECT,
     VARIABLE_TIME,
     VARIABLE_POSITION,
+    VARIABLE_REPLAY,
 };
 
 struct take_rules {
@@ -47,7 +48,9 @@ static bool declare(struct take_type *type) {
            cel_env_declare(env, variable_names[VARIABLE_TIME], CEL_TIMESTAMP, &type->index[VARIABLE_TIME]) ==
                0 &&
            cel_env_declare(
-               env, variable_names[VARIABLE_POSITION], CEL_UINT, &type->index[VARIABLE_POSITION]) == 0;
+               env, variable_names[VARIABLE_POSITION], CEL_UINT, &type->index[VARIABLE_POSITION]) == 0 &&
+           cel_env_declare(env, variable_names[VARIABLE_REPLAY], CEL_BOOL, &type->index[VARIABLE_REPLAY]) ==
+               0;
 }
 
 static struct take_type *find_type(const struct take_rules *rules, const struct schema_message *message) {
@@ -192,6 +195,8 @@ static void set_variables(struct take_type *type, const struct connector_deliver
     cel_activation_set(type->activation, type->index[VARIABLE_TIME], &value);
     value = (struct cel_value){.kind = CEL_UINT, .u64 = delivery->position};
     cel_activation_set(type->activation, type->index[VARIABLE_POSITION], &value);
+    value = (struct cel_value){.kind = CEL_BOOL, .boolean = delivery->replay};
+    cel_activation_set(type->activation, type->index[VARIABLE_REPLAY], &value);
     set_text(type, VARIABLE_ID, delivery->id);
     set_text(type, VARIABLE_SOURCE, delivery->source);
     set_text(type, VARIABLE_SUBJECT, delivery->subject);

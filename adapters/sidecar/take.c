@@ -33,6 +33,7 @@ static struct held *copy(const struct sidecar *sidecar, const struct hutong_deli
     held->delivery = (struct connector_delivery){.position = from->position,
         .settled = from->settled,
         .attempt = from->attempt,
+        .replay = from->replay,
         .time_us = from->time_us,
         .bus = put(held, &used, from->bus, INBOX_BUS_SIZE).data,
         .id = put(held, &used, from->id, strlen(from->id)),

@@ -125,6 +125,33 @@ static void sends_within_credit_and_keeps_the_rest_on_disk(void **state) {
     queue_destroy(&queue);
 }
 
+// What an operator sends again is told from what is new, also next to it.
+static void a_replay_says_that_it_is_one(void **state) {
+    (void)state;
+    struct queue *queue = queue_new(1, "q", &limits);
+    queue_attach(queue, 9, 100, 1 << 20);
+    for (uint64_t position = 1; position <= 3; position++) {
+        struct record_delivery delivery = {.queue = 1,
+            .position = position,
+            .rule = {.route = "r", .agreement = ""},
+            .replay = position == 2};
+        struct chunk *chunk = chunk_of("m");
+        assert_int_equal(queue_push(queue, &delivery, position, chunk, chunk->bytes), 0);
+        chunk_unref(&chunk);
+    }
+    struct queue_frame out;
+    assert_int_equal(queue_fill(queue, UINT64_MAX, 0, &batch, &out), 0);
+    wire_frame *frame;
+    assert_int_equal(wire_frame_parse(buffer_bytes(&out.head), &frame, NULL), 0);
+    assert_int_equal(frame->deliver->n_runs, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(frame->deliver->runs[i]->replay, i == 1);
+    wire_frame_free(&frame);
+    buffer_destroy(&out.head);
+    buffer_destroy(&out.body);
+    queue_destroy(&queue);
+}
+
 static void not_before_it_is_durable(void **state) {
     (void)state;
     struct queue *queue = queue_new(1, "a/b", &limits);
@@ -328,6 +355,7 @@ static void records_are_read_as_written(void **state) {
     struct record_message message = {.publisher = 3,
         .sequence = 1000000,
         .source = bytes_of_string("a/b"),
+        .replay_of = 77,
         .envelope = bytes_of_string("the original")};
     struct record_delivery deliveries[] = {
         {.queue = 1,
@@ -337,6 +365,7 @@ static void records_are_read_as_written(void **state) {
             .position = 1,
             .subject_hash = UINT64_MAX,
             .rule = {.route = "r2", .agreement = ""},
+            .replay = true,
             .envelope = bytes_of_string("mapped")},
     };
     struct buffer out = {0};
@@ -349,9 +378,11 @@ static void records_are_read_as_written(void **state) {
     assert_true(bytes_equal_string(delivery.route, "r2"));
     assert_true(delivery.subject_hash == UINT64_MAX);
     assert_int_equal(read.sequence, 1000000);
+    assert_true(delivery.replay && read.replay_of == 77);
     assert_int_equal(record_message_read(buffer_bytes(&out), 1, 300, &read, &delivery), 0);
     assert_true(bytes_equal_string(delivery.envelope, "the original"));
     assert_int_equal(delivery.rule.retries, 4);
+    assert_false(delivery.replay);
     assert_int_equal(record_message_read(buffer_bytes(&out), 1, 301, &read, &delivery), -EBADMSG);
     // It is the protobuf that journal.proto says.
     Hutong__Bus__V1__MessageRecord *unpacked =
@@ -359,6 +390,7 @@ static void records_are_read_as_written(void **state) {
     assert_non_null(unpacked);
     assert_int_equal(unpacked->n_deliveries, 2);
     assert_string_equal(unpacked->deliveries[0]->agreement, "A-1");
+    assert_true(unpacked->replay_of == 77 && unpacked->deliveries[1]->replay);
     assert_int_equal(unpacked->envelope.len, 12);
     hutong__bus__v1__message_record__free_unpacked(unpacked, NULL);
     for (size_t cut = 0; cut < out.size; cut++)
@@ -398,6 +430,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_merge),
         cmocka_unit_test(sends_within_credit_and_keeps_the_rest_on_disk),
+        cmocka_unit_test(a_replay_says_that_it_is_one),
         cmocka_unit_test(not_before_it_is_durable),
         cmocka_unit_test(a_subject_waits_for_its_own_only),
         cmocka_unit_test(a_lost_receiver_gets_it_again),

@@ -129,6 +129,7 @@ static struct delivery *window_add(
     delivery->rule.route = route;
     delivery->rule.agreement = ""; // the record has it
     delivery->size = size;
+    delivery->replay = from->replay;
     delivery->attempt = from->position < queue->recovered ? 1 : 0;
     delivery->state = DELIVERY_WAITING;
     bool first;

@@ -29,6 +29,7 @@ struct delivery {
     struct bytes envelope;
     size_t size;
     enum delivery_state state;
+    bool replay;      // an operator sent it again
     uint32_t attempt; // how often it was sent
     uint32_t failures;
     uint64_t due_ms;

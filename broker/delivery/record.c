@@ -39,6 +39,7 @@ static int put_delivery_fields(struct buffer *out, const struct record_delivery 
     rc = rc ? rc : put_number(out, 7, rule->retries);
     rc = rc ? rc : put_number(out, 8, rule->backoff_min_ms);
     rc = rc ? rc : put_number(out, 9, rule->backoff_max_ms);
+    rc = rc ? rc : put_number(out, 10, delivery->replay);
     return rc ? rc : put_bytes(out, 15, delivery->envelope);
 }
 
@@ -69,6 +70,7 @@ int record_message_front(const struct record_message *message, const struct reco
     rc = rc ? rc : put_bytes(out, 3, message->source);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = put_delivery(out, &deliveries[i]);
+    rc = rc ? rc : put_number(out, 5, message->replay_of);
     return rc ? rc : put_prefix(out, 15, message->envelope.size);
 }
 
@@ -125,6 +127,9 @@ static int read_delivery(struct bytes body, struct record_delivery *out) {
         case 9:
             out->rule.backoff_max_ms = (uint32_t)field.value;
             break;
+        case 10:
+            out->replay = field.value != 0;
+            break;
         case 15:
             out->envelope = field.bytes;
             break;
@@ -152,6 +157,9 @@ int record_message_each(struct bytes body, struct record_message *message,
             break;
         case 3:
             message->source = field.bytes;
+            break;
+        case 5:
+            message->replay_of = field.value;
             break;
         case 15:
             message->envelope = field.bytes;

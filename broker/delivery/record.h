@@ -24,6 +24,7 @@ struct record_delivery {
     uint64_t position;
     uint64_t subject_hash;
     struct delivery_rule rule;
+    bool replay;           // an operator sent it again
     struct bytes route;    // when read; rule.route is not set then
     struct bytes envelope; // as it goes out; size 0: the original
 };
@@ -31,6 +32,7 @@ struct record_delivery {
 struct record_message {
     uint32_t publisher;
     uint64_t sequence;
+    uint64_t replay_of; // the record it comes from; 0: it is new
     struct bytes source;
     struct bytes envelope;
 };

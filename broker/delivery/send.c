@@ -16,7 +16,7 @@ struct runs {
 
 static bool extends_run(const Hutong__Bus__V1__DeliveryRun *run, const struct delivery *delivery) {
     return delivery->position == run->first_position + run->count && delivery->attempt == run->attempt &&
-           strcmp(delivery->rule.route, run->route) == 0;
+           delivery->replay == (run->replay != 0) && strcmp(delivery->rule.route, run->route) == 0;
 }
 
 static bool runs_add(struct runs *runs, const struct delivery *delivery) {
@@ -31,6 +31,7 @@ static bool runs_add(struct runs *runs, const struct delivery *delivery) {
     run->first_position = delivery->position;
     run->count = 1;
     run->attempt = delivery->attempt;
+    run->replay = delivery->replay;
     run->route = (char *)(uintptr_t)delivery->rule.route; // only read
     runs->pointers[runs->count++] = run;
     return true;

@@ -123,6 +123,17 @@ static void load_fields(
             list, policy->report, "an agreement without fields discloses nothing; list them, or remove it");
 }
 
+// ---- Its number ----
+
+static void load_id(
+    struct policy *policy, struct policy_agreement *agreement, const struct config_node *root) {
+    const struct config_node *node = config_get(root, "agreement");
+    config_read_string(root, "agreement", &agreement->id, policy->report);
+    if (agreement->id && strlen(agreement->id) > POLICY_ID_LIMIT)
+        config_error(node, policy->report, "a number of %zu bytes; an agreement's has at most %d",
+            strlen(agreement->id), POLICY_ID_LIMIT);
+}
+
 // ---- When ----
 
 static void load_term(
@@ -156,7 +167,7 @@ static void load_agreement(struct policy *policy, const struct config_file *file
         return;
     const char *unused;
     agreement->node = root;
-    config_read_string(root, "agreement", &agreement->id, policy->report);
+    load_id(policy, agreement, root);
     policy->agreements_missing = missing || !agreement->id;
     config_read_string(root, "purpose", &agreement->purpose, policy->report);
     config_read_string(root, "basis", &agreement->basis, policy->report);

@@ -49,6 +49,8 @@ struct policy_system {
     size_t index; // from 0, in policy_system_at()
 };
 
+#define POLICY_ID_LIMIT 100 // bytes of an agreement's number: each record of a delivery has it
+
 struct policy_agreement {
     const char *id;
     const char *provider; // agency or "agency/system"

@@ -295,8 +295,16 @@ static void rights_are_listed_or_by_package(void **state) {
     "\npurpose: p\nbasis: b\nfrom: " from "\nuntil: " until "\n"
 #define NOTICE "gov.housing.v1.OccupancyNotice"
 
+#define TEN "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 static void mistakes_in_agreements(void **state) {
     (void)state;
+    only("agreements/b.yaml",
+        "agreement: " HUNDRED
+        "x\nprovider: public_security/population\nreceiver: housing/tenancy\ntype: " NOTICE
+        "\nfields: [unit_code]\npurpose: p\nbasis: b\nfrom: 2026-01-01\nuntil: 2026-12-31\n",
+        "./agreements/b.yaml:1:12: error: a number of 101 bytes; an agreement's has at most 100");
     only("agreements/b.yaml",
         AGREEMENT("public_security", "housing/tenency", NOTICE, "[since]", "2026-01-01", "2026-01-01"),
         "./agreements/b.yaml:3:11: error: no system \"housing/tenency\"; did you mean \"housing/tenancy\"?");

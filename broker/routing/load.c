@@ -6,7 +6,6 @@
 
 #define SECOND 1000000000ULL
 #define DAY (86400 * SECOND)
-#define ROUTE_NAME_LIMIT 100
 #define DESTINATIONS_LIMIT 1000
 
 static const struct config_key file_keys[] = {{"routes", CONFIG_REQUIRED}, {NULL, CONFIG_OPTIONAL}};

@@ -35,6 +35,7 @@ struct match {
     const char *dead_text; // why
 };
 
+#define ROUTE_NAME_LIMIT 100      // bytes of a route's name
 #define ROUTE_ELEMENTS_LIMIT 1000 // that `split` makes of one message; beyond it is a dead letter as a whole
 #define MATCHES_LIMIT 4096        // deliveries and dead letters of one message
 

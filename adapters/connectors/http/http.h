@@ -161,14 +161,16 @@ void push_destroy(struct push **self);
 void post_clear(struct post *post); // frees what it owns
 void http_destroy(struct connector **self);
 
+#define HTTP_EXTRA 2
 enum {
     HTTP_FAILED = 21,  // no whole answer
     HTTP_REFUSED = 22, // a placeholder's value failed or has no place in the request
 };
 
-// Makes and sends a request; the answer is in connector->answer. 0, HTTP_FAILED, HTTP_REFUSED, -ENOMEM.
+// Makes and sends a request, with at most HTTP_EXTRA headers besides its own ("Name: value", …, NULL); the
+// answer is in connector->answer. 0, HTTP_FAILED, HTTP_REFUSED, -ENOMEM.
 int http_send(struct connector *connector, const struct request *request, template_eval *eval, void *context,
-    const char *extra_header, struct error *error);
+    const char *const *extra, struct error *error);
 
 // The position of all parts together, borrowed until the next call. 0 or -ENOMEM, -EMSGSIZE.
 int http_position(struct connector *connector, struct bytes *out, struct error *error);

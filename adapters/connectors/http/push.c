@@ -148,7 +148,13 @@ int push_deliver(struct push *push, const struct connector_delivery *delivery, s
         plain = delivery->id.data[i] > 0x20 && delivery->id.data[i] < 0x7F;
     snprintf(key, sizeof key, "Idempotency-Key: %.*s", plain ? (int)delivery->id.size : 0,
         (const char *)delivery->id.data);
-    int rc = http_send(connector, &push->request, eval, push, plain ? key : NULL, error);
+    const char *extra[HTTP_EXTRA + 1] = {NULL};
+    size_t count = 0;
+    if (plain)
+        extra[count++] = key;
+    if (delivery->replay)
+        extra[count] = "Hutong-Replay: true";
+    int rc = http_send(connector, &push->request, eval, push, extra, error);
     if (rc == HTTP_REFUSED)
         return CONNECTOR_REJECT;
     connector->away = rc == HTTP_FAILED;

@@ -22,8 +22,8 @@ void paths_destroy_all(struct document_path ***paths, size_t count) {
 }
 
 // All headers as texts in one buffer, each with its NUL; `list` ends with NULL.
-static int make_headers(const struct request *request, template_eval *eval, void *context, const char *extra,
-    struct buffer *text, const char **list, struct error *error) {
+static int make_headers(const struct request *request, template_eval *eval, void *context,
+    const char *const *extra, struct buffer *text, const char **list, struct error *error) {
     size_t starts[HEADERS_LIMIT];
     size_t count = 0;
     for (; count < request->header_count; count++) {
@@ -38,8 +38,8 @@ static int make_headers(const struct request *request, template_eval *eval, void
     }
     for (size_t i = 0; i < count; i++) // only now: the buffer has moved
         list[i] = (const char *)text->data + starts[i];
-    if (extra)
-        list[count++] = extra;
+    for (; extra && *extra; extra++)
+        list[count++] = *extra;
     list[count] = NULL;
     return 0;
 }
@@ -52,14 +52,14 @@ static int make_url(const struct connector *connector, const struct request *req
 }
 
 int http_send(struct connector *connector, const struct request *request, template_eval *eval, void *context,
-    const char *extra_header, struct error *error) {
+    const char *const *extra, struct error *error) {
     struct buffer url = {0};
     struct buffer body = {0};
     struct buffer headers = {0};
-    const char *list[HEADERS_LIMIT + 2];
+    const char *list[HEADERS_LIMIT + HTTP_EXTRA + 1];
     int rc = make_url(connector, request, eval, context, &url, error);
     if (rc == 0)
-        rc = make_headers(request, eval, context, extra_header, &headers, list, error);
+        rc = make_headers(request, eval, context, extra, &headers, list, error);
     if (rc == 0 && request->body)
         rc = template_run(request->body, eval, context, &body, error);
     if (rc > 0)

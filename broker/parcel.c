@@ -1,0 +1,198 @@
+// From what the matcher says of a message to its record and the deliveries in their queues: the same for what
+// a publisher sends and for what an operator sends again.
+#include "broker/parcel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int reserve_deliveries(struct broker *broker, size_t count) {
+    if (count <= broker->delivery_capacity)
+        return 0;
+    struct record_delivery *deliveries = realloc(broker->deliveries, count * sizeof *deliveries);
+    if (deliveries)
+        broker->deliveries = deliveries;
+    struct journal_entry *entries = realloc(broker->entries, count * sizeof *entries);
+    if (entries)
+        broker->entries = entries;
+    if (!deliveries || !entries)
+        return -ENOMEM;
+    broker->delivery_capacity = count;
+    return 0;
+}
+
+// The original goes out as it came, unless it is mapped or leaves out who says it.
+static bool needs_own_envelope(const struct parcel *parcel, const struct match *match) {
+    return match->payload.data || match->element || parcel->envelope->source.size == 0;
+}
+
+// An element of a message has an id of its own: the message's, and its place. Empty where that is too long.
+static struct bytes element_id(const struct parcel *parcel, uint32_t element, char out[WIRE_ID_LIMIT + 1]) {
+    int size = snprintf(out, WIRE_ID_LIMIT + 1, "%.*s#%u", BYTES_ARGS(parcel->envelope->id), element - 1);
+    return bytes_of(out, size > 0 && size <= (int)WIRE_ID_LIMIT ? (size_t)size : 0);
+}
+
+bool parcel_ids_fit(const struct parcel *parcel, struct error *error) {
+    char id[WIRE_ID_LIMIT + 1];
+    for (size_t i = 0; i < parcel->match_count; i++)
+        if (parcel->matches[i].element && !element_id(parcel, parcel->matches[i].element, id).size) {
+            error_set(error, 0,
+                "a route splits it, and its id is too long: with \"#%u\" behind it an id has at most %u "
+                "bytes",
+                parcel->matches[i].element - 1, WIRE_ID_LIMIT);
+            return false;
+        }
+    return true;
+}
+
+// The envelope that a delivery has of its own: the original's attributes with the proved source, and for a
+// mapped payload with the type and subject that the route says. Appended to `out`; the caller turns offsets
+// into pointers when all are there.
+static int append_own(const struct parcel *parcel, const struct match *match, struct buffer *out) {
+    struct wire_envelope envelope = *parcel->envelope;
+    char id[WIRE_ID_LIMIT + 1];
+    envelope.source = bytes_of_string(parcel->source);
+    if (match->element)
+        envelope.id = element_id(parcel, match->element, id);
+    if (match->whole) {
+        envelope.payload = match->payload;
+    } else if (match->payload.data) {
+        envelope.type = bytes_of_string(match->type->full_name);
+        envelope.subject = match->subject;
+        envelope.payload = match->payload;
+        envelope.dataschema = bytes_of(NULL, 0);
+    }
+    return wire_envelope_append(&envelope, out);
+}
+
+static struct delivery_rule rule_of(
+    const struct broker *broker, const struct parcel *parcel, const struct match *match) {
+    int64_t expires = broker->now_us + (int64_t)broker->queue_limits.age_us;
+    if (match->expires_us && broker->now_us + match->expires_us < expires)
+        expires = broker->now_us + match->expires_us;
+    if (parcel->envelope->expires_us && parcel->envelope->expires_us < expires)
+        expires = parcel->envelope->expires_us;
+    return (struct delivery_rule){.route = match->route,
+        .agreement = match->agreement ? match->agreement : "",
+        .retries = match->retries,
+        .backoff_min_ms = match->backoff_min_ms,
+        .backoff_max_ms = match->backoff_max_ms,
+        .expires_us = expires};
+}
+
+// The position that the i-th delivery gets: behind those of the same queue before it in this message.
+static uint64_t position_for(const struct broker *broker, const struct queue *queue, size_t i) {
+    for (size_t k = i; k > 0; k--)
+        if (broker->entries[k - 1].queue == queue->id)
+            return broker->entries[k - 1].position + 1;
+    return queue->next_position;
+}
+
+static uint64_t order_of(const struct broker *broker, const struct match *match) {
+    return match->subject.size ? hash_bytes_with(match->subject, broker->subject_seed) : 0;
+}
+
+// Fills broker->deliveries and ->entries from the matches that go out. Mapped envelopes are gathered in
+// `mapped`.
+static int lay_out(struct broker *broker, const struct parcel *parcel, struct buffer *mapped, size_t *count) {
+    int rc = reserve_deliveries(broker, parcel->match_count);
+    size_t n = 0;
+    for (size_t i = 0; i < parcel->match_count && rc == 0; i++) {
+        const struct match *match = &parcel->matches[i];
+        if (match->dead_reason)
+            continue;
+        struct queue *queue = broker->of_system[match->to->index];
+        struct record_delivery *delivery = &broker->deliveries[n];
+        size_t start = mapped->size;
+        if (needs_own_envelope(parcel, match))
+            rc = append_own(parcel, match, mapped);
+        *delivery = (struct record_delivery){.queue = queue->id,
+            .position = position_for(broker, queue, n),
+            .subject_hash = parcel->subject_hash ? parcel->subject_hash : order_of(broker, match),
+            .rule = rule_of(broker, parcel, match),
+            .replay = parcel->replay_of != 0,
+            .envelope = bytes_of(NULL, mapped->size - start)};
+        broker->entries[n++] = (struct journal_entry){.queue = queue->id, .position = delivery->position};
+    }
+    uint8_t *at = mapped->data;
+    for (size_t i = 0; i < n; i++) {
+        broker->deliveries[i].envelope.data = broker->deliveries[i].envelope.size ? at : NULL;
+        at += broker->deliveries[i].envelope.size;
+    }
+    *count = n;
+    return rc;
+}
+
+// Adds the message's record to the batch.
+static int record_message(
+    struct broker *broker, const struct parcel *parcel, size_t count, struct update *update) {
+    struct record_message message = {.publisher = parcel->publisher,
+        .sequence = parcel->sequence,
+        .replay_of = parcel->replay_of,
+        .source = bytes_of_string(parcel->source),
+        .envelope = parcel->envelope->raw};
+    buffer_clear(&broker->scratch);
+    int rc = record_message_front(&message, broker->deliveries, count, &broker->scratch);
+    if (rc)
+        return rc;
+    struct bytes parts[] = {buffer_bytes(&broker->scratch), parcel->envelope->raw};
+    rc = journal_batch_add(
+        update->batch, HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE, broker->entries, count, parts, 2);
+    if (rc == 0)
+        broker->next_record++;
+    return rc;
+}
+
+static int push_deliveries(
+    struct broker *broker, const struct parcel *parcel, size_t count, struct chunk *mapped) {
+    for (size_t i = 0; i < count; i++) {
+        const struct record_delivery *delivery = &broker->deliveries[i];
+        struct queue *queue = registry_queue(broker, delivery->queue);
+        bool original = delivery->envelope.size == 0;
+        int rc = queue_push(queue, delivery, broker->next_record - 1, original ? parcel->body : mapped,
+            original ? parcel->envelope->raw : delivery->envelope);
+        if (rc)
+            return rc;
+        broker->counters.deliveries++;
+    }
+    return 0;
+}
+
+// Bytes that the message takes in the batch with its dead letters, since it goes in whole or not at all.
+static size_t room_needed(const struct parcel *parcel, const struct buffer *mapped) {
+    size_t need = PARCEL_RECORD_ROOM + parcel->envelope->raw.size + mapped->size;
+    for (size_t i = 0; i < parcel->match_count; i++)
+        need += parcel->matches[i].dead_reason ? PARCEL_RECORD_ROOM + parcel->envelope->raw.size
+                                               : PARCEL_DELIVERY_ROOM;
+    return need;
+}
+
+// 0, JOURNAL_BATCH_FULL: append first; -EMSGSIZE: no batch could take it.
+static int check_room(const struct broker *broker, size_t need, const struct update *update) {
+    if (need > broker->batch_hard)
+        return -EMSGSIZE;
+    return journal_batch_size(update->batch) + need > broker->batch_hard ? JOURNAL_BATCH_FULL : 0;
+}
+
+static void free_mapped(void *context) {
+    free(context);
+}
+
+int parcel_send(
+    struct broker *broker, const struct parcel *parcel, size_t behind, struct update *update, size_t *sent) {
+    struct buffer mapped = {0};
+    size_t count = 0;
+    int rc = lay_out(broker, parcel, &mapped, &count);
+    rc = rc ? rc : check_room(broker, room_needed(parcel, &mapped) + behind, update);
+    rc = rc ? rc : record_message(broker, parcel, count, update);
+    struct chunk *chunk = NULL;
+    if (rc == 0 && mapped.size && !(chunk = chunk_new(buffer_bytes(&mapped), free_mapped, mapped.data)))
+        rc = -ENOMEM;
+    if (!chunk)
+        buffer_destroy(&mapped);
+    rc = rc ? rc : push_deliveries(broker, parcel, count, chunk);
+    chunk_unref(&chunk);
+    if (rc == 0)
+        *sent = count;
+    return rc;
+}
