@@ -1,14 +1,72 @@
+// The real disk.
 #include "core/journal/disk.h"
 
-#include "core/journal/format.h"
-
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-int disk_open(int folder, const char *name, int flags, bool buffered, int *fd) {
+// ---- Folders ----
+
+int disk_folder_open(const char *path, bool make, int *folder) {
+    if (make && mkdir(path, 0700) && errno != EEXIST)
+        return -errno;
+    int opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (opened < 0)
+        return -errno;
+    *folder = opened;
+    return 0;
+}
+
+int disk_folder_lock(int folder) {
+    return flock(folder, LOCK_EX | LOCK_NB) ? -errno : 0;
+}
+
+int disk_folder_list(int folder, int (*visit)(void *context, const char *name), void *context) {
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd < 0 ? NULL : fdopendir(fd);
+    if (!names) {
+        int rc = -errno;
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    int rc = 0;
+    errno = 0;
+    for (struct dirent *entry; !rc && (entry = readdir(names)) != NULL; errno = 0)
+        rc = visit(context, entry->d_name);
+    if (!rc)
+        rc = -errno;
+    closedir(names);
+    return rc;
+}
+
+int disk_folder_sync(int folder) {
+    return fsync(folder) ? -errno : 0;
+}
+
+int disk_rename(int folder, const char *from, const char *to) {
+    return renameat(folder, from, folder, to) ? -errno : 0;
+}
+
+int disk_remove(int folder, const char *name) {
+    return unlinkat(folder, name, 0) ? -errno : 0;
+}
+
+int disk_size_of(int folder, const char *name, uint64_t *size) {
+    struct stat st;
+    if (fstatat(folder, name, &st, 0))
+        return -errno;
+    *size = (uint64_t)st.st_size;
+    return 0;
+}
+
+// ---- Files ----
+
+int disk_open(int folder, const char *name, int flags, bool buffered, int *file) {
     int opened = -1;
     if (!buffered)
         opened = openat(folder, name, flags | O_DIRECT | O_CLOEXEC, 0600);
@@ -16,106 +74,68 @@ int disk_open(int folder, const char *name, int flags, bool buffered, int *fd) {
         opened = openat(folder, name, flags | O_CLOEXEC, 0600);
     if (opened < 0)
         return -errno;
-    *fd = opened;
+    *file = opened;
     return 0;
 }
 
-int disk_write(int fd, const uint8_t *data, size_t size, uint64_t offset) {
-    while (size > 0) {
-        ssize_t n = pwrite(fd, data, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        size_t done = (size_t)n;
-        if (done < size && done >= JOURNAL_BLOCK)
-            done -= done % JOURNAL_BLOCK; // O_DIRECT goes on at a block only
-        else if (done < size)
-            return -ENOSPC; // the rest of a block is not coming
-        data += done;
-        size -= done;
-        offset += done;
-    }
+void disk_close(int descriptor) {
+    close(descriptor);
+}
+
+int disk_write(int file, const uint8_t *data, size_t size, uint64_t offset, size_t *done) {
+    ssize_t n = 0;
+    do
+        n = pwrite(file, data, size, (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return n < 0 ? -errno : -EIO;
+    *done = (size_t)n;
     return 0;
 }
 
-int disk_write_zeros(int fd, uint64_t offset, uint64_t size) {
-    static _Alignas(4096) uint8_t zeros[1 << 18]; // never written to: pages that cost nothing
-    while (size > 0) {
-        size_t n = size < sizeof zeros ? (size_t)size : sizeof zeros;
-        int rc = disk_write(fd, zeros, n, offset);
-        if (rc)
-            return rc;
-        offset += n;
-        size -= n;
-    }
+int disk_read(int file, uint8_t *data, size_t size, uint64_t offset, size_t *got) {
+    ssize_t n = 0;
+    do
+        n = pread(file, data, size, (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    *got = (size_t)n;
     return 0;
 }
 
-int disk_read(int fd, uint8_t *data, size_t size, uint64_t offset, size_t *got) {
-    size_t have = 0;
-    while (have < size) {
-        ssize_t n = pread(fd, data + have, size - have, (off_t)(offset + have));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        have += (size_t)n;
-    }
-    *got = have;
-    return 0;
+int disk_sync(int file) {
+    return fdatasync(file) ? -errno : 0;
 }
 
-int disk_sync(int fd) {
-    return fdatasync(fd) ? -errno : 0;
+int disk_sync_all(int file) {
+    return fsync(file) ? -errno : 0;
 }
 
-int disk_sync_folder(int folder) {
-    return fsync(folder) ? -errno : 0;
+int disk_truncate(int file, uint64_t size) {
+    return ftruncate(file, (off_t)size) ? -errno : 0;
 }
 
-int disk_reserve(int fd, uint64_t offset, uint64_t size) {
+int disk_reserve(int file, uint64_t offset, uint64_t size) {
     int rc = 0;
     do
-        rc = fallocate(fd, 0, (off_t)offset, (off_t)size) ? -errno : 0;
+        rc = fallocate(file, 0, (off_t)offset, (off_t)size) ? -errno : 0;
     while (rc == -EINTR);
-    if (rc != -EOPNOTSUPP)
-        return rc;
-    // A file system that can't: written zeros have room too, but what is there already must stay.
-    uint64_t have = 0;
-    rc = disk_size(fd, &have);
-    have = block_up(have);
-    if (rc || have >= offset + size)
-        return rc;
-    return disk_write_zeros(fd, have, offset + size - have);
+    return rc;
 }
 
-int disk_erase(int fd, uint64_t offset, uint64_t size, bool cheaply) {
-    if (size == 0 || fallocate(fd, FALLOC_FL_ZERO_RANGE, (off_t)offset, (off_t)size) == 0)
-        return 0;
-    if (errno != EOPNOTSUPP)
-        return -errno;
-    return cheaply ? -EOPNOTSUPP : disk_write_zeros(fd, offset, size);
+int disk_zero(int file, uint64_t offset, uint64_t size) {
+    int rc = 0;
+    do
+        rc = fallocate(file, FALLOC_FL_ZERO_RANGE, (off_t)offset, (off_t)size) ? -errno : 0;
+    while (rc == -EINTR);
+    return rc;
 }
 
-int disk_size(int fd, uint64_t *size) {
+int disk_size(int file, uint64_t *size) {
     struct stat st;
-    if (fstat(fd, &st))
+    if (fstat(file, &st))
         return -errno;
     *size = (uint64_t)st.st_size;
     return 0;
-}
-
-bool disk_is_full(int rc) {
-    return rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG;
-}
-
-uint8_t *disk_memory(size_t size, void **memory) {
-    void *got = calloc(1, size + JOURNAL_BLOCK);
-    if (!got)
-        return NULL;
-    *memory = got;
-    return (uint8_t *)got + (-(uintptr_t)got & (JOURNAL_BLOCK - 1));
 }

@@ -1,26 +1,49 @@
-// The system's files, with short transfers finished, full disks told apart, and O_DIRECT where it is to be
-// had. Inside core/journal. Functions return 0 or a negative errno.
+// The seam between the journal and the system's files. Every file system call of core/journal is a function
+// of this header, and no other file of core/journal makes one. disk.c is the real disk.
+//
+// Another disk is put in its place by the linker, at no cost to the real one: a program that defines *all* of
+// these functions itself (in its own objects) gets its own, since nothing is left for which disk.o would be
+// taken out of the library. One that defines only some of them doesn't link. The journal's only randomness
+// (id, epochs, salts) is random_fill() of core/crypto/random.h, which is replaced in the same way; its only
+// clock is `now_ns` of the options.
+//
+// Each function is one call: a transfer may be short (transfer.h finishes it), and nothing is on the disk for
+// sure before the sync that belongs to it: a file's bytes and size by disk_sync() or disk_sync_all(), names
+// (made, renamed, removed) by disk_folder_sync(). `folder` and `file` are numbers from 0 that the
+// implementation gave and that mean something to it alone. Functions return 0 or a negative errno; outputs
+// are untouched on failure. All may be called from one thread at a time only.
 #pragma once
 
 #include "core/base/bytes.h"
 
-// With O_DIRECT unless `buffered` or the file system refuses it. The descriptor is in *fd.
-int disk_open(int folder, const char *name, int flags, bool buffered, int *fd);
-// `data`, `size` and `offset` are multiples of JOURNAL_BLOCK.
-int disk_write(int fd, const uint8_t *data, size_t size, uint64_t offset);
-int disk_write_zeros(int fd, uint64_t offset, uint64_t size);
-// Stops early only at the end of the file: *got tells.
-int disk_read(int fd, uint8_t *data, size_t size, uint64_t offset, size_t *got);
-int disk_sync(int fd);
-int disk_sync_folder(int folder);
-// Makes sure that there is room for these bytes; the file is at least so long afterwards.
-int disk_reserve(int fd, uint64_t offset, uint64_t size);
-// Makes bytes read as zero, by a call of the file system where it can. -EOPNOTSUPP when `cheaply` and it
-// can't.
-int disk_erase(int fd, uint64_t offset, uint64_t size, bool cheaply);
-int disk_size(int fd, uint64_t *size);
-// No room: disk, quota or a limit of the process.
-bool disk_is_full(int rc);
+// ---- Folders ----
 
-// Memory for O_DIRECT: aligned to JOURNAL_BLOCK, zeroed. `*memory` is what to free().
-uint8_t *disk_memory(size_t size, void **memory);
+// Made when missing (0700) if `make`; the folder above it must be there.
+int disk_folder_open(const char *path, bool make, int *folder);
+// For the life of the descriptor, against other processes. -EWOULDBLOCK: another one has it.
+int disk_folder_lock(int folder);
+// Each name in it, in any order. What `visit` returns other than 0 ends the listing and is forwarded.
+int disk_folder_list(int folder, int (*visit)(void *context, const char *name), void *context);
+int disk_folder_sync(int folder);
+int disk_rename(int folder, const char *from, const char *to); // replaces `to` where it is there
+int disk_remove(int folder, const char *name);
+int disk_size_of(int folder, const char *name, uint64_t *size);
+
+// ---- Files ----
+
+// `flags`: O_RDONLY, O_WRONLY, O_RDWR, with O_CREAT and O_TRUNC. Unless `buffered`, transfers bypass the
+// system's cache where the file system can, and then have to be aligned.
+int disk_open(int folder, const char *name, int flags, bool buffered, int *file);
+void disk_close(int descriptor); // also of a folder
+// `*done` bytes from the front were taken, at least one.
+int disk_write(int file, const uint8_t *data, size_t size, uint64_t offset, size_t *done);
+int disk_read(int file, uint8_t *data, size_t size, uint64_t offset, size_t *got); // 0: the file's end
+int disk_sync(int file);     // fdatasync(): the bytes, and the size where it matters to reading them
+int disk_sync_all(int file); // fsync()
+int disk_truncate(int file, uint64_t size);
+// Room for these bytes, the file being at least so long afterwards; what is there stays. -EOPNOTSUPP: not of
+// this file system.
+int disk_reserve(int file, uint64_t offset, uint64_t size);
+// These bytes become zeros without being written. -EOPNOTSUPP: not on this file system.
+int disk_zero(int file, uint64_t offset, uint64_t size);
+int disk_size(int file, uint64_t *size);

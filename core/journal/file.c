@@ -2,14 +2,11 @@
 
 #include "core/base/clock.h"
 #include "core/journal/disk.h"
+#include "core/journal/transfer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SEGMENT_SIZE_DEFAULT ((uint64_t)64 << 20)
 #define SEGMENT_SIZE_MIN ((uint64_t)64 << 10)
@@ -41,13 +38,13 @@ static int write_ahead(struct file_journal *file, uint64_t end) {
     zeros -= zeros % JOURNAL_BLOCK;
     file->written += zeros;
     file->counters.appended_bytes += zeros;
-    return disk_write_zeros(file->fd, end, zeros);
+    return transfer_zeros(file->fd, end, zeros);
 }
 
 static int write_batch(struct file_journal *file, struct journal_batch *batch) {
     uint64_t padded = block_up(batch->size);
     memset(batch->data + batch->size, 0, padded - batch->size);
-    int rc = disk_write(file->fd, batch->data, padded, file->tail);
+    int rc = transfer_write(file->fd, batch->data, padded, file->tail);
     if (!rc)
         rc = write_ahead(file, file->tail + padded);
     if (!rc)
@@ -129,7 +126,7 @@ static void file_status(const struct journal *journal, struct journal_status *ou
 static void file_close(struct journal *journal) {
     struct file_journal *file = (struct file_journal *)journal;
     if (file->fd >= 0)
-        close(file->fd);
+        disk_close(file->fd);
     reader_destroy(&file->reader);
     queue_index_destroy(&file->index);
     chain_destroy(&file->chain);
@@ -138,7 +135,7 @@ static void file_close(struct journal *journal) {
         foot_destroy(&file->segments[i].foot);
     free(file->segments);
     if (file->folder >= 0)
-        close(file->folder); // and with it the lock
+        disk_close(file->folder); // and with it the lock
     free(file);
 }
 
@@ -158,17 +155,14 @@ static int64_t machine_now(void *context) {
 }
 
 static int open_folder(struct file_journal *file, const char *path, struct error *error) {
-    if (mkdir(path, 0700) && errno != EEXIST)
-        return error_set(error, -errno, "can't make the folder: %s%s", strerror(errno),
-            errno == ENOENT ? "; the folder above it must be there" : "");
-    file->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (file->folder < 0)
-        return error_set(error, -errno, "%s", strerror(errno));
-    if (flock(file->folder, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    if (errno == EWOULDBLOCK)
+    int rc = disk_folder_open(path, true, &file->folder);
+    if (rc)
+        return error_set(error, rc, "can't open or make the folder: %s%s", strerror(-rc),
+            rc == -ENOENT ? "; the folder above it must be there" : "");
+    rc = disk_folder_lock(file->folder);
+    if (rc == -EWOULDBLOCK)
         return error_set(error, JOURNAL_LOCKED, "another process has this journal open");
-    return error_set(error, -errno, "locking: %s", strerror(errno));
+    return rc ? error_set(error, rc, "locking: %s", strerror(-rc)) : 0;
 }
 
 static int take_options(

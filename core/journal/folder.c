@@ -1,14 +1,12 @@
 #include "core/journal/folder.h"
 
+#include "core/journal/disk.h"
 #include "core/journal/journal.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 void segment_name(uint64_t number, char out[SEGMENT_NAME_SIZE]) {
     snprintf(out, SEGMENT_NAME_SIZE, "%020" PRIu64 ".segment", number);
@@ -43,7 +41,8 @@ static int append_number(uint64_t **numbers, size_t *count, uint64_t number) {
     return 0;
 }
 
-static int take_name(const char *name, struct folder_list *list) {
+static int take_name(void *context, const char *name) {
+    struct folder_list *list = context;
     uint64_t number = 0;
     if (parse_name(name, ".segment", &number))
         return append_number(&list->segments, &list->segment_count, number);
@@ -68,26 +67,9 @@ static int check_gaps(const struct folder_list *list, struct error *error) {
     return 0;
 }
 
-static int read_names(DIR *names, struct folder_list *list) {
-    int rc = 0;
-    errno = 0;
-    for (struct dirent *entry; !rc && (entry = readdir(names)) != NULL;)
-        rc = take_name(entry->d_name, list);
-    return rc ? rc : -errno;
-}
-
 int folder_read(int folder, struct folder_list *out, struct error *error) {
     struct folder_list list = {0};
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *names = fd < 0 ? NULL : fdopendir(fd);
-    if (!names) {
-        int rc = error_set(error, -errno, "reading the folder: %s", strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return rc;
-    }
-    int rc = read_names(names, &list);
-    closedir(names);
+    int rc = disk_folder_list(folder, take_name, &list);
     if (rc)
         error_set(error, rc, "reading the folder: %s", strerror(-rc));
     if (list.segment_count > 1)

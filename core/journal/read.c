@@ -1,6 +1,7 @@
 #include "core/journal/disk.h"
 #include "core/journal/file.h"
 #include "core/journal/folder.h"
+#include "core/journal/transfer.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,7 +34,7 @@ static int read_foot(struct file_journal *file, size_t at, int fd, uint64_t offs
     size_t got = 0;
     uint64_t disk_size = 0;
     uint8_t *bytes = malloc(size);
-    int rc = bytes ? disk_read(fd, bytes, size, offset, &got) : -ENOMEM;
+    int rc = bytes ? transfer_read(fd, bytes, size, offset, &got) : -ENOMEM;
     if (!rc)
         rc = foot_decode(bytes_of(bytes, got), offset, &segment->foot, &disk_size);
     free(bytes);
@@ -51,7 +52,7 @@ int file_know_segment(struct file_journal *file, size_t at, struct error *error)
     int fd = -1;
     int rc = segment->size < FOOT_END_SIZE ? -EBADMSG : reader_file(&file->reader, segment->number, &fd);
     if (!rc)
-        rc = disk_read(fd, end, sizeof end, segment->size - sizeof end, &got);
+        rc = transfer_read(fd, end, sizeof end, segment->size - sizeof end, &got);
     if (!rc)
         rc = foot_find(bytes_of(end, got), segment->size, &offset);
     if (!rc)
@@ -101,7 +102,7 @@ static int places_from_foot(struct file_journal *file, uint32_t queue, struct pl
     int fd = -1;
     int rc = reader_file(&file->reader, segment->number, &fd);
     if (!rc)
-        rc = disk_read(
+        rc = transfer_read(
             fd, raw, 4 * places->count, found->items_offset + 4 * (places->first - found->first), &got);
     if (!rc && got < 4 * places->count)
         rc = -EBADMSG;

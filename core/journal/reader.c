@@ -2,10 +2,10 @@
 
 #include "core/journal/disk.h"
 #include "core/journal/folder.h"
+#include "core/journal/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 #define WINDOW_LARGE ((size_t)128 << 10)
 #define WINDOW_SMALL ((size_t)8 << 10) // where what is wanted lies far apart
@@ -18,7 +18,7 @@ void reader_init(struct reader *reader, int folder) {
 
 static void drop_file(struct reader_file *file) {
     if (file->segment)
-        close(file->fd);
+        disk_close(file->fd);
     *file = (struct reader_file){0};
 }
 
@@ -57,9 +57,10 @@ int reader_file(struct reader *reader, uint64_t segment, int *fd) {
     }
     char name[SEGMENT_NAME_SIZE];
     segment_name(segment, name);
-    int opened = openat(reader->folder, name, O_RDONLY | O_CLOEXEC);
-    if (opened < 0)
-        return -errno;
+    int opened = -1;
+    int rc = disk_open(reader->folder, name, O_RDONLY, true, &opened);
+    if (rc)
+        return rc;
     drop_file(oldest);
     *oldest = (struct reader_file){.segment = segment, .fd = opened, .used = ++reader->clock};
     *fd = opened;
@@ -103,7 +104,7 @@ static int load(
     if (!rc)
         rc = reader_file(reader, segment, &fd);
     if (!rc)
-        rc = disk_read(fd, window->memory.data, size, offset, &window->size);
+        rc = transfer_read(fd, window->memory.data, size, offset, &window->size);
     if (rc)
         return rc;
     window->segment = segment;

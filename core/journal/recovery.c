@@ -1,11 +1,10 @@
 #include "core/journal/disk.h"
 #include "core/journal/file.h"
+#include "core/journal/transfer.h"
 #include "core/journal/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 // ---- Retired files that wait for their next use ----
 
@@ -15,14 +14,16 @@ static int adopt_spare(struct file_journal *file, uint64_t number) {
     char name[SEGMENT_NAME_SIZE];
     spare_name(number, name);
     uint64_t size = 0;
-    int fd = openat(file->folder, name, O_RDWR | O_CLOEXEC);
-    int rc = fd < 0 ? -errno : disk_size(fd, &size);
+    int fd = -1;
+    int rc = disk_open(file->folder, name, O_RDWR, true, &fd);
     if (!rc)
-        rc = disk_erase(fd, 0, size, true);
+        rc = disk_size(fd, &size);
+    if (!rc)
+        rc = transfer_erase(fd, 0, size, true);
     if (fd >= 0)
-        close(fd);
+        disk_close(fd);
     if (rc || file->spare_count == SPARES_MAX)
-        return unlinkat(file->folder, name, 0) ? -errno : 0;
+        return disk_remove(file->folder, name);
     file->spares[file->spare_count++] = number;
     file->spare_bytes += size;
     return 0;
@@ -95,15 +96,15 @@ static int continue_open(struct file_journal *file, const struct walk *walk, str
     file->tail = file->written = walk->offset;
     file->allocated = block_up(walk->size);
     file->counters.torn_bytes = walk->torn_bytes;
-    if (!rc && walk->torn_bytes > 0 && ftruncate(file->fd, (off_t)file->allocated))
-        rc = -errno;
     if (!rc && walk->torn_bytes > 0)
-        rc = disk_erase(file->fd, walk->offset, file->allocated - walk->offset, false);
-    if (!rc && walk->torn_bytes > 0 && fsync(file->fd))
-        rc = -errno;
+        rc = disk_truncate(file->fd, file->allocated);
+    if (!rc && walk->torn_bytes > 0)
+        rc = transfer_erase(file->fd, walk->offset, file->allocated - walk->offset, false);
+    if (!rc && walk->torn_bytes > 0)
+        rc = disk_sync_all(file->fd);
     if (!rc) // a copied file may have holes: then there is no room for sure
-        rc = disk_reserve(file->fd, 0, file->allocated);
-    if (disk_is_full(rc)) {
+        rc = transfer_reserve(file->fd, 0, file->allocated);
+    if (transfer_is_full(rc)) {
         rc = 0;
         file->allocated = file->tail;
     }
@@ -111,22 +112,30 @@ static int continue_open(struct file_journal *file, const struct walk *walk, str
     return rc ? file_io_failed(file, walk->number, rc, error) : 0;
 }
 
+// A crash came between the foot and the cut behind it.
+static int cut_behind_foot(struct file_journal *file, const struct walk *walk, uint64_t end) {
+    char name[SEGMENT_NAME_SIZE];
+    segment_name(walk->number, name);
+    int fd = -1;
+    int rc = disk_open(file->folder, name, O_WRONLY, true, &fd);
+    if (!rc)
+        rc = disk_truncate(fd, end);
+    if (!rc)
+        rc = disk_sync_all(fd);
+    if (fd >= 0)
+        disk_close(fd);
+    return rc;
+}
+
 // The last segment was sealed, and its successor was never finished.
 static int continue_sealed(struct file_journal *file, const struct walk *walk, struct error *error) {
     uint64_t end = walk->offset + walk->foot_size;
-    if (end < walk->size) { // the crash came between the foot and the cut behind it
-        char name[SEGMENT_NAME_SIZE];
-        segment_name(walk->number, name);
-        int fd = openat(file->folder, name, O_WRONLY | O_CLOEXEC);
-        int rc = fd < 0 || ftruncate(fd, (off_t)end) || fsync(fd) ? -errno : 0;
-        if (fd >= 0)
-            close(fd);
-        if (rc)
-            return file_io_failed(file, walk->number, rc, error);
-    }
+    int rc = end < walk->size ? cut_behind_foot(file, walk, end) : 0;
+    if (rc)
+        return file_io_failed(file, walk->number, rc, error);
     file->segments[file->segment_count - 1].size = end;
     queue_index_destroy(&file->index);
-    int rc = file_take_checkpoint(file, error);
+    rc = file_take_checkpoint(file, error);
     if (!rc)
         rc = file_start_segment(file, error);
     return rc == JOURNAL_FULL ? 0 : rc; // what is there can be read; appends say that it is full
@@ -163,11 +172,12 @@ static int make_new(struct file_journal *file, struct error *error) {
 static int know_segments(struct file_journal *file, const struct folder_list *list, struct error *error) {
     for (size_t i = 0; i < list->segment_count; i++) {
         char name[SEGMENT_NAME_SIZE];
-        struct stat st;
+        uint64_t size = 0;
         segment_name(list->segments[i], name);
-        if (fstatat(file->folder, name, &st, 0))
-            return file_io_failed(file, list->segments[i], -errno, error);
-        if (file_add_segment(file, list->segments[i], (uint64_t)st.st_size))
+        int rc = disk_size_of(file->folder, name, &size);
+        if (rc)
+            return file_io_failed(file, list->segments[i], rc, error);
+        if (file_add_segment(file, list->segments[i], size))
             return error_no_memory(error);
     }
     return 0;
@@ -185,8 +195,9 @@ static int know_first(struct file_journal *file, struct error *error) {
 int file_recover(struct file_journal *file, struct error *error) {
     struct folder_list list = {0};
     int rc = folder_read(file->folder, &list, error);
-    if (!rc && unlinkat(file->folder, SEGMENT_NEW, 0) && errno != ENOENT)
-        rc = error_set(error, -errno, SEGMENT_NEW ": %s", strerror(errno));
+    int removed = rc ? -ENOENT : disk_remove(file->folder, SEGMENT_NEW);
+    if (removed && removed != -ENOENT)
+        rc = error_set(error, removed, SEGMENT_NEW ": %s", strerror(-removed));
     for (size_t i = 0; i < list.spare_count && !rc; i++)
         if ((rc = adopt_spare(file, list.spares[i])))
             error_set(error, rc, "a spare file: %s", strerror(-rc));

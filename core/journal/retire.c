@@ -1,11 +1,11 @@
 #include "core/journal/disk.h"
 #include "core/journal/file.h"
 #include "core/journal/folder.h"
+#include "core/journal/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static bool may_retire(
     const struct segment *segment, int64_t keep_until_ns, const struct journal_settled *settled) {
@@ -25,16 +25,17 @@ static bool may_retire(
 static int keep_as_spare(struct file_journal *file, const struct segment *segment, const char *name) {
     char spare[SEGMENT_NAME_SIZE];
     spare_name(segment->number, spare);
-    if (file->spare_count == SPARES_MAX || renameat(file->folder, name, file->folder, spare))
+    if (file->spare_count == SPARES_MAX || disk_rename(file->folder, name, spare))
         return -EOPNOTSUPP;
-    int fd = openat(file->folder, spare, O_RDWR | O_CLOEXEC);
-    int rc = fd < 0 ? -errno : disk_erase(fd, 0, segment->size, true);
+    int fd = -1;
+    int rc = disk_open(file->folder, spare, O_RDWR, true, &fd);
+    if (!rc)
+        rc = transfer_erase(fd, 0, segment->size, true);
     if (fd >= 0)
-        close(fd);
+        disk_close(fd);
     if (rc) {
-        if (renameat(file->folder, spare, file->folder, name))
-            return -errno;
-        return -EOPNOTSUPP;
+        rc = disk_rename(file->folder, spare, name);
+        return rc ? rc : -EOPNOTSUPP;
     }
     file->spares[file->spare_count++] = segment->number;
     file->spare_bytes += segment->size;
@@ -48,7 +49,7 @@ static int retire_oldest(struct file_journal *file) {
     reader_forget(&file->reader, oldest->number);
     int rc = keep_as_spare(file, oldest, name);
     if (rc == -EOPNOTSUPP)
-        rc = unlinkat(file->folder, name, 0) ? -errno : 0;
+        rc = disk_remove(file->folder, name);
     if (rc)
         return rc;
     file->first_sequence = oldest->foot.last_sequence + 1;
@@ -71,7 +72,7 @@ int file_retire(struct journal *journal, int64_t keep_until_ns, const struct jou
         rc = retire_oldest(file);
         // One by one and in order: a crash must never leave a gap in the numbers.
         if (!rc)
-            rc = disk_sync_folder(file->folder);
+            rc = disk_folder_sync(file->folder);
         if (rc)
             file_io_failed(file, number, rc, error);
         count += rc == 0;

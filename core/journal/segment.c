@@ -1,13 +1,12 @@
 #include "core/journal/disk.h"
 #include "core/journal/file.h"
 #include "core/journal/folder.h"
+#include "core/journal/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 int file_io_failed(struct file_journal *file, uint64_t number, int rc, struct error *error) {
     char name[SEGMENT_NAME_SIZE];
@@ -50,10 +49,10 @@ static int write_foot(struct file_journal *file, uint64_t *end) {
     memcpy(foot.chain, file->chain.link, DIGEST_SIZE);
     uint64_t room = foot_room(file->index.queue_count, file->index.entry_count);
     void *memory = NULL;
-    uint8_t *bytes = disk_memory(room, &memory);
+    uint8_t *bytes = transfer_memory(room, &memory);
     int rc = bytes ? foot_encode(&foot, &file->index, bytes) : -ENOMEM;
     if (!rc)
-        rc = disk_write(file->fd, bytes, room, file->tail);
+        rc = transfer_write(file->fd, bytes, room, file->tail);
     free(memory);
     file->counters.appended_bytes += room;
     *end = file->tail + room;
@@ -64,14 +63,14 @@ int file_seal(struct file_journal *file, struct error *error) {
     struct segment *segment = &file->segments[file->segment_count - 1];
     uint64_t end = 0;
     int rc = write_foot(file, &end);
-    if (!rc && ftruncate(file->fd, (off_t)end)) // what was not used goes back to the disk
-        rc = -errno;
+    if (!rc)
+        rc = disk_truncate(file->fd, end); // what was not used goes back to the disk
     if (!rc)
         rc = disk_sync(file->fd);
     if (rc)
         return file_io_failed(file, segment->number, rc, error);
     file->counters.syncs++;
-    close(file->fd);
+    disk_close(file->fd);
     file->fd = -1;
     segment->size = end;
     queue_index_destroy(&file->index);
@@ -118,17 +117,17 @@ static int fill_new(struct file_journal *file, int fd, uint64_t size, const stru
     uint8_t link[DIGEST_SIZE]) {
     uint64_t room = block_up(HEAD_SIZE + file->checkpoint.size);
     void *memory = NULL;
-    uint8_t *bytes = disk_memory(room, &memory);
+    uint8_t *bytes = transfer_memory(room, &memory);
     if (!bytes)
         return -ENOMEM;
     head_encode(head, buffer_bytes(&file->checkpoint), bytes);
     if (file->checkpoint.size > 0)
         memcpy(bytes + HEAD_SIZE, file->checkpoint.data, file->checkpoint.size);
-    int rc = disk_reserve(fd, 0, size);
+    int rc = transfer_reserve(fd, 0, size);
     if (!rc)
-        rc = disk_write(fd, bytes, room, 0);
-    if (!rc && fsync(fd)) // not fdatasync: the file's size is new
-        rc = -errno;
+        rc = transfer_write(fd, bytes, room, 0);
+    if (!rc)
+        rc = disk_sync_all(fd); // the file's size is new
     if (!rc)
         rc = head_link(file->chain.digest, bytes_of(bytes, HEAD_SIZE + file->checkpoint.size), link);
     free(memory);
@@ -159,10 +158,10 @@ static int give_name(struct file_journal *file, const char *from, uint64_t numbe
     char name[SEGMENT_NAME_SIZE];
     segment_name(number, name);
     int rc = file_add_segment(file, number, size);
-    if (!rc && renameat(file->folder, from, file->folder, name))
-        rc = -errno;
     if (!rc)
-        rc = disk_sync_folder(file->folder);
+        rc = disk_rename(file->folder, from, name);
+    if (!rc)
+        rc = disk_folder_sync(file->folder);
     return rc;
 }
 
@@ -202,20 +201,20 @@ int file_start_segment(struct file_journal *file, struct error *error) {
     if (!rc)
         rc = fill_new(file, fd, size, &head, link);
     if (rc && fd >= 0) {
-        close(fd);
+        disk_close(fd);
         if (strcmp(name, SEGMENT_NEW) == 0) // no room for it, so it must take none; a spare one stays
-            unlinkat(file->folder, name, 0);
+            disk_remove(file->folder, name);
     }
     if (rc == JOURNAL_FULL)
         return over_limit(error);
-    if (disk_is_full(rc))
+    if (transfer_is_full(rc))
         return error_set(error, JOURNAL_FULL, "no room for another segment: %s", strerror(-rc));
     if (rc)
         return file_io_failed(file, head.segment, rc, error);
     take_spare(file, name, spare_size);
     rc = give_name(file, name, head.segment, size);
     if (rc) {
-        close(fd);
+        disk_close(fd);
         return file_io_failed(file, head.segment, rc, error);
     }
     memcpy(file->chain.link, link, DIGEST_SIZE);
@@ -228,7 +227,7 @@ static void drop_spares(struct file_journal *file) {
     for (size_t i = 0; i < file->spare_count; i++) {
         char name[SEGMENT_NAME_SIZE];
         spare_name(file->spares[i], name);
-        unlinkat(file->folder, name, 0); // one that stays is taken up at the next open
+        disk_remove(file->folder, name); // one that stays is taken up at the next open
     }
     file->spare_count = 0;
     file->spare_bytes = 0;
@@ -243,8 +242,8 @@ int file_reserve(struct file_journal *file, uint64_t end, struct error *error) {
         drop_spares(file);
     if (file->size_limit && file_bytes(file) + more > file->size_limit)
         return over_limit(error);
-    int rc = disk_reserve(file->fd, file->allocated, more);
-    if (disk_is_full(rc))
+    int rc = transfer_reserve(file->fd, file->allocated, more);
+    if (transfer_is_full(rc))
         return error_set(error, JOURNAL_FULL, "no room for a large batch: %s", strerror(-rc));
     if (rc)
         return file_io_failed(file, segment->number, rc, error);

@@ -1,10 +1,10 @@
 #include "core/journal/chain.h"
+#include "core/journal/disk.h"
+#include "core/journal/transfer.h"
 #include "core/journal/walk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 // Walks over a folder's segments; what is done with each is the callers'.
 struct tour {
@@ -15,10 +15,11 @@ struct tour {
 };
 
 static int tour_start(struct tour *tour, const char *path, struct error *error) {
-    *tour = (struct tour){.folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .walk = {.fd = -1}};
-    if (tour->folder < 0)
-        return error_set(error, -errno, "%s", strerror(errno));
-    int rc = folder_read(tour->folder, &tour->list, error);
+    *tour = (struct tour){.folder = -1, .walk = {.fd = -1}};
+    int rc = disk_folder_open(path, false, &tour->folder);
+    if (rc)
+        return error_set(error, rc, "%s", strerror(-rc));
+    rc = folder_read(tour->folder, &tour->list, error);
     if (!rc && tour->list.segment_count == 0)
         rc = error_set(error, -ENOENT, "no segment of a journal is there");
     return rc;
@@ -28,7 +29,7 @@ static void tour_end(struct tour *tour) {
     walk_close(&tour->walk);
     folder_list_destroy(&tour->list);
     if (tour->folder >= 0)
-        close(tour->folder);
+        disk_close(tour->folder);
 }
 
 static int tour_open(struct tour *tour, size_t at, struct error *error) {
@@ -199,10 +200,10 @@ static int check_foot(struct verification *self, const struct walk *walk, struct
     size_t size = (size_t)foot_room(self->index.queue_count, self->index.entry_count);
     uint8_t *bytes = calloc(2, size);
     int rc = bytes ? foot_encode(&foot, &self->index, bytes) : -ENOMEM;
-    ssize_t got = rc ? 0 : pread(walk->fd, bytes + size, size, (off_t)walk->offset);
-    if (got < 0)
-        rc = -errno;
-    bool equal = !rc && (size_t)got == size && memcmp(bytes, bytes + size, size) == 0;
+    size_t got = 0;
+    if (!rc)
+        rc = transfer_read(walk->fd, bytes + size, size, walk->offset, &got);
+    bool equal = !rc && got == size && memcmp(bytes, bytes + size, size) == 0;
     free(bytes);
     if (rc)
         return error_set(error, rc, "verifying: %s", strerror(-rc));

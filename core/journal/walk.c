@@ -1,12 +1,12 @@
 #include "core/journal/walk.h"
 
 #include "core/journal/disk.h"
+#include "core/journal/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define WINDOW_SIZE ((size_t)1 << 20)
 
@@ -36,7 +36,7 @@ static int load(struct walk *walk, uint64_t offset, size_t size, struct bytes *o
         }
         walk->window_size = 0;
         walk->window_offset = offset;
-        int rc = disk_read(walk->fd, walk->window, walk->window_capacity, offset, &walk->window_size);
+        int rc = transfer_read(walk->fd, walk->window, walk->window_capacity, offset, &walk->window_size);
         if (rc)
             return rc;
     }
@@ -74,10 +74,10 @@ int walk_open(int folder, uint64_t number, struct walk *out, struct error *error
     char name[SEGMENT_NAME_SIZE];
     segment_name(number, name);
     *out = (struct walk){.number = number};
-    out->fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-    if (out->fd < 0)
-        return io_failed(out, -errno, error);
-    int rc = disk_size(out->fd, &out->size);
+    out->fd = -1;
+    int rc = disk_open(folder, name, O_RDONLY, true, &out->fd);
+    if (!rc)
+        rc = disk_size(out->fd, &out->size);
     if (rc)
         return io_failed(out, rc, error);
     rc = read_head(out, error);
@@ -90,7 +90,7 @@ int walk_open(int folder, uint64_t number, struct walk *out, struct error *error
 
 void walk_close(struct walk *walk) {
     if (walk->fd >= 0)
-        close(walk->fd);
+        disk_close(walk->fd);
     walk->fd = -1;
     free(walk->window);
     walk->window = NULL;
