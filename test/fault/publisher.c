@@ -1,6 +1,7 @@
 // Publishes numbered messages of many subjects until SIGTERM, and writes down each that the broker has
 // accepted: the promise that the checker holds it to.
 //   fault-publisher ENDPOINT INSTANCE LOG SPOOL-FOLDER SUBJECTS RATE
+// FAULT_KEY and FAULT_BROKER_KEY in the environment name the key files, where the bus has CURVE.
 // Subject i of instance a is "a-i"; its messages are numbered from 1. A line of LOG: "a-i NUMBER". Killed and
 // started again, it goes on behind what its spool has: the spool's position is the count of what was
 // published.
@@ -157,6 +158,8 @@ int main(int argc, char **argv) {
         .system = "public_security/population",
         .instance = argv[2],
         .spool_folder = argv[4],
+        .key_file = getenv("FAULT_KEY"),
+        .broker_key_file = getenv("FAULT_BROKER_KEY"),
         .reconnect_min_ms = 10,
         .reconnect_max_ms = 100};
     struct hutong_error error = {0};

@@ -1,7 +1,10 @@
 // Receives what the publishers sent, as an adapter of a system with transactions would: an effect is a line
 // of a log together with the delivery's position; the round's lines are on disk before any of it is settled;
 // a position that is there already has had its effect.
-//   fault-receiver ENDPOINT LOG [SYSTEM]
+//   fault-receiver ENDPOINT LOG [SYSTEM [INSTANCE]]
+// In the environment: FAULT_KEY and FAULT_BROKER_KEY, key files; FAULT_SLOW_US, what each effect takes;
+// FAULT_POISON, a message ("SUBJECT NUMBER") that it does not survive: it rejects it when it comes for the
+// FAULT_POISON_TRIES-th time.
 // A line of LOG: "POSITION SUBJECT NUMBER", and a fourth column for the relation, where the notice has one.
 #include "sdk/hutong.h"
 
@@ -16,6 +19,9 @@
 #define SEEN_MAX (1u << 27) // bytes; no run of the test comes near
 
 struct receiver {
+    const char *poison;
+    unsigned long poison_tries;
+    useconds_t slow_us;
     FILE *log;
     unsigned char *seen; // a bit a position
     size_t seen_size;    // bytes
@@ -47,6 +53,18 @@ static bool remember(struct receiver *receiver, uint64_t position) {
     return true;
 }
 
+// Whether it is the message that ends this process, and came too often to be tried again.
+static bool is_refused_poison(const struct receiver *receiver,
+    const Gov__Housing__V1__OccupancyNotice *notice, const struct hutong_delivery *delivery) {
+    char name[128];
+    snprintf(name, sizeof name, "%s %s", notice->citizen_number, notice->unit_code);
+    if (!receiver->poison || strcmp(name, receiver->poison) != 0)
+        return false;
+    if (delivery->attempt < receiver->poison_tries)
+        abort();
+    return true;
+}
+
 static void on_notice(
     void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
     struct receiver *receiver = context;
@@ -57,6 +75,15 @@ static void on_notice(
         snprintf(settlement->text, sizeof settlement->text, "not an OccupancyNotice");
         return;
     }
+    if (is_refused_poison(receiver, notice, delivery)) {
+        settlement->verdict = HUTONG_REJECT;
+        snprintf(settlement->text, sizeof settlement->text, "it ended this process %u times",
+            delivery->attempt - 1);
+        gov__housing__v1__occupancy_notice__free_unpacked(notice, NULL);
+        return;
+    }
+    if (receiver->slow_us)
+        usleep(receiver->slow_us);
     if (remember(receiver, delivery->position))
         fprintf(receiver->log, "%llu %s %s%s%s\n", (unsigned long long)delivery->position,
             notice->citizen_number, notice->unit_code, notice->relation[0] ? " " : "", notice->relation);
@@ -89,10 +116,18 @@ static int recover(struct receiver *receiver, const char *path) {
     return rc;
 }
 
-static int run(struct receiver *receiver, const char *endpoint, const char *system) {
+static unsigned long number_from(const char *name) {
+    const char *text = getenv(name);
+    return text ? strtoul(text, NULL, 10) : 0;
+}
+
+static int run(struct receiver *receiver, const char *endpoint, const char *system, const char *instance) {
     struct hutong *bus = NULL;
     struct hutong_options options = {.endpoint = endpoint,
         .system = system,
+        .instance = instance,
+        .key_file = getenv("FAULT_KEY"),
+        .broker_key_file = getenv("FAULT_BROKER_KEY"),
         .receive = true,
         .reconnect_min_ms = 10,
         .reconnect_max_ms = 100};
@@ -110,16 +145,18 @@ static int run(struct receiver *receiver, const char *endpoint, const char *syst
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3 && argc != 4) {
-        fprintf(stderr, "Usage: fault-receiver ENDPOINT LOG [SYSTEM]\n");
+    if (argc < 3 || argc > 5) {
+        fprintf(stderr, "Usage: fault-receiver ENDPOINT LOG [SYSTEM [INSTANCE]]\n");
         return 2;
     }
-    struct receiver receiver = {0};
+    struct receiver receiver = {.poison = getenv("FAULT_POISON"),
+        .poison_tries = number_from("FAULT_POISON_TRIES"),
+        .slow_us = (useconds_t)number_from("FAULT_SLOW_US")};
     signal(SIGTERM, on_signal);
     int rc = recover(&receiver, argv[2]);
     receiver.log = rc ? NULL : fopen(argv[2], "ae");
     if (receiver.log) {
-        rc = run(&receiver, argv[1], argc > 3 ? argv[3] : "housing/tenancy");
+        rc = run(&receiver, argv[1], argc > 3 ? argv[3] : "housing/tenancy", argc > 4 ? argv[4] : NULL);
         rc = fclose(receiver.log) == 0 ? rc : 1;
     } else {
         perror(argv[2]);

@@ -98,12 +98,15 @@ def wait_until(condition, what, patience=PATIENCE):
 
 
 class Broker:
-    def __init__(self, folder, curve=False, settings="", limits=None, program_name="hutong-broker"):
-        """`settings`: further lines of broker.yaml; `limits`: what stands under that key."""
+    def __init__(self, folder, curve=False, settings="", limits=None, program_name="hutong-broker", address="127.0.0.1",
+                 wrap=(), env=None):
+        """`settings`: further lines of broker.yaml; `limits`: what stands under that key; `wrap`: a command that runs the
+        broker, such as in another network, at `address`; `env`: more environment for it."""
         self.folder = pathlib.Path(folder)
         self.program_name = program_name
         self.curve = curve
-        self.endpoint = f"tcp://127.0.0.1:{free_port()}"
+        self.wrap, self.env = list(wrap), {**os.environ, **(env or {})}
+        self.endpoint = f"tcp://{address}:{free_port()}"
         self.log_path = self.folder / "broker.log"
         self.process = None
         self._write_keys()
@@ -176,7 +179,7 @@ class Broker:
         """Starts the process and waits for nothing."""
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [program(self.program_name), "-c", self.folder / "conf" / "broker.yaml"], stderr=log
+                [*self.wrap, program(self.program_name), "-c", self.folder / "conf" / "broker.yaml"], stderr=log, env=self.env
             )
 
     def start(self):
