@@ -42,7 +42,7 @@ for name in ("odbc", "file", "http"):
 ADAPTERS["adapters"] = ALL_CORE | {"sdk"} | set(ADAPTERS)
 TOOLS = {
     "cli": ALL_CORE | {"broker/policy", "broker/routing", "broker/routing/trial", "broker/configuration", "sdk"},
-    "bench": ALL_CORE | {"broker/policy", "broker/routing", "sdk"},
+    "bench": ALL_CORE | {"broker/policy", "broker/routing", "broker/configuration", "broker/delivery", "broker", "sdk"},
 }
 RULES = {**CORE, **BROKER, **ADAPTERS, **TOOLS}
 
