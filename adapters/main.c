@@ -7,15 +7,19 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char usage[] =
-    "usage: hutong-adapter -c adapter.yaml [--check | --status]\n"
+    "usage: hutong-adapter -c adapter.yaml [--check | --status | --new-stream]\n"
     "\n"
     "Connects one legacy system to the bus, as its adapter.yaml says (docs/adapters.md).\n"
     "\n"
     "  -c, --config FILE  the adapter's configuration\n"
     "      --check        check the configuration against catalogue and code lists, and end; opens nothing\n"
     "      --status       print what the running adapter last wrote about itself (JSON)\n"
+    "      --new-stream   while it doesn't run, after its state was put back from an old copy: what waits "
+    "in\n"
+    "                     the spool goes to the broker under a new name at the next start\n"
     "  -h, --help         this text\n"
     "      --version      the version\n"
     "\n"
@@ -26,6 +30,7 @@ enum mode {
     MODE_RUN,
     MODE_CHECK,
     MODE_STATUS,
+    MODE_NEW_STREAM,
 };
 
 struct arguments {
@@ -42,7 +47,8 @@ static int wrong_usage(const char *text) {
 static int read_arguments(int argc, char **argv, struct arguments *out) {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
         {"check", no_argument, NULL, 'k'}, {"status", no_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'v'}, {0}};
+        {"new-stream", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'}, {0}};
     for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         switch (c) {
         case 'c':
@@ -53,6 +59,9 @@ static int read_arguments(int argc, char **argv, struct arguments *out) {
             break;
         case 's':
             out->mode = MODE_STATUS;
+            break;
+        case 'n':
+            out->mode = MODE_NEW_STREAM;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -90,11 +99,31 @@ static int print_status(const struct sidecar_config *config) {
     return 0;
 }
 
+static int new_stream(const struct sidecar_config *config) {
+    char path[4096];
+    struct hutong_error error;
+    uint64_t left = 0;
+    snprintf(path, sizeof path, "%s/spool", config->state);
+    if (access(path, F_OK) != 0) {
+        fprintf(stderr, "hutong-adapter: %s: %s\n", path, strerror(errno));
+        return 1;
+    }
+    if (hutong_new_stream(path, &left, &error) != HUTONG_OK) {
+        fprintf(stderr, "hutong-adapter: %s\n", error.text);
+        return 1;
+    }
+    printf("%s: a new stream; %llu messages of the spool go out at the next start\n", config->system,
+        (unsigned long long)left);
+    return 0;
+}
+
 static int run_mode(
     const struct arguments *arguments, const struct sidecar_config *config, struct report *report) {
     struct sidecar *sidecar = NULL;
     if (arguments->mode == MODE_STATUS)
         return print_status(config);
+    if (arguments->mode == MODE_NEW_STREAM)
+        return new_stream(config);
     int rc = sidecar_new(config, &sidecar, report);
     print_report(report); // warnings too
     if (rc == -ENOMEM)

@@ -30,6 +30,7 @@ struct block {
     // With a spool: the source's position as of the last envelope; stored when `has_position`.
     struct buffer position;
     bool has_position;
+    uint64_t position_serial; // which of all that were set
     // What was sent of it in this session.
     uint32_t sent_count;
     size_t sent_offset;

@@ -20,7 +20,7 @@ static char *text(const char *literal) {
 }
 
 static void start(struct fake_broker *fake, const char *endpoint, const char *secret_key) {
-    *fake = (struct fake_broker){0};
+    *fake = (struct fake_broker){.bus = "the test's bus!"};
     fake->zmq = zmq_ctx_new();
     fake->router = zmq_socket(fake->zmq, ZMQ_ROUTER);
     int zero = 0;
@@ -124,7 +124,6 @@ void fake_send(struct fake_broker *fake, const wire_frame *frame, struct bytes b
 }
 
 void fake_welcome(struct fake_broker *fake, uint64_t last_sequence, uint64_t credit) {
-    static uint8_t bus[WIRE_STREAM_SIZE] = "the test's bus!";
     fake_expect(fake, HUTONG__BUS__V1__FRAME__KIND_HELLO);
     Hutong__Bus__V1__Credit grant = HUTONG__BUS__V1__CREDIT__INIT;
     grant.messages = credit;
@@ -136,8 +135,8 @@ void fake_welcome(struct fake_broker *fake, uint64_t last_sequence, uint64_t cre
     Hutong__Bus__V1__Welcome welcome = HUTONG__BUS__V1__WELCOME__INIT;
     welcome.protocol = WIRE_PROTOCOL;
     welcome.system = fake->frame->hello->system;
-    welcome.bus.data = bus;
-    welcome.bus.len = sizeof bus;
+    welcome.bus.data = fake->bus;
+    welcome.bus.len = sizeof fake->bus;
     welcome.last_sequence = last_sequence;
     welcome.credit = &grant;
     welcome.limits = &limits;

@@ -12,6 +12,7 @@ struct fake_broker {
     wire_frame *frame; // what was received last
     bool replay;       // deliveries say that an operator sent them again
     struct buffer body;
+    uint8_t bus[WIRE_STREAM_SIZE]; // which bus it says to be
 };
 
 // At an endpoint of its own choice, or again at that of an earlier one ("tcp://…"; NULL: choose).

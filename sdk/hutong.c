@@ -182,6 +182,20 @@ enum hutong_code hutong_open(
     return HUTONG_OK;
 }
 
+enum hutong_code hutong_new_stream(const char *spool_folder, uint64_t *left, struct hutong_error *error) {
+    struct spool *spool = NULL;
+    struct error why = {0};
+    int rc = spool_open(spool_folder, 0, &spool, &why);
+    if (rc == 0)
+        rc = spool_rename(spool, &why);
+    if (rc == 0 && left)
+        *left = spool_last(spool) - spool_settled(spool);
+    spool_close(&spool);
+    if (rc == -ENOMEM)
+        return no_memory(error);
+    return rc == 0 ? HUTONG_OK : sdk_fail(error, HUTONG_DISK, rc == JOURNAL_LOCKED, "%.500s", why.text);
+}
+
 // ---- Closing ----
 
 static bool left_behind(const struct hutong *hutong) {
@@ -231,6 +245,7 @@ void hutong_status(struct hutong *hutong, struct hutong_status *out) {
         .reconnects = hutong->reconnects,
     };
     memcpy(out->text, hutong->text, sizeof out->text);
+    memcpy(out->notice, hutong->notice, sizeof out->notice);
     pthread_mutex_unlock(&hutong->lock);
 }
 

@@ -85,9 +85,19 @@ struct hutong_status {
     uint64_t settled;
     uint64_t reconnects;
     char text[256]; // the last error of the connection
+    // What a person should know of the session, though it goes on: another bus than before, or one whose
+    // account of the spool went backwards. "": nothing.
+    char notice[256];
 };
 HUTONG_API void hutong_status(struct hutong *hutong, struct hutong_status *out);
 HUTONG_API enum hutong_code hutong_wait_connected(struct hutong *hutong, uint32_t timeout_ms);
+
+// For a spool that was put back from an old copy (HUTONG_DENIED): what isn't accepted in it goes to the
+// broker as a new stream at the next open. What another copy had sent already goes out again, under the same
+// ids.
+// `*left` (may be NULL): how many that are. While nobody has the spool open.
+HUTONG_API enum hutong_code hutong_new_stream(
+    const char *spool_folder, uint64_t *left, struct hutong_error *error);
 
 // ---- Publishing ----
 

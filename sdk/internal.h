@@ -55,12 +55,13 @@ struct waiter {
 
 struct gather {
     struct block *head;
-    struct block *tail;      // application threads append here
-    size_t bytes;            // of bodies
-    uint64_t next;           // sequence of the next message
-    uint64_t ticket;         // of the newest block
-    uint64_t durable_ticket; // blocks up to this one are on disk
-    struct buffer scratch;   // extension attributes of the message that is being added
+    struct block *tail;       // application threads append here
+    size_t bytes;             // of bodies
+    uint64_t next;            // sequence of the next message
+    uint64_t ticket;          // of the newest block
+    uint64_t durable_ticket;  // blocks up to this one are on disk
+    uint64_t position_serial; // of the position set last
+    struct buffer scratch;    // extension attributes of the message that is being added
 };
 
 // When the connection's thread wants to be woken by a publisher.
@@ -171,6 +172,7 @@ struct hutong {
     bool broken; // the spool failed: no publishing any more
     bool full;   // the spool is full
     char text[256];
+    char notice[256]; // see struct hutong_status
     struct gather gather;
     enum want want;
     uint64_t decided;       // all sequences up to here
@@ -242,7 +244,10 @@ bool session_receive(struct hutong *hutong);
 enum hutong_code message_check(const struct hutong_message *message, struct hutong_error *error);
 
 // outgoing.c: the connection's thread.
-void outgoing_begin(struct hutong *hutong, uint64_t last_sequence); // a session begins
+// Whether the broker knows more of this stream than was ever sent from here.
+bool outgoing_refuses(const struct hutong *hutong, uint64_t last_sequence);
+// A session begins. Negative: the spool can't note it.
+int outgoing_begin(struct hutong *hutong, uint64_t last_sequence, const uint8_t *bus, struct error *error);
 void outgoing_end(struct hutong *hutong);
 void outgoing_store(struct hutong *hutong); // gathered blocks into the spool, or the window
 void outgoing_send(struct hutong *hutong);

@@ -52,9 +52,34 @@ static void window_rewind(struct window *window, uint64_t decided) {
 
 // ---- A session begins and ends ----
 
-void outgoing_begin(struct hutong *hutong, uint64_t last_sequence) {
+// Going on would give new messages the numbers of old ones: the broker would drop them as repeats.
+bool outgoing_refuses(const struct hutong *hutong, uint64_t last_sequence) {
+    return hutong->spool && (last_sequence > UINT64_MAX - spool_base(hutong->spool) ||
+                                last_sequence + spool_base(hutong->spool) > spool_sent(hutong->spool));
+}
+
+// What the operator should know about the broker's account of this spool. Under the lock.
+static void compare_accounts(struct hutong *hutong, uint64_t last, const uint8_t *bus) {
+    hutong->notice[0] = '\0';
+    if (spool_knows_other_bus(hutong->spool, bus))
+        snprintf(hutong->notice, sizeof hutong->notice,
+            "this is another bus than before (or its journal was replaced): the %llu messages that the old "
+            "one accepted are not sent again",
+            (unsigned long long)(hutong->decided - spool_base(hutong->spool)));
+    else if (last < hutong->decided)
+        snprintf(hutong->notice, sizeof hutong->notice,
+            "the broker accepted this spool's messages up to %llu and now knows of %llu: its journal was put "
+            "back to an older state, or the spool was away for too long",
+            (unsigned long long)(hutong->decided - spool_base(hutong->spool)),
+            (unsigned long long)(last - spool_base(hutong->spool)));
+}
+
+int outgoing_begin(struct hutong *hutong, uint64_t last_sequence, const uint8_t *bus, struct error *error) {
     struct window *window = &hutong->window;
+    last_sequence += hutong->spool ? spool_base(hutong->spool) : 0; // checked by outgoing_refuses()
     pthread_mutex_lock(&hutong->lock);
+    if (hutong->spool)
+        compare_accounts(hutong, last_sequence, bus);
     if (hutong->spool && last_sequence > hutong->decided) {
         hutong->accepted += last_sequence - hutong->decided;
         hutong->decided = last_sequence;
@@ -67,11 +92,12 @@ void outgoing_begin(struct hutong *hutong, uint64_t last_sequence) {
     pthread_mutex_unlock(&hutong->lock);
     window->sent_messages = window->sent_bytes = 0;
     window->sent = decided;
-    window->base = hutong->spool ? 0 : decided;
+    window->base = hutong->spool ? spool_base(hutong->spool) : decided;
     if (hutong->spool)
         window->next = decided + 1;
     else
         window_rewind(window, decided);
+    return hutong->spool ? spool_begin(hutong->spool, bus, error) : 0;
 }
 
 void outgoing_end(struct hutong *hutong) {
@@ -164,7 +190,7 @@ static void store_in_spool(struct hutong *hutong, struct block *list) {
     hutong->retry_store_at = 0;
     while (list) {
         size_t count;
-        int rc = spool_store(hutong->spool, list, &count, &error);
+        int rc = spool_store(hutong->spool, list, hutong->phase == PHASE_SESSION, &count, &error);
         if (rc != 0) {
             store_failed(hutong, list, rc == SPOOL_FULL, error.text);
             return;

@@ -115,10 +115,11 @@ static int write_envelope(struct block *block, const struct wire_envelope *envel
     return wire_envelope_append(envelope, &block->body);
 }
 
-static int set_position(struct block *block, struct bytes position) {
+static int set_position(struct hutong *hutong, struct block *block, struct bytes position) {
     int rc = buffer_reserve(&block->position, SPOOL_POSITION_LIMIT);
     if (rc != 0)
         return rc;
+    block->position_serial = ++hutong->gather.position_serial;
     buffer_clear(&block->position);
     block->has_position = true;
     return buffer_append_bytes(&block->position, position);
@@ -137,7 +138,8 @@ static int gather_add(struct hutong *hutong, const struct wire_envelope *envelop
     if (write_envelope(block, envelope, size) != 0)
         return -1;
     if (options->position)
-        set_position(block, bytes_of(options->position, options->position_size)); // reserved: can't fail
+        set_position(
+            hutong, block, bytes_of(options->position, options->position_size)); // reserved: can't fail
     if (options->callback)
         outcomes_push(&hutong->outcomes,
             &(struct outcome){
@@ -219,7 +221,7 @@ static bool take_back(
     place->block->count--;
     place->block->has_position = before->has_position && before->block == place->block;
     if (place->block->has_position)
-        set_position(place->block, bytes_of(before->position, before->size));
+        set_position(hutong, place->block, bytes_of(before->position, before->size));
     else if (place->block->count == 0)
         drop_tail(gather, place->block);
     gather->bytes -= size;
@@ -350,23 +352,56 @@ size_t hutong_position(struct hutong *hutong, void *out, size_t size) {
     return have;
 }
 
+static bool is_gathered(const struct gather *gather, const struct block *block) {
+    const struct block *at = gather->head;
+    while (at && at != block)
+        at = at->next;
+    return at != NULL;
+}
+
+// What was reported as not stored must not be stored later. False: it is being written just now. A position
+// that came behind it has taken its place already.
+static bool take_position_back(
+    struct hutong *hutong, struct block *block, uint64_t serial, const struct before *before) {
+    struct gather *gather = &hutong->gather;
+    if (!is_gathered(gather, block))
+        return false;
+    if (block->position_serial == serial) {
+        block->has_position = before->has_position && before->block == block;
+        buffer_clear(&block->position);
+        if (block->has_position) // reserved
+            buffer_append(&block->position, before->position, before->size);
+    }
+    if (block == gather->tail && block->count == 0 && !block->has_position)
+        drop_tail(gather, block);
+    return true;
+}
+
 // Under the lock.
 static enum hutong_code store_position(
     struct hutong *hutong, struct bytes position, struct hutong_error *error) {
+    struct before before;
     enum hutong_code code = check_open(hutong, error);
     if (code != HUTONG_OK)
         return code;
+    remember(hutong, &before);
     struct block *block = gather_block(hutong, 0);
-    if (!block || set_position(block, position) != 0)
+    if (!block || set_position(hutong, block, position) != 0) {
+        if (block && block->count == 0 && !block->has_position)
+            drop_tail(&hutong->gather, block);
         return sdk_fail(error, HUTONG_NO_MEMORY, true, "out of memory");
-    uint64_t ticket = block->ticket;
-    wake_for(hutong, block);
-    while (hutong->gather.durable_ticket < ticket && code == HUTONG_OK) {
-        code = check_open(hutong, error);
-        if (code == HUTONG_OK)
-            sdk_wait(hutong, UINT64_MAX);
     }
-    return code;
+    uint64_t ticket = block->ticket;
+    uint64_t serial = block->position_serial;
+    wake_for(hutong, block);
+    while (hutong->gather.durable_ticket < ticket) {
+        if (hutong->broken || hutong->closing)
+            return check_open(hutong, error);
+        if (hutong->full && take_position_back(hutong, block, serial, &before))
+            return check_open(hutong, error);
+        sdk_wait(hutong, UINT64_MAX);
+    }
+    return HUTONG_OK;
 }
 
 enum hutong_code hutong_store_position(

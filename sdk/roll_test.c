@@ -31,7 +31,7 @@ static void store(struct spool *spool, struct block_pool *pool, uint64_t sequenc
     assert_int_equal(buffer_append(&block->position, &sequence, sizeof sequence), 0);
     block->has_position = true;
     size_t stored = 0;
-    assert_int_equal(spool_store(spool, block, &stored, &error), 0);
+    assert_int_equal(spool_store(spool, block, false, &stored, &error), 0);
     assert_int_equal(stored, 1);
     block_unref(block);
 }

@@ -28,11 +28,11 @@ static void welcomed(struct hutong *hutong, const Hutong__Bus__V1__Welcome *welc
         connection_end(hutong, HUTONG_DENIED, "the broker speaks another version of the protocol", 0);
         return;
     }
-    // Going on would give new messages the numbers of old ones: the broker would drop them as repeats.
-    if (hutong->spool && welcome->last_sequence > spool_last(hutong->spool)) {
+    struct error error;
+    if (outgoing_refuses(hutong, welcome->last_sequence)) {
         connection_end(hutong, HUTONG_DENIED,
-            "the broker has more of this spool than the spool itself: it was restored from an old copy; "
-            "begin a new one",
+            "the broker has messages of this spool that were never sent from here: it is an old copy, put "
+            "back. Nothing is sent, for new messages would be dropped as repeats; see --new-stream",
             0);
         return;
     }
@@ -41,7 +41,10 @@ static void welcomed(struct hutong *hutong, const Hutong__Bus__V1__Welcome *welc
     hutong->deadline = UINT64_MAX;
     hutong->session_since = clock_monotonic_ns();
     incoming_begin(hutong, welcome->bus.data);
-    outgoing_begin(hutong, welcome->last_sequence);
+    if (outgoing_begin(hutong, welcome->last_sequence, welcome->bus.data, &error) != 0) {
+        connection_fail(hutong, error.text);
+        return;
+    }
     pthread_mutex_lock(&hutong->lock);
     hutong->reconnects += hutong->was_connected;
     hutong->was_connected = true;

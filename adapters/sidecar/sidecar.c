@@ -217,6 +217,9 @@ static void watch_bus(struct sidecar *sidecar) {
         log_event(LOG_WARNING, "bus.refused", "messages=%llu reason=%s",
             (unsigned long long)(status.refused - sidecar->seen_refused),
             log_quote(status.text, quoted, sizeof quoted));
+    if (status.notice[0] && strcmp(status.notice, sidecar->seen_notice) != 0)
+        log_event(LOG_WARNING, "bus.notice", "reason=%s", log_quote(status.notice, quoted, sizeof quoted));
+    memcpy(sidecar->seen_notice, status.notice, sizeof sidecar->seen_notice);
     sidecar->seen_refused = status.refused;
     sidecar->seen_state = status.state;
     sidecar->state_seen = true;

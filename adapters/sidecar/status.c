@@ -51,7 +51,8 @@ static int append_all(const struct sidecar *sidecar, const char *state, struct b
     rc = rc ? rc : append_text(out, "bus", bus_states[bus.state]);
     rc = rc ? rc : append_counts(sidecar, &bus, out);
     rc = rc ? rc : append_text(out, "trouble", sidecar->trouble);
-    return rc ? rc : append_text(out, "bus_trouble", bus.state == HUTONG_CONNECTED ? "" : bus.text);
+    rc = rc ? rc : append_text(out, "bus_trouble", bus.state == HUTONG_CONNECTED ? "" : bus.text);
+    return rc ? rc : append_text(out, "notice", bus.notice);
 }
 
 // A status that can't be written is no reason to stop: the old one stays, and its time tells.
