@@ -128,6 +128,8 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         return peers_say_bye(broker, update);
     case EVENT_CONFIGURATION:
         return activate_run(broker, event->activation, update);
+    case EVENT_CARRY_RECORD:
+        return carry_record(broker, event, update);
     case EVENT_CARRY:
         return activate_carry(broker, update);
     }
@@ -139,9 +141,9 @@ bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_p
     // Of the activations the one in force is kept, whatever its age.
     if (found && found == broker->activations)
         return last_position < broker->active.position;
-    // Dead letters are kept as long as the retention says, and hold up nothing behind them.
-    bool dead = found && strncmp(found->name, "dead:", 5) == 0;
-    return dead || (found && found->settled_durable >= last_position);
+    if (!found)
+        return false;
+    return carry_may_go(broker, found, last_position);
 }
 
 void broker_active(const struct broker *broker, struct broker_active *out) {

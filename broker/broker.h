@@ -19,6 +19,8 @@ enum event_kind {
     EVENT_PAUSED,        // the journal has no room: nothing is read from peers, they are only kept
     EVENT_BYE,           // end every session
     EVENT_CONFIGURATION, // from the next message on this configuration is in force
+    EVENT_CARRY_RECORD,  // write this record again if it is unsettled: the journal wants to let go of its
+                         // segment
     EVENT_CARRY,         // write the active configuration's record again: the journal wants to let go of it
 };
 
@@ -96,14 +98,30 @@ int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record
     struct update *update, struct error *error);
 
 enum {
-    BROKER_NO_ROOM = 1,   // CONFIGURATION, CARRY: the batch is too full for the record; nothing was changed
+    BROKER_NO_ROOM =
+        1, // CONFIGURATION, CARRY, CARRY_RECORD: the batch is too full for the record; nothing was changed
     BROKER_NO_MEMORY = 2, // CONFIGURATION: nothing was changed
 };
 // 0, one of the above, or a negative errno: the process must end (what was acknowledged is in the journal).
 int broker_step(struct broker *broker, const struct event *event, struct update *update);
 
-// For retention: whether all of a queue up to a position is settled.
+// For retention: whether the journal may let go of all of a queue up to a position: it is settled, or carried
+// forward, and that is on disk.
 bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_position);
+// Where the record of a delivery or dead letter is to be read: returns the journal's queue, its position
+// there in `*at`, and how many follow there one by one in `*rest` (at least 1). What is carried is a
+// CarriedRecord.
+uint32_t broker_place(
+    const struct broker *broker, uint32_t queue, uint64_t position, uint64_t *at, uint64_t *rest);
+
+// One look for segments past their time: lets go of those that may go, and has a portion of what is unsettled
+// in the next one carried forward (into update->batch, for the caller to append).
+struct retirement {
+    size_t retired; // segments
+    bool more;      // look again as soon as the batch is on disk
+};
+int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns, bool paused,
+    const struct event *now, struct update *update, struct retirement *out, struct error *error);
 
 // Activations of configurations are entries of this queue, at positions without gaps.
 #define BROKER_CONFIGURATIONS "config:routes"

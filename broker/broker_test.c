@@ -558,15 +558,6 @@ static void who_says_bye_is_forgotten(void **state) {
     assert_int_equal(bench->broker->publishers.items[0]->users, 0);
 }
 
-static void dead_letters_hold_up_no_retirement(void **state) {
-    struct bench *bench = *state;
-    bench_hello(bench, 1, PS, STREAM, false);
-    bench_publish(bench, 1, PS, 1, 1, "dead");
-    bench_turn(bench);
-    assert_true(broker_settled(bench->broker, queue_of(bench, "dead:" H)->id, 1));
-    assert_false(broker_settled(bench->broker, queue_of(bench, H)->id, 1));
-}
-
 static void every_allocation_may_fail(void **state) {
     struct bench *bench = *state;
     for (size_t n = 0;; n++) {
@@ -610,7 +601,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_full_queue_lets_its_oldest_die, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_that_no_batch_takes_is_refused_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_says_bye_is_forgotten, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(dead_letters_hold_up_no_retirement, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_receiver_stands_by, set_up, tear_down),
     };

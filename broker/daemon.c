@@ -273,36 +273,22 @@ static int turn(struct daemon *daemon, struct error *error) {
     return rc ? rc : retire(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);
 }
 
-static bool queue_is_settled(void *context, uint32_t queue, uint64_t last_position) {
-    struct daemon *daemon = context;
-    struct broker_active active;
-    broker_active(daemon->broker, &active);
-    bool settled = broker_settled(daemon->broker, queue, last_position);
-    daemon->carry |= !settled && queue == active.queue;
-    return settled;
-}
-
 static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
     if (now_ms < daemon->retire_at_ms)
         return 0;
-    daemon->retire_at_ms = now_ms + (daemon->paused ? RETIRE_FULL_MS : RETIRE_MS);
-    daemon->carry = false;
-    struct journal_settled settled = {.context = daemon, .settled = queue_is_settled};
-    int64_t keep = clock_realtime_ns() - (int64_t)policy_settings(daemon->policy)->retention_us * 1000;
-    size_t retired = 0;
-    int rc = journal_retire(daemon->journal, keep, &settled, &retired, error);
-    if (retired)
-        log_event(LOG_INFO, "journal.retired", "segments=%zu", retired);
-    if (rc >= 0 && daemon->carry) {
-        // What is in force stays provable: its record is written again, then the old one may go. Where there
-        // is no room the old one must go first, and the new one waits in memory with what else was gathered.
-        rc = daemon_step(daemon, (struct event){.kind = EVENT_CARRY});
-        if (rc == 0 || !daemon->paused) {
-            daemon->retire_at_ms = now_ms;
-            daemon->update.more = true;
-        }
-    }
-    return rc < 0 ? rc : 0;
+    struct event now = {.now_ms = now_ms, .now_us = clock_realtime_ns() / 1000};
+    struct retirement done = {0};
+    // One measure for all portions of a look: what they carry is not itself looked at.
+    if (!daemon->retiring)
+        daemon->keep_until_ns = (now.now_us - (int64_t)policy_settings(daemon->policy)->retention_us) * 1000;
+    int rc = broker_retire(daemon->broker, daemon->journal, daemon->keep_until_ns, daemon->paused, &now,
+        &daemon->update, &done, error);
+    if (done.retired)
+        log_event(LOG_INFO, "journal.retired", "segments=%zu", done.retired);
+    daemon->retiring = done.more;
+    daemon->retire_at_ms = done.more ? now_ms : now_ms + (daemon->paused ? RETIRE_FULL_MS : RETIRE_MS);
+    daemon->update.more |= done.more;
+    return rc;
 }
 
 static void start_draining(struct daemon *daemon, uint64_t now_ms) {

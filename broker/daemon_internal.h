@@ -16,9 +16,10 @@ struct daemon {
     struct buffer request;     // of another thread
     struct takeover *takeover; // in force, and to be answered when its record is on disk
     uint64_t retire_at_ms;
+    int64_t keep_until_ns; // what is older may go, while `retiring`
+    bool retiring;         // in portions, one a turn
     uint64_t drain_until_ms;
     uint64_t denied_log_ms;
-    bool carry; // the journal holds on to a segment for the record of what is in force
     bool draining;
     bool paused;
     bool done;

@@ -5,7 +5,7 @@
 #include "broker/session/session.h"
 
 struct broker_counters {
-    uint64_t accepted, repeats, refused, unrouted, deliveries, dead, settled, sessions, errors;
+    uint64_t accepted, carried, repeats, refused, unrouted, deliveries, dead, settled, sessions, errors;
     uint64_t refused_by[64]; // by wire_reason
 };
 
@@ -99,6 +99,10 @@ int registry_start(struct broker *broker, struct update *update, struct error *e
 // queues, by index. 0, JOURNAL_BATCH_FULL, negative.
 int registry_queues(struct broker *broker, const struct policy *policy, struct queue **of_system,
     struct update *update, struct error *error);
+// Makes the queue with this name unless it is there, with the record that says so: both or neither. 0,
+// JOURNAL_BATCH_FULL, negative.
+int registry_ensure_queue(
+    struct broker *broker, const char *name, struct update *update, struct queue **out, struct error *error);
 void registry_free_names(struct map **names); // of route names
 
 // activate.c: one configuration gives way to the next
@@ -106,6 +110,15 @@ int activate_run(struct broker *broker, const struct activation *activation, str
 int activate_carry(struct broker *broker, struct update *update);
 // The record that says so. 0, JOURNAL_BATCH_FULL, negative.
 int activate_record(struct broker *broker, const struct activation *activation, struct update *update);
+
+// carry.c: what outlives its segment's retention
+// The first position of queue `id`, up to `last`, at which the journal still has to keep something that is
+// unsettled and stands nowhere else; 0: none.
+uint64_t carry_needed(const struct broker *broker, uint32_t id, uint64_t last);
+// Whether the journal may let go of all of the queue up to `last`.
+bool carry_may_go(const struct broker *broker, const struct queue *queue, uint64_t last);
+int carry_record(struct broker *broker, const struct event *event, struct update *update);
+int carry_replay(struct broker *broker, const struct journal_record *record); // 0, -EBADMSG, -ENOMEM
 
 // broker.c
 void broker_take_settings(struct broker *broker, const struct policy_settings *settings);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 // Records the spans of one queue as settled.
-static int record_settled(struct broker *broker, const struct queue *queue, const struct spans *spans,
+static int record_settled(struct broker *broker, struct queue *queue, const struct spans *spans,
     uint64_t bytes, struct update *update) {
     if (spans->count == 0)
         return 0;
@@ -26,6 +26,7 @@ static int record_settled(struct broker *broker, const struct queue *queue, cons
         record.spans = pointers;
         record.bytes = bytes;
         rc = broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED, &record.base, NULL);
+        queue->settle_record = broker->next_record - 1;
     }
     free(items);
     free(pointers);
@@ -160,12 +161,16 @@ static int tell_accepted(struct broker *broker, struct update *update) {
 }
 
 static int run_queue(struct broker *broker, struct queue *queue, struct update *update) {
+    queue_skip_settled(queue);
     queue_tick(queue, broker->now_ms, broker->now_us, &update->deadline_ms);
     int rc = bury_dead(broker, queue, update);
     rc = rc ? rc : deliver(broker, queue, update);
     struct queue_load load;
-    if (rc == 0 && queue_wants_load(queue, &load))
-        rc = update_load(update, queue->id, &load);
+    if (rc == 0 && queue_wants_load(queue, &load)) {
+        uint64_t rest;
+        uint32_t place = broker_place(broker, queue->id, load.from, &load.from, &rest);
+        rc = update_load(update, place, &load);
+    }
     return rc;
 }
 
@@ -212,9 +217,20 @@ int outflow_loaded(struct broker *broker, const struct event *event) {
     struct queue *queue = registry_queue(broker, event->queue);
     struct record_message message;
     struct record_delivery delivery;
-    if (!queue || event->record->kind != HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE)
+    struct carried_record record = {.queue = event->queue,
+        .position = event->position,
+        .kind = event->record->kind,
+        .body = event->record->body};
+    if (!record.body.data)
+        return 0; // erased, so settled
+    if (record.kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED) {
+        if (carried_read(event->record->body, &record))
+            return -EBADMSG;
+        queue = registry_queue(broker, record.queue);
+    }
+    if (!queue || record.kind != HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE)
         return 0;
-    int rc = record_message_read(event->record->body, event->queue, event->position, &message, &delivery);
+    int rc = record_message_read(record.body, record.queue, record.position, &message, &delivery);
     if (rc)
         return rc;
     const char *route = registry_name(broker, delivery.route);

@@ -9,6 +9,15 @@ static int damaged(struct error *error, const char *what) {
     return error_set(error, -EBADMSG, "the journal holds a %s that can't be read", what);
 }
 
+static int restore_carried(struct queue *queue, const Hutong__Bus__V1__QueueState *state) {
+    int rc = 0;
+    queue->carried.queue = state->carried_queue;
+    for (size_t i = 0; i < state->n_carried && rc == 0; i++)
+        for (uint64_t k = 0; k < state->carried[i]->count && rc == 0; k++)
+            rc = carried_add(&queue->carried, state->carried[i]->first + k, state->carried[i]->at + k);
+    return rc;
+}
+
 static int restore_queue(
     struct broker *broker, const Hutong__Bus__V1__QueueState *state, struct error *error) {
     struct queue *queue = registry_add_queue(broker, state->queue, state->name, error);
@@ -24,7 +33,7 @@ static int restore_queue(
         const Hutong__Bus__V1__PositionSpan *span = state->settled_beyond[i];
         rc = queue_recover_settled(queue, span->first, span->first + span->count - 1);
     }
-    return rc;
+    return rc ? rc : restore_carried(queue, state);
 }
 
 static int restore_publisher(struct broker *broker, const Hutong__Bus__V1__PublisherState *state) {
@@ -202,6 +211,10 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
 }
 
 static int replay(void *context, const struct journal_record *record, struct error *error) {
+    if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED) {
+        int rc = carry_replay(context, record);
+        return rc == -EBADMSG ? damaged(error, "carried record") : rc;
+    }
     return record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE
                ? replay_message(context, record, error)
                : replay_small(context, record, error);
@@ -218,11 +231,26 @@ static int append_part(struct buffer *out, const ProtobufCMessage *part) {
     return 0;
 }
 
-static int append_queue(const struct queue *queue, struct buffer *out) {
+static Hutong__Bus__V1__CarriedRun **make_runs(const struct carried *carried) {
+    Hutong__Bus__V1__CarriedRun **pointers = calloc(carried->count + 1, sizeof *pointers + sizeof **pointers);
+    Hutong__Bus__V1__CarriedRun *items = (void *)(pointers + carried->count + 1);
+    for (size_t i = 0; i < carried->count && pointers; i++) {
+        hutong__bus__v1__carried_run__init(&items[i]);
+        items[i].first = carried->runs[i].first;
+        items[i].count = carried->runs[i].count;
+        items[i].at = carried->runs[i].at;
+        pointers[i] = &items[i];
+    }
+    return pointers;
+}
+
+static int append_queue(struct queue *queue, struct buffer *out) {
+    carried_drop(&queue->carried, queue->settled);
+    Hutong__Bus__V1__CarriedRun **runs = make_runs(&queue->carried);
     size_t count = queue->settled_beyond.count;
     Hutong__Bus__V1__PositionSpan *items = calloc(count + 1, sizeof *items);
     Hutong__Bus__V1__PositionSpan **pointers = calloc(count + 1, sizeof *pointers);
-    int rc = items && pointers ? 0 : -ENOMEM;
+    int rc = items && pointers && runs ? 0 : -ENOMEM;
     for (size_t i = 0; i < count && rc == 0; i++) {
         const struct span *span = &queue->settled_beyond.items[i];
         hutong__bus__v1__position_span__init(&items[i]);
@@ -239,6 +267,9 @@ static int append_queue(const struct queue *queue, struct buffer *out) {
         state.n_settled_beyond = count;
         state.settled_beyond = pointers;
         state.bytes = queue->bytes;
+        state.carried_queue = queue->carried.queue;
+        state.n_carried = queue->carried.count;
+        state.carried = runs;
         Hutong__Bus__V1__QueueState *one = &state;
         Hutong__Bus__V1__Checkpoint part = HUTONG__BUS__V1__CHECKPOINT__INIT;
         part.n_queues = 1;
@@ -247,6 +278,7 @@ static int append_queue(const struct queue *queue, struct buffer *out) {
     }
     free(items);
     free(pointers);
+    free(runs);
     return rc;
 }
 

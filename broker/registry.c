@@ -78,8 +78,7 @@ static void take_back(struct broker *broker, struct queue *queue) {
     queue_destroy(&queue);
 }
 
-// Makes the queue with this name unless it is there, with the record that says so: both or neither.
-static int ensure_queue(
+int registry_ensure_queue(
     struct broker *broker, const char *name, struct update *update, struct queue **out, struct error *error) {
     *out = map_get(broker->queues_by_name, bytes_of_string(name));
     if (*out)
@@ -113,8 +112,8 @@ int registry_queues(struct broker *broker, const struct policy *policy, struct q
         char dead[256];
         struct queue *unused;
         snprintf(dead, sizeof dead, "dead:%s", system->address);
-        rc = ensure_queue(broker, system->address, update, &of_system[system->index], error);
-        rc = rc ? rc : ensure_queue(broker, dead, update, &unused, error);
+        rc = registry_ensure_queue(broker, system->address, update, &of_system[system->index], error);
+        rc = rc ? rc : registry_ensure_queue(broker, dead, update, &unused, error);
     }
     return rc;
 }
@@ -128,7 +127,7 @@ static int bury_grounds(struct broker *broker, struct update *update, struct err
         if (!broker->queues[i] || strchr(broker->queues[i]->name, ':'))
             continue;
         snprintf(dead, sizeof dead, "dead:%s", broker->queues[i]->name);
-        rc = ensure_queue(broker, dead, update, &unused, error);
+        rc = registry_ensure_queue(broker, dead, update, &unused, error);
     }
     return rc;
 }
@@ -137,7 +136,7 @@ int registry_start(struct broker *broker, struct update *update, struct error *e
     const struct activation start = {.configuration = broker->configuration, .who = "start", .why = ""};
     int rc = registry_queues(broker, broker->policy, broker->of_system, update, error);
     rc = rc ? rc : bury_grounds(broker, update, error);
-    rc = rc ? rc : ensure_queue(broker, BROKER_CONFIGURATIONS, update, &broker->activations, error);
+    rc = rc ? rc : registry_ensure_queue(broker, BROKER_CONFIGURATIONS, update, &broker->activations, error);
     if (rc)
         return rc;
     // What was in force goes on, without a record, unless an older version wrote where none finds it.

@@ -8,8 +8,15 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const kinds[] = {
-    NULL, "message", "settled", "refused", "dead", "queue", "publisher", "activated", "peer"};
+static const char *const kinds[] = {[1] = "message",
+    [2] = "settled",
+    [3] = "refused",
+    [4] = "dead",
+    [5] = "queue",
+    [6] = "publisher",
+    [7] = "activated",
+    [8] = "peer",
+    [12] = "carried"};
 
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)
 
@@ -19,7 +26,7 @@ const char *record_kind_name(uint8_t kind) {
 
 bool record_kind_parse(const char *name, uint8_t *kind) {
     for (size_t i = 1; i < KIND_COUNT; i++)
-        if (strcmp(kinds[i], name) == 0)
+        if (kinds[i] && strcmp(kinds[i], name) == 0)
             return *kind = (uint8_t)i, true;
     return false;
 }
@@ -166,6 +173,15 @@ static void describe_peer(json_t *to, const void *unpacked) {
     put_text(to, "text", record->text);
 }
 
+static void describe_carried(json_t *to, const void *unpacked) {
+    const Hutong__Bus__V1__CarriedRecord *record = unpacked;
+    const char *kind = record_kind_name((uint8_t)record->kind);
+    put_number(to, "queue", record->queue);
+    put_number(to, "position", record->position);
+    put(to, "was", kind ? json_string(kind) : json_integer(record->kind));
+    put_number(to, "first_sequence", record->sequence);
+}
+
 static const struct {
     const ProtobufCMessageDescriptor *type;
     void (*describe)(json_t *to, const void *unpacked);
@@ -178,6 +194,7 @@ static const struct {
     [6] = {&hutong__bus__v1__publisher_record__descriptor, describe_publisher},
     [7] = {&hutong__bus__v1__activated_record__descriptor, describe_activated},
     [8] = {&hutong__bus__v1__peer_record__descriptor, describe_peer},
+    [12] = {&hutong__bus__v1__carried_record__descriptor, describe_carried},
 };
 
 static void describe_body(json_t *to, const struct journal_record *record) {

@@ -36,6 +36,7 @@ void queue_destroy(struct queue **self) {
     number_map_destroy(&queue->known);
     number_map_destroy(&queue->subjects);
     spans_destroy(&queue->settled_beyond);
+    carried_destroy(&queue->carried);
     free(queue->name);
     free(queue);
     *self = NULL;
@@ -215,6 +216,18 @@ int queue_recover_settled(struct queue *queue, uint64_t first, uint64_t last) {
     return 0;
 }
 
+uint64_t queue_settled_to(const struct queue *queue, uint64_t from) {
+    if (from <= queue->settled)
+        return queue->settled;
+    return spans_end(&queue->settled_beyond, from);
+}
+
+void queue_skip_settled(struct queue *queue) {
+    uint64_t last = queue_settled_to(queue, queue->read_position);
+    if (last >= queue->read_position)
+        queue->read_position = last + 1;
+}
+
 void queue_attach(struct queue *queue, uint64_t receiver, uint64_t messages, uint64_t bytes) {
     queue->receiving = true;
     queue->receiver = receiver;
@@ -278,6 +291,7 @@ int queue_loaded(struct queue *queue, const struct record_delivery *from, const 
     queue->probe = false;
     struct delivery *delivery = number_map_get(&queue->known, position);
     if (!delivery) {
+        queue_skip_settled(queue);
         if (position != queue->read_position)
             return 0; // settled meanwhile
         if (window_room(queue) == 0)

@@ -3,6 +3,7 @@
 // come back.
 #pragma once
 
+#include "broker/delivery/carried.h"
 #include "broker/delivery/record.h"
 #include "broker/delivery/spans.h"
 #include "core/base/chunk.h"
@@ -54,7 +55,9 @@ struct queue {
     uint64_t next_position; // of the next push
     uint64_t settled;       // all up to here
     uint64_t settled_durable;
+    uint64_t settle_record; // the last record that settled or carried any of it
     struct spans settled_beyond;
+    struct carried carried; // where what outlived its segment is found now
     uint64_t read_position; // the next one to enter the window
     uint64_t recovered;     // positions below may have been sent by an earlier process
     uint64_t unsettled;
@@ -91,6 +94,12 @@ void queue_rename_routes(struct queue *queue, const struct number_map *copies);
 // What recovery knows of a delivery or of settled spans.
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size);
 int queue_recover_settled(struct queue *queue, uint64_t first, uint64_t last);
+
+// The last position of the settled ones that stand without a gap from `from` on; below `from`: it is
+// unsettled.
+uint64_t queue_settled_to(const struct queue *queue, uint64_t from);
+// The reading goes on behind what is settled there: it may be gone from the journal.
+void queue_skip_settled(struct queue *queue);
 
 // ---- Receiving session ----
 void queue_attach(struct queue *queue, uint64_t receiver, uint64_t messages, uint64_t bytes);

@@ -28,6 +28,11 @@ bool spans_has(const struct spans *spans, uint64_t position) {
     return i < spans->count && spans->items[i].first <= position;
 }
 
+uint64_t spans_end(const struct spans *spans, uint64_t position) {
+    size_t i = lower_bound(spans, position);
+    return i < spans->count && spans->items[i].first <= position ? spans->items[i].last : position - 1;
+}
+
 static int insert_at(struct spans *spans, size_t i, struct span span) {
     if (spans->count == spans->capacity) {
         size_t capacity = spans->capacity ? spans->capacity * 2 : 8;

@@ -18,6 +18,8 @@ struct spans { // zero-initialised it is empty
 
 void spans_destroy(struct spans *spans);
 bool spans_has(const struct spans *spans, uint64_t position);
+// The last position of the span that has `position`; `position - 1`: none has.
+uint64_t spans_end(const struct spans *spans, uint64_t position);
 int spans_add(struct spans *spans, uint64_t first, uint64_t last); // merges with what is there; 0 or -ENOMEM
 
 // Moves `*cursor` (all up to it are in the set) over the front spans that join it, and drops those.

@@ -89,6 +89,8 @@ void journal_store_destroy(struct journal_store **self);
 // Over so many bytes of records, appends are JOURNAL_FULL (0, as at first: never). For tests of what happens
 // then.
 void journal_store_set_limit(struct journal_store *store, uint64_t bytes);
+// A segment ends behind so many bytes of records (0, as at first: 256 KiB).
+void journal_store_set_segment(struct journal_store *store, uint64_t bytes);
 // Records take their time from here (NULL, as at first: the machine's clock). For simulations.
 void journal_store_set_clock(struct journal_store *store, int64_t (*now_ns)(void *context), void *context);
 int journal_memory_open(struct journal_store *store, const struct journal_owner *owner, struct journal **out,

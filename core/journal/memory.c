@@ -23,6 +23,7 @@ struct journal_store {
     struct memory_segment *newest;
     size_t segment_count;
     uint64_t limit;
+    uint64_t segment_size;
     uint64_t last;
     uint8_t id[JOURNAL_ID_SIZE];
     struct chain chain;
@@ -62,6 +63,7 @@ struct journal_store *journal_store_new(void) {
     struct journal_store *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
+    self->segment_size = MEMORY_SEGMENT;
     if (chain_init(&self->chain, DIGEST_SHA256) ||
         random_fill(&self->chain.salts, self->id, JOURNAL_ID_SIZE) || !add_segment(self))
         journal_store_destroy(&self);
@@ -82,6 +84,10 @@ void journal_store_destroy(struct journal_store **self) {
 
 void journal_store_set_limit(struct journal_store *store, uint64_t bytes) {
     store->limit = bytes;
+}
+
+void journal_store_set_segment(struct journal_store *store, uint64_t bytes) {
+    store->segment_size = bytes ? bytes : MEMORY_SEGMENT;
 }
 
 void journal_store_set_clock(struct journal_store *store, int64_t (*now_ns)(void *context), void *context) {
@@ -137,7 +143,7 @@ static int memory_append(struct journal *journal, struct journal_batch *batch, s
     store->counters.payload_bytes += batch->body_bytes;
     store->counters.syncs++;
     journal_batch_clear(batch);
-    return segment->body.size >= MEMORY_SEGMENT ? roll(memory, error) : 0;
+    return segment->body.size >= store->segment_size ? roll(memory, error) : 0;
 }
 
 static int memory_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,

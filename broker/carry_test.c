@@ -1,0 +1,373 @@
+// What is unsettled outlives its segment: in its place, in order, through restarts, and more than once.
+#include "broker/testing.h"
+#include "core/base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define PS "public_security/population"
+#define H "housing/tenancy"
+#define STREAM "0123456789abcdef"
+#define DELIVER HUTONG__BUS__V1__FRAME__KIND_DELIVER
+
+// ---- The test's own routing: all goes to housing, as it came, mapped, or not at all ----
+
+struct matcher {
+    struct match match;
+};
+static struct matcher the_matcher;
+static const struct policy *the_policy;
+
+struct matcher *matcher_new(const struct routes *routes) {
+    (void)routes;
+    return &the_matcher;
+}
+
+void matcher_destroy(struct matcher **self) {
+    *self = NULL;
+}
+
+const uint8_t *routes_digest(const struct routes *routes) {
+    static const uint8_t digest[32] = {1};
+    (void)routes;
+    return digest;
+}
+
+size_t routes_count(const struct routes *routes) {
+    (void)routes;
+    return 1;
+}
+
+int matcher_match(struct matcher *matcher, const struct policy_system *from,
+    const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
+    const struct match **out, size_t *count, struct error *error) {
+    (void)from, (void)payload, (void)now_us, (void)error;
+    struct match *match = &matcher->match;
+    *match = (struct match){.route = "r",
+        .to = policy_system_named(the_policy, bytes_of_string(H)),
+        .type = type,
+        .subject = subject,
+        .retries = 2,
+        .backoff_min_ms = 100,
+        .backoff_max_ms = 1000};
+    if (bytes_equal_string(subject, "mapped")) {
+        match->payload = bytes_of("\x12\x00", 2);
+        match->subject = bytes_of(NULL, 0); // of no order
+    }
+    if (bytes_equal_string(subject, "dead")) {
+        match->dead_reason = HUTONG__BUS__V1__REASON__REASON_UNMAPPED;
+        match->dead_text = "unmapped code";
+    }
+    *out = match;
+    *count = 1;
+    return 0;
+}
+
+static int set_up(void **state) {
+    struct bench *bench = malloc(sizeof *bench);
+    if (!bench)
+        return -1;
+    bench_open(bench);
+    the_policy = bench->policy;
+    journal_store_set_segment(bench->store, 4096);
+    *state = bench;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct bench *bench = *state;
+    bench_close(bench);
+    free(bench);
+    return 0;
+}
+
+// ---- Helpers ----
+
+static struct queue *queue_of(struct bench *bench, const char *name) {
+    struct queue *queue = map_get(bench->broker->queues_by_name, bytes_of_string(name));
+    assert_non_null(queue);
+    return queue;
+}
+
+static uint64_t first_record(struct bench *bench) {
+    struct journal_status status;
+    journal_status(bench->journal, &status);
+    return status.first;
+}
+
+// Looks for segments to let go until there is nothing more to do. How many portions it took.
+static int retire_all(struct bench *bench) {
+    struct retirement done = {.more = true};
+    struct event now = {.now_ms = bench->now_ms, .now_us = (int64_t)bench->now_ms * 1000};
+    int looks = 0;
+    int64_t keep = clock_realtime_ns(); // what is carried now is young
+    for (; done.more && looks < 1000; looks++) {
+        struct error error = {0};
+        done = (struct retirement){0};
+        int rc =
+            broker_retire(bench->broker, bench->journal, keep, false, &now, &bench->update, &done, &error);
+        if (rc)
+            fail_msg("%d %s", rc, error.text);
+        bench_turn(bench);
+    }
+    assert_true(looks < 1000);
+    return looks;
+}
+
+// Messages that make the journal longer, and are gone at once: their types are not there.
+static void make_noise(struct bench *bench, uint64_t *sequence, int segments) {
+    struct journal_status status;
+    journal_status(bench->journal, &status);
+    for (uint64_t until = status.segments + (uint64_t)segments; status.segments < until;) {
+        bench_publish(bench, 1, PS, ++*sequence, 1, "noise");
+        bench_turn(bench);
+        uint64_t last = queue_of(bench, H)->next_position - 1;
+        bench_settle(bench, 2, H, last, last);
+        bench_turn(bench);
+        journal_status(bench->journal, &status);
+    }
+}
+
+static void restart(struct bench *bench) {
+    bench_stop(bench);
+    bench_start(bench);
+}
+
+// What comes when housing is there again: its ids in order.
+static void assert_delivered(struct bench *bench, const char *expected) {
+    char ids[2048];
+    bench_hello(bench, 2, H, NULL, true);
+    bench_turn(bench);
+    bench_delivered(bench, 2, ids, sizeof ids);
+    assert_string_equal(ids, expected);
+}
+
+// ---- Tests ----
+
+// Three are sent and stay unsettled; of those behind them all are settled.
+static void make_three(struct bench *bench, uint64_t *sequence) {
+    char ids[256];
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_publish(bench, 1, PS, 1, 2, "a");
+    bench_turn(bench);
+    bench_publish(bench, 1, PS, 3, 1, "mapped");
+    bench_turn(bench);
+    *sequence = 3;
+    bench_delivered(bench, 2, ids, sizeof ids);
+}
+
+static void what_is_unsettled_outlives_its_segment(void **state) {
+    struct bench *bench = *state;
+    uint64_t sequence;
+    make_three(bench, &sequence);
+    make_noise(bench, &sequence, 3);
+    assert_int_equal(first_record(bench), 1);
+    retire_all(bench);
+    assert_true(first_record(bench) > 6);
+    struct queue *queue = queue_of(bench, H);
+    assert_int_equal(queue->unsettled, 3);
+    assert_int_equal(carried_total(&queue->carried), 3);
+    assert_int_equal(queue->carried.runs[0].first, 1);
+    restart(bench);
+    assert_int_equal(queue_of(bench, H)->unsettled, 3);
+    assert_delivered(bench, "m1,m3,"); // m2 waits behind m1, of one subject
+    bench_settle(bench, 2, H, 1, 1);
+    bench_turn(bench);
+    assert_delivered(bench, "m2,");
+}
+
+static void it_is_carried_again_and_again(void **state) {
+    struct bench *bench = *state;
+    uint64_t sequence;
+    make_three(bench, &sequence);
+    uint64_t first = 1;
+    for (int i = 0; i < 4; i++) {
+        make_noise(bench, &sequence, 3);
+        retire_all(bench);
+        assert_true(first_record(bench) > first + 3);
+        first = first_record(bench);
+        struct queue *queue = queue_of(bench, H);
+        assert_int_equal(carried_total(&queue->carried), 3);
+        if (i == 1) {
+            restart(bench);
+            bench_hello(bench, 1, PS, STREAM, false);
+            bench_hello(bench, 2, H, NULL, true);
+            bench_turn(bench);
+        }
+        if (i == 2) { // one less to carry
+            bench_settle(bench, 2, H, 1, 1);
+            bench_turn(bench);
+        }
+        queue = queue_of(bench, H);
+        assert_int_equal(queue->unsettled, i < 2 ? 3 : 2);
+        if (i >= 2)
+            break;
+    }
+    make_noise(bench, &sequence, 3);
+    retire_all(bench);
+    assert_int_equal(carried_total(&queue_of(bench, H)->carried), 2);
+    restart(bench);
+    assert_delivered(bench, "m2,m3,");
+    bench_settle(bench, 2, H, 2, 3);
+    bench_turn(bench);
+    assert_int_equal(queue_of(bench, H)->unsettled, 0);
+    bench_hello(bench, 1, PS, STREAM, false);
+    make_noise(bench, &sequence, 3);
+    uint64_t carried = bench->broker->counters.carried;
+    retire_all(bench);
+    assert_int_equal(bench->broker->counters.carried, carried); // nothing is left to carry
+    assert_true(first_record(bench) > first + 3);
+}
+
+static void dead_letters_are_carried_too(void **state) {
+    struct bench *bench = *state;
+    uint64_t sequence = 1;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_publish(bench, 1, PS, 1, 1, "dead");
+    bench_turn(bench);
+    make_noise(bench, &sequence, 3);
+    retire_all(bench);
+    assert_true(first_record(bench) > 4);
+    restart(bench);
+    uint64_t at;
+    uint64_t rest;
+    struct queue *dead = queue_of(bench, "dead:" H);
+    assert_int_equal(dead->unsettled, 1);
+    uint32_t place = broker_place(bench->broker, dead->id, 1, &at, &rest);
+    assert_string_equal(registry_queue(bench->broker, place)->name, "carried:dead:" H);
+    assert_int_equal(at, 1);
+    assert_int_equal(rest, 1);
+}
+
+// Crashes between all the steps: what was carried in memory counts for nothing.
+static void what_is_not_on_disk_lets_nothing_go(void **state) {
+    struct bench *bench = *state;
+    uint64_t sequence;
+    make_three(bench, &sequence);
+    make_noise(bench, &sequence, 2);
+    struct event now = {.now_ms = bench->now_ms, .now_us = 1};
+    struct retirement done = {0};
+    struct error error = {0};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(broker_retire(bench->broker, bench->journal, INT64_MAX, false, &now, &bench->update,
+                             &done, &error),
+            0);
+    assert_true(done.more);
+    assert_int_equal(carried_total(&queue_of(bench, H)->carried), 3);
+    assert_int_equal(first_record(bench), 1);
+    restart(bench);
+    assert_int_equal(carried_total(&queue_of(bench, H)->carried), 0);
+    assert_delivered(bench, "m1,m3,");
+}
+
+static void a_long_backlog_is_carried_in_portions_and_read_in_order(void **state) {
+    struct bench *bench = *state;
+    bench_hello(bench, 1, PS, STREAM, false);
+    char expected[2048] = "";
+    for (int i = 1; i <= 48; i++) { // no receiver: all of it is backlog
+        bench_publish(bench, 1, PS, (uint64_t)i, 1, i % 3 ? "" : "mapped");
+        bench_turn(bench);
+    }
+    assert_int_equal(queue_of(bench, H)->unsettled, 48);
+    retire_all(bench);
+    struct queue *queue = queue_of(bench, H);
+    assert_true(queue->carried.count >= 1);
+    assert_true(carried_total(&queue->carried) > 20); // all but what is in the last segment
+    restart(bench);
+    uint64_t settled = 0;
+    char all[2048] = "";
+    bench_hello(bench, 2, H, NULL, true);
+    while (settled < 48) {
+        char ids[2048];
+        bench_turn(bench);
+        bench_delivered(bench, 2, ids, sizeof ids);
+        if (!ids[0])
+            break;
+        strcat(all, ids); // NOLINT: both are this test's own
+        settled = queue_of(bench, H)->read_position - 1;
+        bench_settle(bench, 2, H, 1, settled);
+    }
+    for (int i = 1; i <= 48; i++)
+        snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "m%d,", i);
+    assert_string_equal(all, expected);
+}
+
+// ---- The map alone ----
+
+static void the_map_splits_and_joins(void **state) {
+    (void)state;
+    struct carried carried = {0};
+    uint64_t at;
+    uint64_t rest;
+    for (uint64_t i = 0; i < 10; i++)
+        assert_int_equal(carried_add(&carried, 5 + i, 1 + i), 0);
+    assert_int_equal(carried.count, 1);
+    assert_int_equal(carried_add(&carried, 8, 11), 0); // again, from the middle
+    assert_int_equal(carried.count, 3);
+    assert_true(carried_find(&carried, 8, &at, &rest) && at == 11 && rest == 1);
+    assert_true(carried_find(&carried, 9, &at, &rest) && at == 5 && rest == 6);
+    assert_int_equal(carried_add(&carried, 9, 12), 0);
+    assert_int_equal(carried.count, 3);
+    assert_true(carried_find(&carried, 8, &at, &rest) && at == 11 && rest == 2);
+    assert_false(carried_find(&carried, 4, &at, &rest));
+    assert_false(carried_find(&carried, 15, &at, &rest));
+    carried_drop(&carried, 8);
+    assert_int_equal(carried_total(&carried), 6);
+    assert_false(carried_find(&carried, 8, &at, &rest));
+    assert_true(carried_find(&carried, 9, &at, &rest) && at == 12 && rest == 1);
+    carried_drop(&carried, 100);
+    assert_int_equal(carried.count, 0);
+    carried_destroy(&carried);
+}
+
+static void a_record_is_reduced_to_one_delivery(void **state) {
+    (void)state;
+    struct record_delivery deliveries[2] = {
+        {.queue = 1, .position = 7, .rule = {.route = "a", .agreement = "x"}, .subject_hash = 9},
+        {.queue = 2,
+            .position = 8,
+            .rule = {.route = "b", .agreement = "y"},
+            .envelope = bytes_of_string("mapped")}};
+    struct record_message message = {.publisher = 3, .sequence = 4, .envelope = bytes_of_string("original")};
+    struct buffer body = {0};
+    assert_int_equal(record_message_front(&message, deliveries, 2, &body), 0);
+    assert_int_equal(buffer_append_bytes(&body, message.envelope), 0);
+    for (uint32_t queue = 1; queue <= 2; queue++) {
+        struct buffer reduced = {0};
+        struct record_delivery delivery;
+        assert_int_equal(carried_reduce(buffer_bytes(&body), queue, 6 + queue, &reduced), 0);
+        assert_int_equal(
+            record_message_read(buffer_bytes(&reduced), queue, 6 + queue, &message, &delivery), 0);
+        assert_true(bytes_equal_string(delivery.envelope, queue == 1 ? "original" : "mapped"));
+        assert_int_equal(message.envelope.size, queue == 1 ? 8 : 0);
+        assert_int_equal(message.sequence, 4);
+        assert_int_not_equal(
+            record_message_read(buffer_bytes(&reduced), 3 - queue, 9 - queue, &message, &delivery), 0);
+        buffer_destroy(&reduced);
+    }
+    struct buffer none = {0};
+    assert_int_not_equal(carried_reduce(buffer_bytes(&body), 3, 1, &none), 0);
+    assert_int_not_equal(carried_reduce(bytes_of_string("\x7a\x7f"), 3, 1, &none), 0);
+    buffer_destroy(&none);
+    buffer_destroy(&body);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_unsettled_outlives_its_segment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_is_carried_again_and_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(dead_letters_are_carried_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_on_disk_lets_nothing_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_long_backlog_is_carried_in_portions_and_read_in_order, set_up, tear_down),
+        cmocka_unit_test(the_map_splits_and_joins),
+        cmocka_unit_test(a_record_is_reduced_to_one_delivery),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,76 @@
+// Retention: which segments go, and what has to be written again before they can.
+#include "broker/internal.h"
+
+#define PORTION_RECORDS 256 // carried in one look, so that nobody waits long
+#define PORTION_BYTES ((size_t)1 << 20)
+
+struct look {
+    struct broker *broker;
+    struct update *update;
+    const struct event *now;
+    uint32_t queue; // that holds up the oldest segment; 0: none
+    uint64_t last;  // position in that segment
+    bool activation;
+};
+
+static bool may_go(void *context, uint32_t queue, uint64_t last_position) {
+    struct look *look = context;
+    bool settled = broker_settled(look->broker, queue, last_position);
+    struct broker_active active;
+    broker_active(look->broker, &active);
+    if (!settled && queue == active.queue)
+        look->activation = true;
+    else if (!settled) {
+        look->queue = queue;
+        look->last = last_position;
+    }
+    return settled;
+}
+
+static int visit(void *context, const struct journal_record *record, uint64_t position) {
+    struct look *look = context;
+    if (position > look->last)
+        return BROKER_NO_ROOM; // of the next segment
+    struct event event = *look->now;
+    event.kind = EVENT_CARRY_RECORD;
+    event.queue = look->queue;
+    event.position = position;
+    event.record = record;
+    return broker_step(look->broker, &event, look->update);
+}
+
+// What is in force stays provable: its record is written again, then the old one may go. Where there is no
+// room the old one must go first, and the new one waits in memory with what else was gathered.
+static int carry_activation(struct look *look, bool paused, struct retirement *out) {
+    struct event event = *look->now;
+    event.kind = EVENT_CARRY;
+    int rc = broker_step(look->broker, &event, look->update);
+    out->more = rc == 0 || !paused;
+    return rc;
+}
+
+static int carry_portion(
+    struct look *look, struct journal *journal, struct retirement *out, struct error *error) {
+    uint64_t from = carry_needed(look->broker, look->queue, look->last);
+    size_t before = journal_batch_count(look->update->batch);
+    out->more = before > 0; // what was carried or settled may be on disk after the next append
+    if (from == 0)
+        return 0;
+    int rc =
+        journal_read_queue(journal, look->queue, from, PORTION_RECORDS, PORTION_BYTES, visit, look, error);
+    out->more |= journal_batch_count(look->update->batch) > before;
+    return rc == BROKER_NO_ROOM ? 0 : rc;
+}
+
+int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns, bool paused,
+    const struct event *now, struct update *update, struct retirement *out, struct error *error) {
+    struct look look = {.broker = broker, .update = update, .now = now};
+    struct journal_settled settled = {.context = &look, .settled = may_go};
+    int rc = journal_retire(journal, keep_until_ns, &settled, &out->retired, error);
+    if (rc >= 0 && look.activation)
+        rc = carry_activation(&look, paused, out);
+    // On a full disk nothing can be written before something goes.
+    if (rc >= 0 && look.queue && !paused)
+        rc = carry_portion(&look, journal, out, error);
+    return rc < 0 ? rc : 0;
+}
