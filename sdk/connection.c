@@ -46,7 +46,7 @@ void connection_end(struct hutong *hutong, enum hutong_state state, const char *
     hutong->attempts++;
     pthread_mutex_lock(&hutong->lock);
     hutong->state = state;
-    if (!hutong->full && !hutong->broken)
+    if (!hutong->stuck && !hutong->broken)
         snprintf(hutong->text, sizeof hutong->text, "%.250s", text);
     sdk_changed(hutong);
     pthread_mutex_unlock(&hutong->lock);

@@ -235,7 +235,7 @@ enum hutong_code hutong_close(struct hutong **self, uint32_t timeout_ms) {
 void hutong_status(struct hutong *hutong, struct hutong_status *out) {
     pthread_mutex_lock(&hutong->lock);
     *out = (struct hutong_status){
-        .state = hutong->full || hutong->broken ? HUTONG_DISK_FULL : hutong->state,
+        .state = hutong->stuck || hutong->broken ? HUTONG_DISK_FULL : hutong->state,
         .published = hutong->gather.next - hutong->first,
         .accepted = hutong->accepted,
         .refused = hutong->refused,

@@ -72,7 +72,7 @@ enum hutong_state {
     HUTONG_CONNECTING,
     HUTONG_CONNECTED,
     HUTONG_DENIED,    // the broker refused this identity or version; it goes on trying, slowly
-    HUTONG_DISK_FULL, // the spool can't take more
+    HUTONG_DISK_FULL, // the spool can't take more; until something was stored again
 };
 
 struct hutong_status {

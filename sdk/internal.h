@@ -170,7 +170,8 @@ struct hutong {
     bool ending;  // the connection's thread must end
     bool was_connected;
     bool broken; // the spool failed: no publishing any more
-    bool full;   // the spool is full
+    bool full;   // the spool is full: nothing is taken until a write is tried again
+    bool stuck;  // the last write to the spool failed for want of room
     char text[256];
     char notice[256]; // see struct hutong_status
     struct gather gather;

@@ -144,7 +144,7 @@ static void store_failed(struct hutong *hutong, struct block *list, bool full, c
     note(hutong, text);
     hutong->want = WANT_NOTHING;
     if (full)
-        hutong->full = true;
+        hutong->full = hutong->stuck = true;
     else
         hutong->broken = true;
     sdk_changed(hutong);
@@ -178,6 +178,9 @@ static struct block *stored(struct hutong *hutong, struct block *list, size_t co
     hutong->window_bytes -= bytes;
     hutong->gather.durable_ticket = ticket;
     hutong->full = false;
+    if (hutong->stuck)
+        hutong->text[0] = '\0';
+    hutong->stuck = false;
     buffer_clear(&hutong->position);
     buffer_append_bytes(&hutong->position, position); // reserved when it was opened
     sdk_changed(hutong);

@@ -49,7 +49,7 @@ static void welcomed(struct hutong *hutong, const Hutong__Bus__V1__Welcome *welc
     hutong->reconnects += hutong->was_connected;
     hutong->was_connected = true;
     hutong->state = HUTONG_CONNECTED;
-    if (!hutong->full && !hutong->broken)
+    if (!hutong->stuck && !hutong->broken)
         hutong->text[0] = '\0';
     sdk_changed(hutong);
     pthread_mutex_unlock(&hutong->lock);

@@ -132,8 +132,9 @@ static void find_connector(
 static void read_root(const struct config_node *root, struct sidecar_config *out, struct report *report) {
     static const struct config_key keys[] = {{"bus", CONFIG_REQUIRED}, {"catalogue", CONFIG_REQUIRED},
         {"codes", CONFIG_OPTIONAL}, {"state", CONFIG_REQUIRED}, {"log", CONFIG_OPTIONAL},
-        {"zone", CONFIG_OPTIONAL}, {"drain", CONFIG_OPTIONAL}, {"odbc", CONFIG_OPTIONAL},
-        {"file", CONFIG_OPTIONAL}, {"http", CONFIG_OPTIONAL}, {NULL, CONFIG_OPTIONAL}};
+        {"zone", CONFIG_OPTIONAL}, {"drain", CONFIG_OPTIONAL}, {"crash_attempts", CONFIG_OPTIONAL},
+        {"odbc", CONFIG_OPTIONAL}, {"file", CONFIG_OPTIONAL}, {"http", CONFIG_OPTIONAL},
+        {NULL, CONFIG_OPTIONAL}};
     if (!config_expect_mapping(root, "adapter.yaml", keys, report))
         return;
     if (config_get(root, "bus"))
@@ -142,6 +143,7 @@ static void read_root(const struct config_node *root, struct sidecar_config *out
     settings_path(root, "codes", out->base_folder, &out->codes, report);
     settings_path(root, "state", out->base_folder, &out->state, report);
     config_read_duration(root, "drain", 0, 600 * CLOCK_SECOND_NS, &out->drain_ns, report);
+    config_read_int(root, "crash_attempts", 1, 1000, &out->crash_attempts, report);
     read_level(root, out, report);
     read_zone(root, out, report);
     find_connector(root, out, report);
@@ -154,6 +156,7 @@ int sidecar_config_load(const char *path, struct sidecar_config *out, struct rep
         .zone = 8 * 3600,
         .spool_limit = (uint64_t)1 << 30,
         .receive = 1000,
+        .crash_attempts = 5,
         .drain_ns = 10 * CLOCK_SECOND_NS};
     out->base_folder = folder_of(path);
     if (!out->base_folder)

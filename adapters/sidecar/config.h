@@ -20,6 +20,7 @@ struct sidecar_config {
     uint64_t spool_limit;
     int64_t receive;
     uint64_t drain_ns;
+    int64_t crash_attempts;
     const struct connector_class *class;
     const struct config_node *node; // the connector's part
     bool takes;

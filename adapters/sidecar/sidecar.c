@@ -47,6 +47,7 @@ int sidecar_new(const struct sidecar_config *config, struct sidecar **out, struc
         return -ENOMEM;
     sidecar->config = config;
     sidecar->connector_fd = -1;
+    sidecar->crashes.fd = -1;
     int rc = make_texts(sidecar);
     rc = rc ? rc : load_catalogue(sidecar, report);
     rc = rc ? rc : load_codes(sidecar, report);
@@ -72,6 +73,7 @@ void sidecar_destroy(struct sidecar **self) {
         hutong_close(&sidecar->hutong, 0);
     if (sidecar->inbox)
         inbox_close(&sidecar->inbox);
+    crashes_close(&sidecar->crashes, false);
     codes_destroy(&sidecar->codes);
     catalogue_destroy(&sidecar->catalogue);
     buffer_destroy(&sidecar->subject);
@@ -88,6 +90,11 @@ void sidecar_trouble(
     snprintf(sidecar->trouble, sizeof sidecar->trouble, "%s", error->text);
     log_event(level, id, "connector=%s reason=%s", sidecar->config->class->name,
         log_quote(error->text, quoted, sizeof quoted));
+}
+
+// What is waited for with growing pauses: the system, memory, and room on the disk.
+static bool may_pass(int rc) {
+    return rc > 0 || rc == -ENOMEM || rc == -ENOSPC || rc == -EDQUOT;
 }
 
 // ---- Opening ----
@@ -117,6 +124,18 @@ static int open_inbox(struct sidecar *sidecar) {
     int rc = inbox_open(folder, &sidecar->inbox, &error);
     free(folder);
     return rc ? fail(sidecar, "adapter.inbox", error.text) : 0;
+}
+
+static int open_crashes(struct sidecar *sidecar) {
+    struct error error = {0};
+    if (!sidecar->config->takes)
+        return 0;
+    if (crashes_open(sidecar->config->state, &sidecar->crashes, &error))
+        return fail(sidecar, "adapter.state", error.text);
+    if (sidecar->crashes.careful)
+        log_event(LOG_WARNING, "adapter.careful",
+            "reason=\"the adapter ended without an end: what comes again is tried alone\"");
+    return 0;
 }
 
 static int open_bus(struct sidecar *sidecar) {
@@ -155,7 +174,7 @@ static void open_system(struct sidecar *sidecar, uint64_t now_ns) {
         back_off_reset(&sidecar->opening);
         log_event(LOG_INFO, "adapter.connected", "connector=%s", sidecar->config->class->name);
         sidecar->settle_ns = clock_monotonic_ns() + SETTLE_NS;
-    } else if (rc > 0 || rc == -ENOMEM) {
+    } else if (may_pass(rc)) {
         back_off_grow(&sidecar->opening, clock_monotonic_ns());
         sidecar_trouble(sidecar, LOG_WARNING, "adapter.unreachable", &error);
     } else {
@@ -174,7 +193,7 @@ static void after_poll(
         }
         back_off_reset(&sidecar->giving);
         sidecar->poll_due_ns = more ? now_ns : now_ns + wait_ms * CLOCK_MILLISECOND_NS;
-    } else if (rc > 0 || rc == -ENOMEM) {
+    } else if (may_pass(rc)) {
         back_off_grow(&sidecar->giving, now_ns);
         sidecar->poll_due_ns = sidecar->giving.due_ns;
         sidecar_trouble(sidecar, LOG_WARNING, "source.retry", error);
@@ -302,7 +321,8 @@ static int signals_open(void) {
 
 int sidecar_run(struct sidecar *sidecar) {
     int signals = signals_open();
-    if (signals < 0 || make_folder(sidecar) || open_inbox(sidecar) || open_bus(sidecar)) {
+    if (signals < 0 || make_folder(sidecar) || open_inbox(sidecar) || open_crashes(sidecar) ||
+        open_bus(sidecar)) {
         if (signals >= 0)
             close(signals);
         return 1;
@@ -316,6 +336,7 @@ int sidecar_run(struct sidecar *sidecar) {
             wait_for_work(sidecar, signals);
     }
     drain(sidecar);
+    crashes_close(&sidecar->crashes, true);
     close(signals);
     return sidecar->failed ? 1 : 0;
 }

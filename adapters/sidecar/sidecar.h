@@ -3,6 +3,7 @@
 #pragma once
 
 #include "adapters/sidecar/config.h"
+#include "adapters/sidecar/crashes.h"
 #include "core/codes/codes.h"
 #include "sdk/hutong.h"
 #include "sdk/inbox.h"
@@ -35,6 +36,7 @@ struct held {
     struct connector_delivery delivery;
     const char *type; // its name; delivery.type is NULL when the catalogue has none
     unsigned tries;
+    bool due;     // in the round that is running
     int verdict;  // of the last try
     char bytes[]; // what delivery and type point to
 };
@@ -58,6 +60,7 @@ struct sidecar {
     struct held **held; // in the order they came
     size_t held_count;
     size_t held_capacity;
+    struct crashes crashes;
     struct back_off opening;
     struct back_off giving;
     struct back_off taking;

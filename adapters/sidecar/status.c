@@ -49,20 +49,34 @@ static int append_all(const struct sidecar *sidecar, const char *state, struct b
     rc = rc ? rc : append_text(out, "connector", sidecar->config->class->name);
     rc = rc ? rc : append_text(out, "state", state);
     rc = rc ? rc : append_text(out, "bus", bus_states[bus.state]);
+    if (rc == 0 && sidecar->config->class->poll)
+        rc = append_text(out, "intake", bus.state == HUTONG_DISK_FULL ? "paused" : "running");
     rc = rc ? rc : append_counts(sidecar, &bus, out);
     rc = rc ? rc : append_text(out, "trouble", sidecar->trouble);
     rc = rc ? rc : append_text(out, "bus_trouble", bus.state == HUTONG_CONNECTED ? "" : bus.text);
     return rc ? rc : append_text(out, "notice", bus.notice);
 }
 
+// On a full disk there is no room for a second file: the one that is there is written over, in its own block.
+static void write_over(const struct sidecar *sidecar, struct bytes content) {
+    int fd = open(sidecar->status_path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (pwrite(fd, content.data, content.size, 0) == (ssize_t)content.size)
+        (void)!ftruncate(fd, (off_t)content.size);
+    close(fd);
+}
+
 // A status that can't be written is no reason to stop: the old one stays, and its time tells.
 static void replace_file(const struct sidecar *sidecar, struct bytes content) {
     int fd = open(sidecar->status_temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return;
-    bool whole = write(fd, content.data, content.size) == (ssize_t)content.size;
-    if (close(fd) == 0 && whole)
+    bool whole = fd >= 0 && write(fd, content.data, content.size) == (ssize_t)content.size;
+    if (fd >= 0 && close(fd) == 0 && whole) {
         (void)!rename(sidecar->status_temporary, sidecar->status_path);
+    } else {
+        unlink(sidecar->status_temporary);
+        write_over(sidecar, content);
+    }
 }
 
 static int append_time(struct buffer *out) {

@@ -124,13 +124,32 @@ static int try_one(struct sidecar *sidecar, struct held *held, struct error *err
     return class->deliver(sidecar->connector, &delivery, error);
 }
 
-// Tries all that are held. Returns how many the connector took.
-static size_t try_all(struct sidecar *sidecar, struct error *trouble) {
+// What the process before this one may have ended on is tried alone, noted while it is.
+static bool is_suspect(const struct sidecar *sidecar, const struct held *held) {
+    return sidecar->crashes.careful && held->delivery.attempt > 1 && held->tries == 0;
+}
+
+static bool is_poison(const struct sidecar *sidecar, const struct held *held) {
+    return crashes_count(&sidecar->crashes, held->delivery.bus, held->delivery.position) >=
+           (uint64_t)sidecar->config->crash_attempts;
+}
+
+static int refuse_poison(const struct sidecar *sidecar, const struct held *held, struct error *error) {
+    return error_set(error, CONNECTOR_REJECT,
+        "the adapter ended %u times while it handled this message: it is given up (crash_attempts)",
+        crashes_count(&sidecar->crashes, held->delivery.bus, held->delivery.position));
+}
+
+// Tries those that are due. Returns how many the connector took.
+static size_t try_due(struct sidecar *sidecar, struct error *trouble) {
     size_t taken = 0;
     for (size_t i = 0; i < sidecar->held_count; i++) {
         struct held *held = sidecar->held[i];
         struct error error = {0};
-        held->verdict = try_one(sidecar, held, &error);
+        if (!held->due)
+            continue;
+        held->verdict =
+            is_poison(sidecar, held) ? refuse_poison(sidecar, held, &error) : try_one(sidecar, held, &error);
         if (held->verdict == CONNECTOR_REJECT)
             reject(sidecar, held, error.text);
         else if (held->verdict)
@@ -158,30 +177,64 @@ static bool settle_one(
     return true;
 }
 
-static void settle_round(struct sidecar *sidecar, bool alive, const struct error *trouble) {
+static void settle_due(struct sidecar *sidecar, bool alive, const struct error *trouble) {
     size_t kept = 0;
     for (size_t i = 0; i < sidecar->held_count; i++) {
         struct held *held = sidecar->held[i];
-        if (settle_one(sidecar, held, alive, trouble))
+        if (held->due && settle_one(sidecar, held, alive, trouble)) {
+            crashes_forget(&sidecar->crashes, held->delivery.bus, held->delivery.position);
             free(held);
-        else
+        } else {
+            held->due = false;
             sidecar->held[kept++] = held;
+        }
     }
     sidecar->held_count = kept;
 }
 
-void take_round(struct sidecar *sidecar, uint64_t now_ns) {
-    struct error trouble = {0};
+// Tries, commits and settles what is due. `alive`: the system took something just before; returns it anew.
+static bool run_due(struct sidecar *sidecar, bool alive, struct error *trouble) {
     struct error failed = {0};
     const struct connector_class *class = sidecar->config->class;
-    if (sidecar->held_count == 0 || sidecar->taking.due_ns > now_ns)
-        return;
-    size_t taken = try_all(sidecar, &trouble);
+    size_t taken = try_due(sidecar, trouble);
     int rc = class->commit ? class->commit(sidecar->connector, &failed) : 0;
     if (rc)
-        trouble = failed;
-    bool alive = rc == 0 && taken > 0;
-    settle_round(sidecar, alive, &trouble);
+        *trouble = failed;
+    alive = rc == 0 && (alive || taken > 0);
+    settle_due(sidecar, alive, trouble);
+    return alive;
+}
+
+static struct held *next_suspect(const struct sidecar *sidecar) {
+    for (size_t i = 0; i < sidecar->held_count; i++)
+        if (is_suspect(sidecar, sidecar->held[i]))
+            return sidecar->held[i];
+    return NULL;
+}
+
+// One after the other, each with a commit of its own, until one is not taken. Returns whether any was.
+static bool try_suspects(struct sidecar *sidecar, struct error *trouble) {
+    bool alive = false;
+    size_t before = SIZE_MAX;
+    struct held *held;
+    while (sidecar->held_count < before && (held = next_suspect(sidecar)) != NULL) {
+        before = sidecar->held_count;
+        held->due = true;
+        crashes_begin(&sidecar->crashes, held->delivery.bus, held->delivery.position);
+        alive = run_due(sidecar, false, trouble) || alive;
+        crashes_end(&sidecar->crashes);
+    }
+    return alive;
+}
+
+void take_round(struct sidecar *sidecar, uint64_t now_ns) {
+    struct error trouble = {0};
+    if (sidecar->held_count == 0 || sidecar->taking.due_ns > now_ns)
+        return;
+    bool alive = sidecar->crashes.careful && try_suspects(sidecar, &trouble);
+    for (size_t i = 0; i < sidecar->held_count; i++)
+        sidecar->held[i]->due = !is_suspect(sidecar, sidecar->held[i]);
+    alive = run_due(sidecar, alive, &trouble);
     if (alive || sidecar->held_count == 0)
         back_off_reset(&sidecar->taking);
     if (sidecar->held_count == 0) {

@@ -136,6 +136,7 @@ struct connector {
     struct server *server;
     struct seen *seen;
     uint64_t posted; // the sequence in `seen` that the stored position says
+    bool unsure;     // the newest message was taken and may not be on disk yet
     struct buffer position;
 };
 

@@ -159,19 +159,29 @@ static int key_of(
     return key->size <= SEEN_ID_LIMIT ? 0 : error_set(error, BAD_REQUEST, "the id is too long");
 }
 
+static int wait_for_disk(struct connector *connector, struct error *error) {
+    struct bytes position;
+    int rc = http_position(connector, &position, error);
+    if (rc == 0)
+        rc = connector->host->store_position(connector->host->runtime, position, error);
+    connector->unsure = connector->unsure && rc != 0;
+    return rc;
+}
+
 // The id first, then the message with the position that says so, then the position again to wait for the
 // disk.
 static int give_once(struct post *post, const struct event *event, struct document *document,
     struct bytes key, struct error *error) {
     struct connector *connector = post->connector;
     uint64_t before = connector->posted;
-    struct bytes position;
     int64_t now_s = clock_realtime_ns() / (int64_t)CLOCK_SECOND_NS;
-    if (seen_has(connector->seen, key, now_s))
-        return 0;
-    int rc = seen_add(connector->seen, key, now_s, &connector->posted, error);
-    if (rc != 0)
+    // Nothing is answered with "taken" before all that was taken is on disk: a repeat comes just then.
+    int rc = connector->unsure ? wait_for_disk(connector, error) : 0;
+    if (rc != 0 || seen_has(connector->seen, key, now_s))
         return rc;
+    rc = seen_add(connector->seen, key, now_s, &connector->posted, error);
+    if (rc != 0)
+        return rc == -ENOSPC || rc == -EDQUOT ? CONNECTOR_RETRY : rc;
     rc = document ? give_row(post, document, error) : give_message(post, event, error);
     if (rc != 0) {
         connector->posted = before;
@@ -179,8 +189,8 @@ static int give_once(struct post *post, const struct event *event, struct docume
         int undone = seen_undo(connector->seen, &ignored);
         return undone ? error_set(error, undone, "%s", ignored.text) : rc;
     }
-    rc = http_position(connector, &position, error);
-    return rc ? rc : connector->host->store_position(connector->host->runtime, position, error);
+    connector->unsure = true;
+    return wait_for_disk(connector, error);
 }
 
 static int take(

@@ -135,25 +135,27 @@ static bool just_done(const struct connector *connector, uint64_t position) {
     return false;
 }
 
+// The same at every attempt and after any crash, and another's at none: two messages with one id (of two
+// routes, or sent again by an operator) are two effects.
+static void make_key(const struct connector_delivery *delivery, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "Idempotency-Key: ");
+    for (size_t i = 0; i < 16; i++)
+        used += (size_t)snprintf(out + used, size - used, "%02x", delivery->bus[i]);
+    snprintf(out + used, size - used, "-%llu", (unsigned long long)delivery->position);
+}
+
 int push_deliver(struct push *push, const struct connector_delivery *delivery, struct error *error) {
     struct connector *connector = push->connector;
     const struct connector_host *host = connector->host;
-    char key[300];
+    char key[80];
     if (just_done(connector, delivery->position) || host->is_done(host->runtime, delivery->position))
         return 0;
     if (connector->away) // one time-out a round is enough
         return error_set(error, CONNECTOR_RETRY, "the service is away");
-    bool plain = delivery->id.size && delivery->id.size < 256;
-    for (size_t i = 0; plain && i < delivery->id.size; i++)
-        plain = delivery->id.data[i] > 0x20 && delivery->id.data[i] < 0x7F;
-    snprintf(key, sizeof key, "Idempotency-Key: %.*s", plain ? (int)delivery->id.size : 0,
-        (const char *)delivery->id.data);
-    const char *extra[HTTP_EXTRA + 1] = {NULL};
-    size_t count = 0;
-    if (plain)
-        extra[count++] = key;
+    make_key(delivery, key, sizeof key);
+    const char *extra[HTTP_EXTRA + 1] = {key, NULL};
     if (delivery->replay)
-        extra[count] = "Hutong-Replay: true";
+        extra[1] = "Hutong-Replay: true";
     int rc = http_send(connector, &push->request, eval, push, extra, error);
     if (rc == HTTP_REFUSED)
         return CONNECTOR_REJECT;

@@ -110,13 +110,19 @@ static int open_file(struct refused_file *file, struct error *error) {
     return file->fd >= 0 ? 0 : error_set(error, -errno, "%s: %s", file->path, strerror(errno));
 }
 
+// All of the line, or nothing of it: on a full disk it comes again.
 static int write_all(struct refused_file *file, struct error *error) {
+    off_t end = lseek(file->fd, 0, SEEK_END);
     for (size_t done = 0; done < file->line.size;) {
         ssize_t n = write(file->fd, file->line.data + done, file->line.size - done);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return error_set(error, -errno, "%s: %s", file->path, strerror(errno));
+        if (n < 0) {
+            int why = errno;
+            if (done > 0 && end >= 0)
+                (void)!ftruncate(file->fd, end);
+            return error_set(error, -why, "%s: %s", file->path, strerror(why));
+        }
         done += (size_t)n;
     }
     return 0;
