@@ -20,7 +20,7 @@ static char *text(const char *literal) {
 }
 
 static void start(struct fake_broker *fake, const char *endpoint, const char *secret_key) {
-    *fake = (struct fake_broker){.bus = "the test's bus!"};
+    *fake = (struct fake_broker){.bus = "the test's bus!", .heartbeat_ms = 200};
     fake->zmq = zmq_ctx_new();
     fake->router = zmq_socket(fake->zmq, ZMQ_ROUTER);
     int zero = 0;
@@ -140,7 +140,7 @@ void fake_welcome(struct fake_broker *fake, uint64_t last_sequence, uint64_t cre
     welcome.last_sequence = last_sequence;
     welcome.credit = &grant;
     welcome.limits = &limits;
-    welcome.heartbeat_ms = 200;
+    welcome.heartbeat_ms = fake->heartbeat_ms;
     wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
     frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_WELCOME;
     frame.welcome = &welcome;

@@ -13,6 +13,7 @@ struct fake_broker {
     bool replay;       // deliveries say that an operator sent them again
     struct buffer body;
     uint8_t bus[WIRE_STREAM_SIZE]; // which bus it says to be
+    uint32_t heartbeat_ms;         // it sends none: its peers take it for gone after three times as long
 };
 
 // At an endpoint of its own choice, or again at that of an earlier one ("tcp://…"; NULL: choose).

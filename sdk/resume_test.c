@@ -34,6 +34,7 @@ static int setup(void **state) {
         return -1;
     snprintf(spool, sizeof spool, "%s/spool", folder);
     fake_start(&fake, NULL);
+    fake.heartbeat_ms = 10000;
     return 0;
 }
 
