@@ -2,6 +2,7 @@
 #include "broker/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 void broker_take_settings(struct broker *broker, const struct policy_settings *settings) {
@@ -132,6 +133,10 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         return carry_record(broker, event, update);
     case EVENT_CARRY:
         return activate_carry(broker, update);
+    case EVENT_OPERATE:
+        return operation_take(broker, event->operation, event->position, event->record, update);
+    case EVENT_OPERATED:
+        return operation_finish(broker, event->operation, update);
     }
     return -EINVAL;
 }
@@ -144,6 +149,26 @@ bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_p
     if (!found)
         return false;
     return carry_may_go(broker, found, last_position);
+}
+
+uint64_t broker_next_unsettled(const struct broker *broker, uint32_t queue, uint64_t from) {
+    const struct queue *found = registry_queue(broker, queue);
+    uint64_t to;
+    while (found && (to = queue_settled_to(found, from)) >= from)
+        from = to + 1;
+    return found && from < found->next_position ? from : 0;
+}
+
+bool broker_dead(const struct broker *broker, const char *system, struct broker_dead *out) {
+    char name[256];
+    if (snprintf(name, sizeof name, "dead:%s", system) >= (int)sizeof name)
+        return false;
+    const struct queue *dead = map_get(broker->queues_by_name, bytes_of_string(name));
+    if (!dead)
+        return false;
+    *out = (struct broker_dead){
+        .queue = dead->id, .next_position = dead->next_position, .waiting = dead->unsettled};
+    return true;
 }
 
 void broker_active(const struct broker *broker, struct broker_active *out) {

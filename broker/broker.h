@@ -22,6 +22,8 @@ enum event_kind {
     EVENT_CARRY_RECORD,  // write this record again if it is unsettled: the journal wants to let go of its
                          // segment
     EVENT_CARRY,         // write the active configuration's record again: the journal wants to let go of it
+    EVENT_OPERATE,       // one item of an operator's act
+    EVENT_OPERATED,      // the part ends: it is recorded who did it and why
 };
 
 // A configuration takes over.
@@ -30,6 +32,8 @@ struct activation {
     const char *who;
     const char *why; // "" without one
 };
+
+struct operation; // broker/operation.h
 
 struct event {
     enum event_kind kind;
@@ -42,8 +46,9 @@ struct event {
     struct chunk *body;                  // FRAME: borrowed, or NULL
     uint64_t durable;                    // DURABLE
     uint32_t queue;                      // RECORD
-    uint64_t position;                   // RECORD
-    const struct journal_record *record; // RECORD
+    uint64_t position;                   // RECORD; OPERATE: in the dead letters' queue
+    const struct journal_record *record; // RECORD, OPERATE
+    struct operation *operation;         // OPERATE, OPERATED
     const struct activation *activation; // CONFIGURATION
 };
 
@@ -98,8 +103,8 @@ int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record
     struct update *update, struct error *error);
 
 enum {
-    BROKER_NO_ROOM =
-        1, // CONFIGURATION, CARRY, CARRY_RECORD: the batch is too full for the record; nothing was changed
+    BROKER_NO_ROOM = 1, // CONFIGURATION, CARRY, CARRY_RECORD, OPERATE: the batch is too full for the record;
+                        // nothing was changed
     BROKER_NO_MEMORY = 2, // CONFIGURATION: nothing was changed
 };
 // 0, one of the above, or a negative errno: the process must end (what was acknowledged is in the journal).
@@ -122,6 +127,16 @@ struct retirement {
 };
 int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns, bool paused,
     const struct event *now, struct update *update, struct retirement *out, struct error *error);
+
+// The first position of a queue from `from` on that is not settled; 0: there is none.
+uint64_t broker_next_unsettled(const struct broker *broker, uint32_t queue, uint64_t from);
+// The dead letters of a system, also of one that is none any more. False: there are none of that name.
+struct broker_dead {
+    uint32_t queue;         // the id of the dead letters' queue
+    uint64_t next_position; // of the next one
+    uint64_t waiting;       // not replayed and not dropped
+};
+bool broker_dead(const struct broker *broker, const char *system, struct broker_dead *out);
 
 // Activations of configurations are entries of this queue, at positions without gaps.
 #define BROKER_CONFIGURATIONS "config:routes"

@@ -128,7 +128,7 @@ static int activate(struct daemon *daemon, struct takeover *takeover) {
 int control_committed(struct daemon *daemon) {
     struct takeover *takeover = daemon->takeover;
     if (!takeover)
-        return 0;
+        return perform_committed(daemon);
     daemon->takeover = NULL;
     takeover->recorded = !daemon->paused;
     return router_control_answer(daemon->router, bytes_of(NULL, 0));
@@ -147,6 +147,10 @@ int control_answer(struct daemon *daemon) {
         return answer_status(daemon);
     if (strncmp(request, "records ", 8) == 0)
         return answer_records(daemon, request + 8);
+    if (strncmp(request, "letters ", 8) == 0)
+        return perform_letters(daemon, request + 8);
+    if (sscanf(request, "operate %p", &address) == 1)
+        return perform_part(daemon, address);
     if (sscanf(request, "activate %p", &address) == 1)
         return activate(daemon, address);
     return router_control_answer(daemon->router, bytes_of(NULL, 0));

@@ -3,6 +3,7 @@
 
 #include "broker/broker.h"
 #include "broker/net/router.h"
+#include "broker/operation.h"
 
 struct daemon;
 
@@ -27,7 +28,29 @@ int daemon_run(struct daemon *daemon, int stop_fd, struct error *error);
 //   that will be given (8 bytes), then of each record its position (8), size (4) and body. Little-endian.
 // "activate" and the address of a struct takeover: a configuration takes over. The answer is empty; it comes
 //   when the record is on disk.
+// "letters FROM SYSTEM": dead letters of a system that wait, from a position on, at most DAEMON_LETTERS or
+//   1 MiB of them: the position from which to go on (8 bytes; 0: that was all), the number of all that wait
+//   (8), the position that will be given next (8), then of each its position (8), time in nanoseconds (8),
+//   sequence (8), size (4) and body. Empty: there is no such system.
+// "operate" and the address of a struct part: it is done as far as there is room. The answer is empty; it
+//   comes when the record of it is on disk.
 #define DAEMON_RECORDS 64
+#define DAEMON_LETTERS 256
+
+struct part {
+    struct operation operation;
+    // What is asked for, rising; at most OPERATION_ITEMS in all:
+    const struct span *positions; // OPERATION_DEAD_…
+    size_t position_count;
+    const struct journal_record *records; // OPERATION_REPLAY
+    size_t record_count;
+    // The core's answer:
+    bool taken;    // false: nothing was done, and `problem` says why
+    bool recorded; // what was done is on disk; false: it waits for room
+    uint64_t next; // the item that is the first of the rest, for which there was no room; 0: there is none
+    char problem[256]; // also where the journal could not be read to the end
+};
+
 struct takeover {
     struct activation activation;
     // The core's answer:

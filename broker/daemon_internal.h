@@ -15,6 +15,7 @@ struct daemon {
     struct update update;
     struct buffer request;     // of another thread
     struct takeover *takeover; // in force, and to be answered when its record is on disk
+    struct part *part;         // done, and to be answered when its record is on disk
     uint64_t retire_at_ms;
     int64_t keep_until_ns; // what is older may go, while `retiring`
     bool retiring;         // in portions, one a turn
@@ -30,3 +31,8 @@ int daemon_step(struct daemon *daemon, struct event event);
 // control.c. 0 or negative, as broker_step().
 int control_answer(struct daemon *daemon);    // one request that waits
 int control_committed(struct daemon *daemon); // what was gathered is on disk, or waits for room
+
+// perform.c: what the operator's thread asks. As above.
+int perform_letters(struct daemon *daemon, const char *argument);
+int perform_part(struct daemon *daemon, struct part *part);
+int perform_committed(struct daemon *daemon);

@@ -89,8 +89,7 @@ static int record_dead(
     if (rc)
         return rc;
     queue_recover_push(dead, entry.position, arrival->envelope.raw.size);
-    broker->counters.dead++;
-    queue->counters.dead++;
+    broker_count_dead(broker, queue, record.reason);
     return 0;
 }
 

@@ -120,6 +120,17 @@ bool carry_may_go(const struct broker *broker, const struct queue *queue, uint64
 int carry_record(struct broker *broker, const struct event *event, struct update *update);
 int carry_replay(struct broker *broker, const struct journal_record *record); // 0, -EBADMSG, -ENOMEM
 
+// operation.c: what an operator does. 0, BROKER_NO_ROOM (nothing happened to the item), negative.
+int operation_take(struct broker *broker, struct operation *operation, uint64_t position,
+    const struct journal_record *record, struct update *update);
+int operation_finish(struct broker *broker, struct operation *operation, struct update *update);
+
+static inline void broker_count_dead(struct broker *broker, struct queue *queue, uint32_t reason) {
+    broker->counters.dead++;
+    queue->counters.dead++;
+    queue->counters.dead_by[reason < 64 ? reason : 0]++;
+}
+
 // broker.c
 void broker_take_settings(struct broker *broker, const struct policy_settings *settings);
 

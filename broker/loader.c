@@ -201,6 +201,14 @@ static void handle(struct loader *loader, const json_t *request, struct answer *
         loader_files(loader, request, answer);
     else if (strcmp(command, "rollback") == 0)
         loader_rollback(loader, request, answer);
+    else if (strcmp(command, "letters") == 0)
+        loader_letters(loader, request, answer);
+    else if (strcmp(command, "dead-replay") == 0)
+        loader_operate(loader, OPERATION_DEAD_REPLAY, request, answer);
+    else if (strcmp(command, "dead-drop") == 0)
+        loader_operate(loader, OPERATION_DEAD_DROP, request, answer);
+    else if (strcmp(command, "replay") == 0)
+        loader_operate(loader, OPERATION_REPLAY, request, answer);
     else
         answer_problem(answer, 400, "unknown command");
 }

@@ -25,4 +25,7 @@ struct configuration *loader_stop(struct loader **self);
 //   history {before, count}      activations with a position below `before` (0: all), newest first
 //   files {of}                   the routes' files of one, by number or digest
 //   rollback {who, why, of, force}
+//   letters {system, from}       dead letters that wait, from a position on: a page of them
+//   dead-replay, dead-drop {who, why, filter, system, positions: [[first, count], …]}
+//   replay {who, why, filter, system, sequences: [[first, count], …]}  messages of the journal
 #define LOADER_MAILBOX "loader"

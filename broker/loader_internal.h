@@ -57,5 +57,10 @@ Hutong__Bus__V1__ActivatedRecord *history_record_of(
 void loader_history(struct loader *loader, const json_t *request, struct answer *answer);
 void loader_files(struct loader *loader, const json_t *request, struct answer *answer);
 
+// ---- letters.c, operator.c ----
+void loader_letters(struct loader *loader, const json_t *request, struct answer *answer);
+void loader_operate(
+    struct loader *loader, enum operation_act act, const json_t *request, struct answer *answer);
+
 // ---- rollback.c ----
 void loader_rollback(struct loader *loader, const json_t *request, struct answer *answer);

@@ -93,8 +93,7 @@ static int bury(
     if (rc)
         return rc;
     queue_recover_push(dead, entry.position, size);
-    queue->counters.dead++;
-    broker->counters.dead++;
+    broker_count_dead(broker, queue, record.reason);
     struct spans spans = {0};
     uint64_t bytes = 0;
     rc = queue_bury(queue, delivery, &spans, &bytes);

@@ -9,7 +9,7 @@ struct parcel {
     uint64_t sequence;     // in it
     uint64_t replay_of;    // an operator sends it again: the record it comes from; 0: it is new
     uint64_t subject_hash; // orders all its deliveries; 0: what the matches say does
-    struct chunk *body;    // where the envelope lies; borrowed
+    struct chunk *body;    // where envelope->raw lies; borrowed
     const struct wire_envelope *envelope;
     const struct match *matches;
     size_t match_count;

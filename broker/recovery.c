@@ -168,6 +168,7 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_PUBLISHER] = &hutong__bus__v1__publisher_record__descriptor,
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED] = &hutong__bus__v1__activated_record__descriptor,
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_PEER] = &hutong__bus__v1__peer_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_OPERATED] = &hutong__bus__v1__operated_record__descriptor,
     };
     if (record->kind >= sizeof kinds / sizeof kinds[0] || !kinds[record->kind])
         return damaged(error, "record of a kind that this version does not know");

@@ -13,29 +13,30 @@ static json_t *describe_session(const struct broker *broker, const struct sessio
         "settled", (json_int_t)session->counters.settled, "failed", (json_int_t)session->counters.failed);
 }
 
+// By their names; those that are not zero.
+static json_t *describe_reasons(const uint64_t counts[64]) {
+    json_t *reasons = json_object();
+    for (size_t i = 0; i < 64; i++)
+        if (counts[i])
+            json_object_set_new(
+                reasons, wire_reason_name((wire_reason)i), json_integer((json_int_t)counts[i]));
+    return reasons;
+}
+
 static json_t *describe_queue(const struct queue *queue) {
-    return json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", queue->name,
+    return json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name", queue->name,
         "waiting", (json_int_t)queue->unsettled, "bytes", (json_int_t)queue->bytes, "in_flight",
         (json_int_t)queue->in_flight, "receiving", queue->receiving, "next_position",
         (json_int_t)queue->next_position, "settled_to", (json_int_t)queue->settled_durable, "routed",
         (json_int_t)queue->counters.pushed, "sent", (json_int_t)queue->counters.sent, "settled",
         (json_int_t)queue->counters.settled, "retried", (json_int_t)queue->counters.retried, "dead",
-        (json_int_t)queue->counters.dead);
-}
-
-static json_t *describe_refusals(const struct broker_counters *counters) {
-    json_t *reasons = json_object();
-    for (size_t i = 0; i < sizeof counters->refused_by / sizeof counters->refused_by[0]; i++)
-        if (counters->refused_by[i])
-            json_object_set_new(
-                reasons, wire_reason_name((wire_reason)i), json_integer((json_int_t)counters->refused_by[i]));
-    return reasons;
+        (json_int_t)queue->counters.dead, "dead_by", describe_reasons(queue->counters.dead_by));
 }
 
 static json_t *describe_counters(const struct broker_counters *counters) {
     return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
         (json_int_t)counters->accepted, "repeats", (json_int_t)counters->repeats, "refused",
-        (json_int_t)counters->refused, "refused_by", describe_refusals(counters), "unrouted",
+        (json_int_t)counters->refused, "refused_by", describe_reasons(counters->refused_by), "unrouted",
         (json_int_t)counters->unrouted, "deliveries", (json_int_t)counters->deliveries, "settled",
         (json_int_t)counters->settled, "dead", (json_int_t)counters->dead, "sessions",
         (json_int_t)counters->sessions, "session_errors", (json_int_t)counters->errors);

@@ -1,5 +1,6 @@
 #include "broker/testing.h"
 
+#include "broker/routing/permit.h"
 #include "test/support/alloc_fail.h"
 
 #include <errno.h>
@@ -85,7 +86,7 @@ void bench_close(struct bench *bench) {
     assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): a folder of our own making
 }
 
-static void step(struct bench *bench, struct event event) {
+void bench_step(struct bench *bench, struct event event) {
     event.now_ms = bench->now_ms;
     event.now_us = (int64_t)bench->now_ms * 1000;
     if (bench->failed)
@@ -106,11 +107,12 @@ static void step(struct bench *bench, struct event event) {
 void bench_bytes(struct bench *bench, uint64_t connection, const char *system, struct bytes head,
     const struct buffer *body) {
     struct chunk *chunk = body ? chunk_copy(buffer_bytes(body)) : NULL;
-    step(bench, (struct event){.kind = EVENT_FRAME,
-                    .connection = connection,
-                    .proved = system ? policy_system_named(bench->policy, bytes_of_string(system)) : NULL,
-                    .head = head,
-                    .body = chunk});
+    bench_step(
+        bench, (struct event){.kind = EVENT_FRAME,
+                   .connection = connection,
+                   .proved = system ? policy_system_named(bench->policy, bytes_of_string(system)) : NULL,
+                   .head = head,
+                   .body = chunk});
     chunk_unref(&chunk);
 }
 
@@ -207,7 +209,7 @@ struct visit {
 static int on_record(void *context, const struct journal_record *record, uint64_t position) {
     struct visit *visit = context;
     visit->count++;
-    step(visit->bench,
+    bench_step(visit->bench,
         (struct event){.kind = EVENT_RECORD, .queue = visit->queue, .position = position, .record = record});
     return 0;
 }
@@ -234,11 +236,12 @@ void bench_turn(struct bench *bench) {
         if (bench->failed)
             return;
         bench->update.more = false;
-        step(bench, (struct event){.kind = EVENT_TURN});
+        bench_step(bench, (struct event){.kind = EVENT_TURN});
         bool appended = !bench->no_append && journal_batch_count(bench->batch) > 0;
         if (appended) {
             assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
-            step(bench, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(bench->journal)});
+            bench_step(
+                bench, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(bench->journal)});
         }
         bool loaded = !bench->failed && load(bench);
         if (!appended && !loaded && !bench->update.more)
@@ -305,4 +308,19 @@ void bench_delivered(struct bench *bench, uint64_t connection, char *out, size_t
         buffer_destroy(&body);
         wire_frame_free(&frame);
     }
+}
+
+// Tests that bring their own routing, and send nothing again, need no more of it.
+__attribute__((weak)) bool routes_permit(const struct routes *routes, struct bytes name,
+    const struct policy_system *from, const struct policy_system *to, const struct schema_message *type,
+    int64_t now_us, struct permit *out, struct error *why) {
+    (void)routes;
+    (void)name;
+    (void)from;
+    (void)to;
+    (void)type;
+    (void)now_us;
+    (void)out;
+    error_set(why, 0, "no routes");
+    return false;
 }

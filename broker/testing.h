@@ -25,6 +25,7 @@ void bench_start(struct bench *bench); // a broker on the store, as after a star
 void bench_stop(struct bench *bench);  // as a kill: what was not appended is gone
 void bench_close(struct bench *bench); // all of it
 
+void bench_step(struct bench *bench, struct event event);
 // A frame from a peer whose key belongs to `system`. `body` is copied; NULL: none.
 void bench_frame(struct bench *bench, uint64_t connection, const char *system, const wire_frame *frame,
     const struct buffer *body);

@@ -15,10 +15,12 @@ enum {
 
 // Each takes its own name as argv[0] and parses the rest with getopt_long().
 int command_check(int argc, char **argv);
+int command_dead(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_journal(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_reload(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_routes(int argc, char **argv);
 int command_schema(int argc, char **argv);
 int command_send(int argc, char **argv);

@@ -21,8 +21,8 @@ static const char help[] =
     "\n"
     "      --from N      start at the record with this sequence\n"
     "      --count N     stop after so many\n"
-    "      --kind KIND   only message, settled, refused, dead, queue, publisher, activated, peer or\n"
-    "                    carried\n"
+    "      --kind KIND   only message, settled, refused, dead, queue, publisher, activated, peer,\n"
+    "                    operated or carried\n"
     "      --json        print JSON, one value a line\n";
 
 struct arguments {

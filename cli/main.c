@@ -8,10 +8,12 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"check", "check all of conf/ and routes/, and say everything that is wrong", command_check},
+    {"dead", "dead letters: list, show, replay, drop", command_dead},
     {"explain", "say what the routes do with a message, and why", command_explain},
     {"journal", "list, show and verify the records of a journal", command_journal},
     {"keys", "make and show CURVE keys", command_keys},
     {"reload", "have a running broker check and take its configuration", command_reload},
+    {"replay", "send messages of the journal to one system again", command_replay},
     {"routes", "what was in force and when; go back to it", command_routes},
     {"schema", "build a catalogue, look into it, and see what a new one breaks", command_schema},
     {"send", "publish JSON as a system", command_send},

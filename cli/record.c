@@ -16,6 +16,7 @@ static const char *const kinds[] = {[1] = "message",
     [6] = "publisher",
     [7] = "activated",
     [8] = "peer",
+    [10] = "operated",
     [12] = "carried"};
 
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)
@@ -84,6 +85,8 @@ static void describe_delivery(json_t *list, const Hutong__Bus__V1__Delivery *del
     put_number(one, "position", delivery->position);
     put_text(one, "route", delivery->route);
     put_text(one, "agreement", delivery->agreement);
+    if (delivery->replay)
+        put(one, "replay", json_true());
     if (delivery->envelope.len > 0) {
         json_t *sent = json_object();
         put_envelope(sent, &delivery->envelope);
@@ -98,6 +101,8 @@ static void describe_message(json_t *to, const void *unpacked) {
     put_envelope(to, &record->envelope);
     put_number(to, "publisher", record->publisher);
     put_number(to, "publisher_sequence", record->sequence);
+    if (record->replay_of)
+        put_number(to, "replay_of", record->replay_of);
     json_t *list = json_array();
     for (size_t i = 0; i < record->n_deliveries; i++)
         describe_delivery(list, record->deliveries[i]);
@@ -182,6 +187,42 @@ static void describe_carried(json_t *to, const void *unpacked) {
     put_number(to, "first_sequence", record->sequence);
 }
 
+// What stands in quotes may name a person.
+static void put_masked(json_t *to, const char *key, const char *text) {
+    struct buffer out = {0};
+    char quote = 0;
+    int rc = 0;
+    for (const char *at = text; *at && rc == 0; at++) {
+        if (!quote && (*at == '"' || *at == '\'')) {
+            quote = *at;
+            rc = buffer_append_string(&out, "\"…\"");
+        } else if (quote && *at == quote)
+            quote = 0;
+        else if (!quote)
+            rc = buffer_append_byte(&out, (uint8_t)*at);
+    }
+    put_text(to, key, rc ? NULL : buffer_text(&out));
+    buffer_destroy(&out);
+}
+
+static void describe_operated(json_t *to, const void *unpacked) {
+    static const char *const acts[] = {"unknown", "dead-replay", "dead-drop", "replay"};
+    const Hutong__Bus__V1__OperatedRecord *record = unpacked;
+    put_text(to, "act", acts[record->act > 0 && record->act < 4 ? record->act : 0]);
+    put_text(to, "who", record->who);
+    put_text(to, "why", record->why);
+    put_masked(to, "filter", record->filter);
+    put_number(to, "queue", record->queue);
+    if (record->dead_queue)
+        put_number(to, "dead_queue", record->dead_queue);
+    json_t *list = json_array();
+    for (size_t i = 0; i < record->n_done; i++)
+        json_array_append_new(list, json_pack("{s:I, s:I}", "first", (json_int_t)record->done[i]->first,
+                                        "count", (json_int_t)record->done[i]->count));
+    put(to, "done", list);
+    put_number(to, "refused", record->refused);
+}
+
 static const struct {
     const ProtobufCMessageDescriptor *type;
     void (*describe)(json_t *to, const void *unpacked);
@@ -194,6 +235,7 @@ static const struct {
     [6] = {&hutong__bus__v1__publisher_record__descriptor, describe_publisher},
     [7] = {&hutong__bus__v1__activated_record__descriptor, describe_activated},
     [8] = {&hutong__bus__v1__peer_record__descriptor, describe_peer},
+    [10] = {&hutong__bus__v1__operated_record__descriptor, describe_operated},
     [12] = {&hutong__bus__v1__carried_record__descriptor, describe_carried},
 };
 

@@ -14,14 +14,19 @@ static const struct command {
     const char *url;
     const char *name;
     const char *arguments[3]; // of a GET; a POST's are the members of the object in its body
+    bool personal;            // it shows personal data, or must say who did it: only over a UNIX socket
 } commands[] = {
-    {"POST", "/reload", "reload", {NULL}},
-    {"POST", "/routes/rollback", "rollback", {NULL}},
-    {"GET", "/routes/history", "history", {"before", "count", NULL}},
-    {"GET", "/routes/files", "files", {"of", NULL}},
-    {"GET", "/status", "", {NULL}}, // http.c answers these itself, when the method is right
-    {"GET", "/metrics", "", {NULL}},
-    {"GET", "/health", "", {NULL}},
+    {"POST", "/reload", "reload", {NULL}, false},
+    {"POST", "/routes/rollback", "rollback", {NULL}, false},
+    {"GET", "/routes/history", "history", {"before", "count", NULL}, false},
+    {"GET", "/routes/files", "files", {"of", NULL}, false},
+    {"GET", "/dead", "letters", {"system", "from", NULL}, true},
+    {"POST", "/dead/replay", "dead-replay", {NULL}, true},
+    {"POST", "/dead/drop", "dead-drop", {NULL}, true},
+    {"POST", "/replay", "replay", {NULL}, true},
+    {"GET", "/status", "", {NULL}, false}, // http.c answers these itself, when the method is right
+    {"GET", "/metrics", "", {NULL}, false},
+    {"GET", "/health", "", {NULL}, false},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -38,8 +43,8 @@ static const struct command *find(const char *url, const char *method, bool *url
     return NULL;
 }
 
-// Over a UNIX socket the kernel says who it is; over loopback anyone of this machine may ask.
-static void who_asks(struct MHD_Connection *connection, char *out, size_t size) {
+// Over a UNIX socket the kernel says who it is; over loopback anyone of this machine may ask: false.
+static bool who_asks(struct MHD_Connection *connection, char *out, size_t size) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct ucred peer;
@@ -50,13 +55,14 @@ static void who_asks(struct MHD_Connection *connection, char *out, size_t size) 
                  address.ss_family == AF_UNIX;
     if (!local || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
         snprintf(out, size, "127.0.0.1");
-        return;
+        return false;
     }
     char room[1024];
     struct passwd entry;
     struct passwd *user = NULL;
     getpwuid_r(peer.uid, &entry, room, sizeof room, &user);
     snprintf(out, size, "%s(%u)", user ? user->pw_name : "", (unsigned)peer.uid);
+    return true;
 }
 
 // A page in a browser can send a plain form to loopback: it can't send JSON, and says where it is from.
@@ -80,7 +86,7 @@ static json_t *arguments_of(
             MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, command->arguments[i]);
         char *end = NULL;
         long long number = value ? strtoll(value, &end, 10) : 0;
-        bool text = strcmp(command->arguments[i], "of") == 0;
+        bool text = strcmp(command->arguments[i], "of") == 0 || strcmp(command->arguments[i], "system") == 0;
         if (value && (text || (*end == '\0' && end != value)))
             json_object_set_new(all, command->arguments[i], text ? json_string(value) : json_integer(number));
     }
@@ -133,9 +139,12 @@ enum MHD_Result admin_command(struct admin *admin, struct MHD_Connection *connec
         return admin_answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "not by this method\n");
     if (!command)
         return admin_answer_text(connection, MHD_HTTP_NOT_FOUND,
-            "there are /status, /metrics, /health, /reload, /routes/history, /routes/files and "
-            "/routes/rollback\n");
+            "there are /status, /metrics, /health, /reload, /routes/history, /routes/files, "
+            "/routes/rollback, /dead, /dead/replay, /dead/drop and /replay\n");
     const char *wrong = strcmp(method, "POST") == 0 ? wrong_sender(connection) : NULL;
+    char who[128];
+    if (!wrong && command->personal && !who_asks(connection, who, sizeof who))
+        wrong = "only over a UNIX socket, where the kernel says who asks\n";
     if (wrong)
         return admin_answer_text(connection, MHD_HTTP_FORBIDDEN, wrong);
     return run(admin, connection, command, strcmp(method, "POST") == 0 ? body : NULL);

@@ -63,6 +63,25 @@ static int append_queues(const json_t *queues, const struct metric *metric, stru
     return rc;
 }
 
+static int append_dead(const json_t *queues, struct buffer *out) {
+    static const struct metric metric = {NULL, NULL, "hutong_dead_letters_total", "counter",
+        "Deliveries that became dead letters, by reason."};
+    int rc = append_head(&metric, out);
+    size_t i;
+    json_t *queue;
+    json_array_foreach(queues, i, queue) {
+        const char *reason;
+        json_t *count;
+        json_object_foreach(json_object_get(queue, "dead_by"), reason, count) {
+            rc = rc ? rc
+                    : buffer_append_format(out, "%s{queue=\"%s\",reason=\"%s\"} %lld\n", metric.name,
+                          json_string_value(json_object_get(queue, "name")), reason,
+                          (long long)json_integer_value(count));
+        }
+    }
+    return rc;
+}
+
 int admin_metrics(struct bytes status_json, struct buffer *out) {
     json_t *status = json_loadb((const char *)status_json.data, status_json.size, 0, NULL);
     if (!status)
@@ -81,6 +100,7 @@ int admin_metrics(struct bytes status_json, struct buffer *out) {
                   json_array_size(json_object_get(status, "peers")));
     for (size_t i = 0; i < sizeof queue_metrics / sizeof queue_metrics[0] && rc == 0; i++)
         rc = append_queues(json_object_get(status, "queues"), &queue_metrics[i], out);
+    rc = rc ? rc : append_dead(json_object_get(status, "queues"), out);
     json_decref(status);
     return rc;
 }

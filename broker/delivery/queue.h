@@ -77,6 +77,7 @@ struct queue {
     uint32_t jitter;
     struct {
         uint64_t pushed, sent, settled, retried, dead, expired;
+        uint64_t dead_by[64]; // by wire_reason
     } counters;
 };
 

@@ -63,6 +63,7 @@ class Delivery:
         self.position = position
         self.attempt = run.attempt
         self.route = run.route
+        self.replay = run.replay
         self.settled = settled
         self.envelope = envelope
 

@@ -1,0 +1,91 @@
+// A page of dead letters, for tools: what the core gives as bytes, as JSON.
+#include "broker/loader_internal.h"
+
+#include "core/schema/json_text.h"
+#include "core/wire/wire.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define ASK_MS 10000
+
+static json_t *base64(struct bytes bytes) {
+    struct buffer text = {0};
+    json_t *out =
+        json_put_base64(&text, bytes) == 0 ? json_stringn((const char *)text.data, text.size) : NULL;
+    buffer_destroy(&text);
+    return out;
+}
+
+// What the adapter said need not be UTF-8 in a journal of an older version.
+static json_t *words(const char *text) {
+    json_t *out = json_string(text);
+    return out ? out : json_string("");
+}
+
+static json_t *describe(
+    uint64_t position, int64_t time_ns, uint64_t sequence, const Hutong__Bus__V1__DeadRecord *letter) {
+    json_t *one = json_pack("{s:I, s:I, s:I, s:I, s:s, s:I}", "position", (json_int_t)position, "time_us",
+        (json_int_t)(time_ns / 1000), "sequence", (json_int_t)sequence, "queue_position",
+        (json_int_t)letter->position, "reason", wire_reason_name((wire_reason)letter->reason), "attempts",
+        (json_int_t)letter->attempts);
+    if (!one)
+        return NULL;
+    json_object_set_new(one, "route", words(letter->route));
+    json_object_set_new(one, "text", words(letter->text));
+    json_object_set_new(one, "source", words(letter->source));
+    json_object_set_new(one, "item",
+        letter->element ? json_integer((json_int_t)letter->element - 1) : json_null()); // from 0
+    json_object_set_new(one, "envelope", base64(bytes_of(letter->envelope.data, letter->envelope.len)));
+    return one;
+}
+
+// Takes one letter off the page's front. False when it is cut.
+static bool take(struct bytes *page, json_t *all) {
+    if (page->size < 28 || load_u32(page->data + 24) > page->size - 28)
+        return false;
+    size_t size = load_u32(page->data + 24);
+    Hutong__Bus__V1__DeadRecord *letter = hutong__bus__v1__dead_record__unpack(NULL, size, page->data + 28);
+    json_t *one = letter ? describe(load_u64(page->data), (int64_t)load_u64(page->data + 8),
+                               load_u64(page->data + 16), letter)
+                         : NULL;
+    if (letter)
+        hutong__bus__v1__dead_record__free_unpacked(letter, NULL);
+    *page = bytes_of(page->data + 28 + size, page->size - 28 - size);
+    return one && json_array_append_new(all, one) == 0;
+}
+
+static void say_page(struct bytes page, const char *system, struct answer *answer) {
+    json_t *all = json_array();
+    answer->status = 200;
+    answer->body = json_pack("{s:s, s:I, s:I, s:I, s:o}", "system", system, "next",
+        (json_int_t)load_u64(page.data), "waiting", (json_int_t)load_u64(page.data + 8), "end",
+        (json_int_t)load_u64(page.data + 16), "letters", all);
+    page = bytes_of(page.data + 24, page.size - 24);
+    while (answer->body && page.size)
+        if (!take(&page, all)) {
+            answer_problem(answer, 503, "a dead letter can't be read");
+            return;
+        }
+}
+
+void loader_letters(struct loader *loader, const json_t *request, struct answer *answer) {
+    const char *system = json_string_value(json_object_get(request, "system"));
+    json_int_t from = json_integer_value(json_object_get(request, "from"));
+    struct buffer page = {0};
+    char text[256];
+    if (!system || !wire_address_valid(bytes_of_string(system)) || from < 0) {
+        answer_problem(answer, 400, "whose dead letters? system=agency/system");
+        return;
+    }
+    snprintf(text, sizeof text, "letters %" PRIu64 " %s", (uint64_t)(from ? from : 1), system);
+    int rc = control_ask(loader->core, bytes_of_string(text), &page, ASK_MS);
+    if (rc)
+        answer_problem(answer, 503, "the core does not answer");
+    else if (page.size < 24)
+        answer_problem(answer, 404, "there is no system \"%s\", and there never was", system);
+    else
+        say_page(buffer_bytes(&page), system, answer);
+    buffer_destroy(&page);
+}

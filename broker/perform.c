@@ -1,0 +1,248 @@
+// What an operator asks the core for: the dead letters that wait, and a part of an act on what the journal
+// holds. Both in bounded portions, so that messages pass on between them.
+#include "broker/daemon_internal.h"
+#include "broker/delivery/carried.h"
+#include "core/base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LETTERS_BYTES ((size_t)1 << 20)
+#define PART_BYTES ((size_t)4 << 20)
+
+enum { ENOUGH = 1000 }; // ends a reading
+
+// ---- Dead letters, wherever they lie ----
+
+// Those that are not settled are read one by one from where they are: in the dead letters' queue, or where
+// they were carried to out of a segment past its time.
+struct reading {
+    struct daemon *daemon;
+    uint32_t queue;
+    uint64_t last;   // the last position that is wanted
+    size_t count;    // so many are still wanted
+    size_t bytes;    // the same
+    uint64_t next;   // behind the last one that was visited
+    uint64_t offset; // of positions from where they lie
+    size_t visited;
+    journal_visit *visit;
+    void *context;
+};
+
+static int visit_letter(void *context, const struct journal_record *record, uint64_t at) {
+    struct reading *reading = context;
+    struct journal_record letter = *record;
+    struct carried_record carried;
+    uint64_t position = at + reading->offset;
+    if (position > reading->last)
+        return ENOUGH;
+    if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED && record->body.data) {
+        if (carried_read(record->body, &carried))
+            return -EBADMSG;
+        letter.kind = carried.kind;
+        letter.sequence = carried.sequence;
+        letter.time_ns = carried.time_ns;
+        letter.body = carried.body;
+    }
+    size_t size = record->body.size;
+    reading->count--;
+    reading->bytes -= size < reading->bytes ? size : reading->bytes;
+    reading->visited++;
+    reading->next = position + 1;
+    if (broker_next_unsettled(reading->daemon->broker, reading->queue, position) != position)
+        return 0;
+    return reading->visit(reading->context, &letter, position);
+}
+
+// 0: that was all, or reading->count or ->bytes are used up, then reading->next is where the rest begins;
+// what the visitor returned; JOURNAL_DAMAGED or negative with the text.
+static int read_letters(struct reading *reading, uint64_t from, struct error *error) {
+    const struct broker *broker = reading->daemon->broker;
+    reading->next = from;
+    while (reading->count && reading->bytes) {
+        uint64_t at;
+        uint64_t rest;
+        uint64_t position = broker_next_unsettled(broker, reading->queue, reading->next);
+        if (position == 0 || position > reading->last)
+            break;
+        uint32_t place = broker_place(broker, reading->queue, position, &at, &rest);
+        reading->offset = position - at;
+        reading->visited = 0;
+        int rc = journal_read_queue(reading->daemon->journal, place, at,
+            rest < reading->count ? (size_t)rest : reading->count, reading->bytes, visit_letter, reading,
+            error);
+        if (rc)
+            return rc;
+        if (reading->visited == 0)
+            break; // it is not on disk yet
+    }
+    if (reading->count && reading->bytes)
+        reading->next = 0;
+    return 0;
+}
+
+// ---- letters ----
+
+static int append_letter(void *context, const struct journal_record *record, uint64_t position) {
+    struct buffer *out = context;
+    uint8_t head[28];
+    if (!record->body.data)
+        return 0; // erased
+    store_u64(head, position);
+    store_u64(head + 8, (uint64_t)record->time_ns);
+    store_u64(head + 16, record->sequence);
+    store_u32(head + 24, (uint32_t)record->body.size);
+    int rc = buffer_append(out, head, sizeof head);
+    return rc ? rc : buffer_append_bytes(out, record->body);
+}
+
+static void log_unreadable(const struct error *error) {
+    char quoted[ERROR_TEXT_SIZE];
+    log_event(LOG_ERROR, "journal.unreadable", "reason=%s", log_quote(error->text, quoted, sizeof quoted));
+}
+
+static int read_page(
+    struct daemon *daemon, const struct broker_dead *dead, uint64_t from, struct buffer *out) {
+    struct error error = {0};
+    struct reading reading = {.daemon = daemon,
+        .queue = dead->queue,
+        .last = UINT64_MAX,
+        .count = DAEMON_LETTERS,
+        .bytes = LETTERS_BYTES,
+        .visit = append_letter,
+        .context = out};
+    if (!buffer_extend(out, 24))
+        return -ENOMEM;
+    int rc = read_letters(&reading, from, &error);
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc) // damage in an old segment: what is behind it can't be told, and the bus goes on
+        log_unreadable(&error);
+    store_u64(out->data, rc ? 0 : reading.next);
+    store_u64(out->data + 8, dead->waiting);
+    store_u64(out->data + 16, dead->next_position);
+    return 0;
+}
+
+int perform_letters(struct daemon *daemon, const char *argument) {
+    struct buffer page = {0};
+    struct broker_dead dead;
+    char *system = NULL;
+    uint64_t from = strtoull(argument, &system, 10);
+    int rc = 0;
+    if (*system == ' ' && broker_dead(daemon->broker, system + 1, &dead))
+        rc = read_page(daemon, &dead, from, &page);
+    rc = rc ? rc : router_control_answer(daemon->router, buffer_bytes(&page));
+    buffer_destroy(&page);
+    return rc;
+}
+
+// ---- operate ----
+
+static int refuse_part(struct daemon *daemon, struct part *part, const char *why) {
+    snprintf(part->problem, sizeof part->problem, "%s", why);
+    return router_control_answer(daemon->router, bytes_of(NULL, 0));
+}
+
+struct visit {
+    struct daemon *daemon;
+    struct part *part;
+    uint64_t looked; // items that were looked at
+    size_t bytes;
+};
+
+static int take_item(struct visit *visit, const struct journal_record *record, uint64_t item) {
+    size_t size = record->body.size;
+    if (visit->bytes && visit->bytes + size > PART_BYTES) {
+        visit->part->next = item;
+        return ENOUGH;
+    }
+    int rc = daemon_step(visit->daemon,
+        (struct event){
+            .kind = EVENT_OPERATE, .operation = &visit->part->operation, .position = item, .record = record});
+    if (rc == BROKER_NO_ROOM) {
+        visit->part->next = item;
+        return ENOUGH;
+    }
+    visit->bytes += size;
+    visit->looked++;
+    return rc;
+}
+
+static int take_letter(void *context, const struct journal_record *record, uint64_t position) {
+    return take_item(context, record, position);
+}
+
+// 0; ENOUGH: no more of this part; negative.
+static int take_span(struct visit *visit, uint32_t queue, const struct span *span) {
+    struct error error = {0};
+    uint64_t count = span->last - span->first + 1;
+    struct reading reading = {.daemon = visit->daemon,
+        .queue = queue,
+        .last = span->last,
+        .count = (size_t)count,
+        .bytes = SIZE_MAX,
+        .visit = take_letter,
+        .context = visit};
+    visit->looked = 0;
+    int rc = read_letters(&reading, span->first, &error);
+    if (rc == 0 || (rc == ENOUGH && !visit->part->next)) {
+        visit->part->operation.gone += count - visit->looked; // settled before, or never there
+        return 0;
+    }
+    if (rc > 0 && rc != ENOUGH) {
+        log_unreadable(&error);
+        snprintf(visit->part->problem, sizeof visit->part->problem, "%.250s", error.text);
+        return ENOUGH;
+    }
+    return rc;
+}
+
+static int take_letters(struct visit *visit) {
+    struct part *part = visit->part;
+    struct broker_dead dead;
+    if (!broker_dead(visit->daemon->broker, part->operation.system, &dead)) {
+        snprintf(part->problem, sizeof part->problem, "no queue of dead letters is of %.128s",
+            part->operation.system);
+        return 0;
+    }
+    int rc = 0;
+    for (size_t i = 0; i < part->position_count && rc == 0; i++)
+        rc = take_span(visit, dead.queue, &part->positions[i]);
+    return rc;
+}
+
+static int take_records(struct visit *visit) {
+    struct part *part = visit->part;
+    int rc = 0;
+    for (size_t i = 0; i < part->record_count && rc == 0; i++)
+        rc = take_item(visit, &part->records[i], part->records[i].sequence);
+    return rc;
+}
+
+int perform_part(struct daemon *daemon, struct part *part) {
+    if (daemon->draining)
+        return refuse_part(daemon, part, "the broker shuts down");
+    if (daemon->paused)
+        return refuse_part(daemon, part, "the journal has no room for it");
+    struct visit visit = {.daemon = daemon, .part = part};
+    int rc = part->operation.act == OPERATION_REPLAY ? take_records(&visit) : take_letters(&visit);
+    if (rc && rc != ENOUGH)
+        return rc;
+    rc = daemon_step(daemon, (struct event){.kind = EVENT_OPERATED, .operation = &part->operation});
+    part->taken = true;
+    daemon->part = part;
+    daemon->update.more = true;
+    return rc;
+}
+
+int perform_committed(struct daemon *daemon) {
+    struct part *part = daemon->part;
+    if (!part)
+        return 0;
+    daemon->part = NULL;
+    part->recorded = !daemon->paused;
+    return router_control_answer(daemon->router, bytes_of(NULL, 0));
+}
