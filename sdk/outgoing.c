@@ -120,8 +120,8 @@ void outgoing_release(struct hutong *hutong) {
 
 // ---- Taking what was gathered ----
 
-static void note(struct hutong *hutong, const char *text) {
-    snprintf(hutong->text, sizeof hutong->text, "%.250s", text);
+static void note(struct hutong *hutong, bool full, const char *text) {
+    snprintf(hutong->text, sizeof hutong->text, "%s%.200s", full ? "the spool is full: " : "", text);
 }
 
 // Puts blocks that could not be stored back in front; under the lock.
@@ -141,7 +141,7 @@ static void put_back(struct gather *gather, struct block *list) {
 static void store_failed(struct hutong *hutong, struct block *list, bool full, const char *text) {
     pthread_mutex_lock(&hutong->lock);
     put_back(&hutong->gather, list);
-    note(hutong, text);
+    note(hutong, full, text);
     hutong->want = WANT_NOTHING;
     if (full)
         hutong->full = hutong->stuck = true;

@@ -41,7 +41,7 @@ static enum hutong_code check_open(const struct hutong *hutong, struct hutong_er
     if (hutong->broken)
         return sdk_fail(error, HUTONG_DISK, false, "%s", hutong->text);
     if (hutong->full)
-        return sdk_fail(error, HUTONG_FULL, true, "the spool is full: %s", hutong->text);
+        return sdk_fail(error, HUTONG_FULL, true, "%s", hutong->text);
     return HUTONG_OK;
 }
 

@@ -23,8 +23,8 @@ struct claims_options {
 struct claims;
 
 enum {
-    CLAIMS_NONE = 1,  // no file is ready
-    CLAIMS_LATER = 2, // the folder can't be read or written now
+    CLAIMS_NONE = 51,  // no file is ready
+    CLAIMS_LATER = 52, // the folder can't be read or written now
 };
 
 // Opens nothing yet. `options` is copied, its texts are borrowed. Returns owned or NULL.

@@ -35,9 +35,10 @@ struct record {
 };
 
 enum {
-    READER_END = 1,
-    READER_BAD = 2, // this record is unusable: `at`, `next`, `raw` are set, the text says why; reading goes
-                    // on behind it
+    // Apart from the codes of a connector, for a row is read and given in one step.
+    READER_END = 41,
+    READER_BAD = 42, // this record is unusable: `at`, `next`, `raw` are set, the text says why; reading goes
+                     // on behind it
 };
 
 struct file_reader;
