@@ -88,6 +88,10 @@ static bool receive(struct fake_broker *fake, int timeout_ms) {
     return true;
 }
 
+bool fake_any(struct fake_broker *fake, int timeout_ms) {
+    return receive(fake, timeout_ms);
+}
+
 bool fake_try(struct fake_broker *fake, Hutong__Bus__V1__Frame__KindCase kind, int timeout_ms) {
     uint64_t until = clock_monotonic_ns() + (unsigned)timeout_ms * CLOCK_MILLISECOND_NS;
     do {
@@ -123,8 +127,7 @@ void fake_send(struct fake_broker *fake, const wire_frame *frame, struct bytes b
     buffer_destroy(&packed);
 }
 
-void fake_welcome(struct fake_broker *fake, uint64_t last_sequence, uint64_t credit) {
-    fake_expect(fake, HUTONG__BUS__V1__FRAME__KIND_HELLO);
+void fake_answer_hello(struct fake_broker *fake, uint64_t last_sequence, uint64_t credit) {
     Hutong__Bus__V1__Credit grant = HUTONG__BUS__V1__CREDIT__INIT;
     grant.messages = credit;
     grant.bytes = 1ull << 40;
@@ -145,6 +148,11 @@ void fake_welcome(struct fake_broker *fake, uint64_t last_sequence, uint64_t cre
     frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_WELCOME;
     frame.welcome = &welcome;
     fake_send(fake, &frame, (struct bytes){0});
+}
+
+void fake_welcome(struct fake_broker *fake, uint64_t last_sequence, uint64_t credit) {
+    fake_expect(fake, HUTONG__BUS__V1__FRAME__KIND_HELLO);
+    fake_answer_hello(fake, last_sequence, credit);
 }
 
 static void send_accepted(struct fake_broker *fake, Hutong__Bus__V1__Accepted *accepted) {

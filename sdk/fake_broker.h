@@ -24,6 +24,7 @@ void fake_stop(struct fake_broker *fake);
 // The next frame, which must be of this kind; heartbeats are passed over. False after `timeout_ms` without
 // one.
 bool fake_try(struct fake_broker *fake, Hutong__Bus__V1__Frame__KindCase kind, int timeout_ms);
+bool fake_any(struct fake_broker *fake, int timeout_ms); // the next frame, of whatever kind
 wire_frame *fake_expect(
     struct fake_broker *fake, Hutong__Bus__V1__Frame__KindCase kind); // borrowed until the next
 
@@ -34,6 +35,7 @@ void fake_send_raw(struct fake_broker *fake, struct bytes part, bool more);
 
 // Expects a hello and welcomes it.
 void fake_welcome(struct fake_broker *fake, uint64_t last_sequence, uint64_t credit);
+void fake_answer_hello(struct fake_broker *fake, uint64_t last_sequence, uint64_t credit); // that is here
 void fake_accept(struct fake_broker *fake, uint64_t sequence);
 void fake_refuse(
     struct fake_broker *fake, uint64_t sequence, const char *text); // one, and accepts all before

@@ -24,18 +24,30 @@ static int open_file(const char *folder, int flags, int *fd, struct error *error
     return error_set(error, -errno, "%s: %s", path, strerror(errno));
 }
 
+static int read_all(int fd, uint8_t *bytes, size_t size, size_t *got) {
+    while (*got < size) {
+        ssize_t n = pread(fd, bytes + *got, size - *got, (off_t)*got);
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        *got += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
 int stream_load(const char *folder, struct stream *out, struct error *error) {
     uint8_t bytes[FILE_SIZE];
     int fd;
     int rc = open_file(folder, O_RDONLY, &fd, error);
     if (rc != 0)
         return rc == -ENOENT ? STREAM_NONE : rc;
-    ssize_t n = pread(fd, bytes, sizeof bytes, 0);
-    int why = errno;
+    size_t size = 0;
+    rc = read_all(fd, bytes, sizeof bytes, &size);
     close(fd);
-    if (n < 0)
-        return error_set(error, -why, "spool: reading stream: %s", strerror(why));
-    if (n != (ssize_t)sizeof bytes || load_u32(bytes) != crc32c(0, bytes + 4, sizeof bytes - 4) ||
+    if (rc != 0)
+        return error_set(error, rc, "spool: reading stream: %s", strerror(-rc));
+    if (size != sizeof bytes || load_u32(bytes) != crc32c(0, bytes + 4, sizeof bytes - 4) ||
         load_u32(bytes + 4) != VERSION)
         return STREAM_NONE;
     *out = (struct stream){

@@ -1,6 +1,6 @@
 #include "test/support/alloc_fail.h"
 
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -13,12 +13,28 @@ void *__wrap_realloc(void *old, size_t size);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t size);
 
-static size_t successes_left = SIZE_MAX;
-static size_t count;
+static atomic_size_t first = SIZE_MAX; // numbers of those that fail, from 0
+static atomic_size_t last;
+static atomic_size_t count;
+static _Thread_local bool exempt;
+
+static void fail_from(size_t from, size_t to) {
+    atomic_store(&first, SIZE_MAX);
+    atomic_store(&last, to);
+    atomic_store(&count, 0);
+    atomic_store(&first, from);
+}
 
 void alloc_fail_after(size_t successes) {
-    successes_left = successes;
-    count = 0;
+    fail_from(successes, SIZE_MAX);
+}
+
+void alloc_fail_once(size_t successes) {
+    fail_from(successes, successes);
+}
+
+void alloc_exempt_this_thread(bool yes) {
+    exempt = yes;
 }
 
 void alloc_fail_never(void) {
@@ -30,13 +46,10 @@ size_t alloc_count(void) {
 }
 
 static bool allowed(void) {
-    count++;
-    if (successes_left == SIZE_MAX)
+    if (exempt)
         return true;
-    if (successes_left == 0)
-        return false;
-    successes_left--;
-    return true;
+    size_t number = atomic_fetch_add(&count, 1);
+    return number < atomic_load(&first) || number > atomic_load(&last);
 }
 
 void *__wrap_malloc(size_t size) {
