@@ -138,9 +138,10 @@ static void swap(
         struct queue *queue = broker->queues[i];
         if (queue)
             queue_rename_routes(queue, &handover->copies);
-        if (queue && !strchr(queue->name, ':'))
-            queue->limits = broker->queue_limits;
+        if (queue)
+            queue->limits = registry_limits(broker, queue->name);
     }
+    parking_retry(broker, true); // what waits may go elsewhere now, or nowhere
 }
 
 int activate_run(struct broker *broker, const struct activation *activation, struct update *update) {

@@ -15,6 +15,7 @@ void broker_take_settings(struct broker *broker, const struct policy_settings *s
     broker->queue_limits = (struct queue_limits){.count = settings->queue_count,
         .bytes = settings->queue_bytes,
         .age_us = settings->queue_age_us,
+        .park = settings->queue_park,
         .window = settings->queue_window};
     broker->batch_limits =
         (struct queue_batch_limits){.messages = settings->batch_messages, .bytes = settings->batch_bytes};
@@ -33,11 +34,14 @@ struct broker *broker_new(const struct configuration *configuration) {
     broker->matcher = configuration->matcher;
     broker->next_record = 1;
     list_init(&broker->sessions);
+    list_init(&broker->turns);
+    list_init(&broker->parked);
     broker_take_settings(broker, policy_settings(broker->policy));
     broker->queues_by_name = map_new();
     broker->names = map_new();
+    broker->accounts = map_new();
     broker->of_system = calloc(policy_system_count(broker->policy) + 1, sizeof(struct queue *));
-    if (!broker->queues_by_name || !broker->names || !broker->of_system)
+    if (!broker->queues_by_name || !broker->names || !broker->accounts || !broker->of_system)
         broker_destroy(&broker);
     return broker;
 }
@@ -51,6 +55,7 @@ void broker_destroy(struct broker **self) {
         session_destroy(&session);
     }
     number_map_destroy(&broker->by_connection);
+    shares_destroy(&broker->accounts);
     publishers_destroy(&broker->publishers);
     for (size_t i = 0; i < broker->queue_count; i++)
         queue_destroy(&broker->queues[i]);

@@ -70,8 +70,10 @@ struct load_wish {
 struct notice {
     enum {
         NOTICE_UP,
-        NOTICE_DOWN,  // it left, or can't be reached
-        NOTICE_ENDED, // the broker ended the session, or refused it
+        NOTICE_DOWN,    // it left, or can't be reached
+        NOTICE_ENDED,   // the broker ended the session, or refused it
+        NOTICE_PARKED,  // its next message is for a queue that is full
+        NOTICE_RESUMED, // it waits no more
     } kind;
     char system[129]; // "" before hello
     char instance[65];

@@ -249,13 +249,16 @@ static int transmit(struct daemon *daemon) {
 }
 
 static void log_notices(struct daemon *daemon) {
-    static const char *const ids[] = {
-        [NOTICE_UP] = "peer.up", [NOTICE_DOWN] = "peer.down", [NOTICE_ENDED] = "peer.ended"};
+    static const char *const ids[] = {[NOTICE_UP] = "peer.up",
+        [NOTICE_DOWN] = "peer.down",
+        [NOTICE_ENDED] = "peer.ended",
+        [NOTICE_PARKED] = "peer.parked",
+        [NOTICE_RESUMED] = "peer.resumed"};
     for (size_t i = 0; i < daemon->update.notice_count; i++) {
         const struct notice *notice = &daemon->update.notices[i];
         char quoted[600];
-        log_event(notice->kind == NOTICE_ENDED ? LOG_WARNING : LOG_INFO, ids[notice->kind],
-            "system=%s instance=%s text=%s", notice->system[0] ? notice->system : "-",
+        log_event(notice->kind == NOTICE_ENDED || notice->kind == NOTICE_PARKED ? LOG_WARNING : LOG_INFO,
+            ids[notice->kind], "system=%s instance=%s text=%s", notice->system[0] ? notice->system : "-",
             notice->instance[0] ? notice->instance : "-", log_quote(notice->text, quoted, sizeof quoted));
     }
     daemon->update.notice_count = 0;

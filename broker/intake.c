@@ -1,5 +1,5 @@
 // The way of a message in: session -> policy -> routing -> journal's batch -> queues. Read from the end:
-// intake_run().
+// intake_one(). Whose turn it is: shares.c.
 #include "broker/parcel.h"
 
 #include <errno.h>
@@ -140,6 +140,11 @@ static int take_in(struct broker *broker, struct arrival *arrival, struct bytes 
     struct parcel parcel = parcel_of(arrival);
     if (rc == 0 && !parcel_ids_fit(&parcel, &error))
         return refuse(broker, arrival, HUTONG__BUS__V1__REASON__REASON_ENVELOPE, error.text, update);
+    struct queue *full = rc ? NULL : parking_obstacle(broker, arrival->matches, arrival->match_count);
+    if (full) {
+        parking_begin(broker, arrival->session, full, update);
+        return INTAKE_PARKED;
+    }
     rc = rc ? rc : accept_message(broker, arrival, update);
     if (rc == -EMSGSIZE)
         return refuse(broker, arrival, HUTONG__BUS__V1__REASON__REASON_TOO_LARGE,
@@ -149,8 +154,7 @@ static int take_in(struct broker *broker, struct arrival *arrival, struct bytes 
     return rc;
 }
 
-// One message of a session. 0, SESSION_EMPTY, JOURNAL_BATCH_FULL, a fatal negative.
-static int intake_one(struct broker *broker, struct session *session, struct update *update, bool *ended) {
+int intake_one(struct broker *broker, struct session *session, struct update *update) {
     struct arrival arrival = {.session = session};
     struct bytes raw;
     bool known;
@@ -159,55 +163,20 @@ static int intake_one(struct broker *broker, struct session *session, struct upd
     if (rc == SESSION_EMPTY)
         return rc;
     if (rc) {
-        *ended = true;
-        return peers_end(broker, session, update, (wire_reason)rc, error.text);
+        rc = peers_end(broker, session, update, (wire_reason)rc, error.text);
+        return rc ? rc : INTAKE_ENDED;
     }
+    size_t size = raw.size;
     if (known) {
         broker->counters.repeats++;
         session->counters.repeats++;
         // What it repeats may itself not be on disk yet.
         session_decided(session, arrival.sequence, broker->next_record - 1);
-        return 0;
+    } else if ((rc = take_in(broker, &arrival, raw, update)) != 0) {
+        return rc;
     }
-    return take_in(broker, &arrival, raw, update);
-}
-
-// A fair share of one session: as many messages as a batch frame has.
-static int intake_session(struct broker *broker, struct session *session, struct update *update) {
-    bool ended = false;
-    for (uint32_t n = 0; n < broker->session_limits.batch_messages && !ended; n++) {
-        if (journal_batch_size(update->batch) >= broker->batch_soft)
-            return JOURNAL_BATCH_FULL;
-        int rc = intake_one(broker, session, update, &ended);
-        if (rc)
-            return rc == SESSION_EMPTY ? 0 : rc;
-    }
-    return 0;
-}
-
-int intake_run(struct broker *broker, struct update *update) {
-    for (bool any = true; any;) {
-        any = false;
-        struct list *next;
-        for (struct list *node = broker->sessions.next; node != &broker->sessions; node = next) {
-            next = node->next;
-            struct session *session = LIST_ITEM(node, struct session, link);
-            if (list_empty(&session->input))
-                continue;
-            int rc = intake_session(broker, session, update);
-            if (rc == JOURNAL_BATCH_FULL) {
-                update->more = true;
-                // The next round starts with the one behind.
-                if (next != &broker->sessions) {
-                    list_remove(&broker->sessions);
-                    list_insert_before(next, &broker->sessions);
-                }
-                return 0;
-            }
-            if (rc)
-                return rc;
-            any = true;
-        }
-    }
+    shares_charge(session, size);
+    if (session->parked_by)
+        parking_end(broker, session, update);
     return 0;
 }

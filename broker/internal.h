@@ -15,7 +15,7 @@ struct broker {
     const struct routes *routes;
     struct matcher *matcher;
     struct session_limits session_limits;
-    struct queue_limits queue_limits;
+    struct queue_limits queue_limits; // of a system that the configuration doesn't know
     struct queue_batch_limits batch_limits;
     size_t batch_soft;     // bytes of records after which intake waits for the append
     size_t batch_hard;     // what a batch may hold
@@ -30,6 +30,9 @@ struct broker {
     bool draining;
 
     struct list sessions;
+    struct list turns;    // accounts with something to be taken in, the next one first
+    struct list parked;   // sessions that wait for room in a queue
+    struct map *accounts; // by system; owned
     struct number_map by_connection;
     size_t session_count;
     size_t connections; // limit of them
@@ -81,7 +84,29 @@ int peers_move(struct broker *broker, const struct policy *policy, struct update
 int peers_say_bye(struct broker *broker, struct update *update);
 
 // intake.c: publishing
-int intake_run(struct broker *broker, struct update *update);
+enum {
+    INTAKE_PARKED = SESSION_EMPTY + 1, // the session waits for room in a queue
+    INTAKE_ENDED,                      // the session is no more
+};
+// One message of a session. 0, one of these, SESSION_EMPTY, JOURNAL_BATCH_FULL, a fatal negative.
+int intake_one(struct broker *broker, struct session *session, struct update *update);
+
+// shares.c: whose turn it is to publish
+int intake_run(struct broker *broker, struct update *update);    // until all is taken in or the batch is full
+int shares_open(struct broker *broker, struct session *session); // 0 or -ENOMEM
+void shares_enter(struct broker *broker, struct session *session); // it has something to be taken in
+void shares_charge(struct session *session, size_t bytes);         // that a message of it had
+void shares_destroy(struct map **accounts);
+
+// parking.c: publishers that wait for room in a queue
+struct queue *parking_obstacle( // the first queue among the matches' that is full, or NULL
+    const struct broker *broker, const struct match *matches, size_t count);
+void parking_begin(
+    struct broker *broker, struct session *session, struct queue *queue, struct update *update);
+void parking_end(struct broker *broker, struct session *session, struct update *update);
+void parking_forget(struct broker *broker, struct session *session); // before it goes
+bool parking_has_room(struct broker *broker);                        // somebody need wait no more
+void parking_retry(struct broker *broker, bool all); // those that need wait no more get their turn, or all
 
 // outflow.c: what goes out, is settled, dies
 int outflow_settle(struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle,
@@ -91,6 +116,7 @@ int outflow_loaded(struct broker *broker, const struct event *event);
 
 // registry.c: queues and names, with recovery's help
 struct queue *registry_queue(const struct broker *broker, uint32_t id); // or NULL
+struct queue_limits registry_limits(const struct broker *broker, const char *name);
 struct queue *registry_add_queue(struct broker *broker, uint32_t id, const char *name, struct error *error);
 struct queue *registry_dead_queue(struct broker *broker, const struct queue *queue);
 const char *registry_name(struct broker *broker, struct bytes name); // interned, or NULL

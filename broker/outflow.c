@@ -150,7 +150,8 @@ static int tell_accepted(struct broker *broker, struct update *update) {
             struct outgoing *outgoing = update_outgoing(update, session->connection);
             if (!outgoing)
                 return -ENOMEM;
-            int rc = session_tell(session, &broker->session_limits, !broker->draining, &outgoing->head);
+            int rc = session_tell(
+                session, broker->durable, &broker->session_limits, !broker->draining, &outgoing->head);
             if (rc)
                 return rc;
             session->spoke_ms = broker->now_ms;
@@ -184,6 +185,8 @@ int outflow_run(struct broker *broker, struct update *update) {
         in_flight += broker->queues[i]->in_flight;
     }
     update->drained = broker->draining && in_flight == 0;
+    if (parking_has_room(broker))
+        update->more = true;
     return rc;
 }
 

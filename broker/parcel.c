@@ -65,9 +65,9 @@ static int append_own(const struct parcel *parcel, const struct match *match, st
     return wire_envelope_append(&envelope, out);
 }
 
-static struct delivery_rule rule_of(
-    const struct broker *broker, const struct parcel *parcel, const struct match *match) {
-    int64_t expires = broker->now_us + (int64_t)broker->queue_limits.age_us;
+static struct delivery_rule rule_of(const struct broker *broker, const struct parcel *parcel,
+    const struct match *match, const struct queue *queue) {
+    int64_t expires = broker->now_us + (int64_t)queue->limits.age_us;
     if (match->expires_us && broker->now_us + match->expires_us < expires)
         expires = broker->now_us + match->expires_us;
     if (parcel->envelope->expires_us && parcel->envelope->expires_us < expires)
@@ -109,7 +109,7 @@ static int lay_out(struct broker *broker, const struct parcel *parcel, struct bu
         *delivery = (struct record_delivery){.queue = queue->id,
             .position = position_for(broker, queue, n),
             .subject_hash = parcel->subject_hash ? parcel->subject_hash : order_of(broker, match),
-            .rule = rule_of(broker, parcel, match),
+            .rule = rule_of(broker, parcel, match, queue),
             .replay = parcel->replay_of != 0,
             .envelope = bytes_of(NULL, mapped->size - start)};
         broker->entries[n++] = (struct journal_entry){.queue = queue->id, .position = delivery->position};

@@ -52,6 +52,7 @@ static int forget(
         rc = record_peer(broker, session, false, text, update);
     struct queue *queue = is_receiver(session) ? session->queue : NULL;
     number_map_remove(&broker->by_connection, session->connection);
+    parking_forget(broker, session);
     session_destroy(&session);
     broker->session_count--;
     if (queue)
@@ -103,6 +104,7 @@ static int welcome(struct broker *broker, struct session *session, struct update
     const struct session_limits *most = &broker->session_limits;
     session->granted_messages = broker->draining ? 0 : most->credit_messages;
     session->granted_bytes = broker->draining ? 0 : most->credit_bytes;
+    session->told = session->publisher ? session->publisher->durable : 0;
     Hutong__Bus__V1__Limits limits = HUTONG__BUS__V1__LIMITS__INIT;
     limits.message_bytes = most->message_bytes;
     limits.batch_bytes = most->batch_bytes;
@@ -157,7 +159,8 @@ static int on_hello(struct broker *broker, struct session *session, const Hutong
     int rc = session_hello(session, hello, event->proved, broker->policy, &error);
     if (rc > 0)
         return peers_end(broker, session, update, (wire_reason)rc, error.text);
-    rc = find_publisher(broker, session, bytes_of(hello->stream.data, hello->stream.len), update);
+    rc = shares_open(broker, session);
+    rc = rc ? rc : find_publisher(broker, session, bytes_of(hello->stream.data, hello->stream.len), update);
     if (rc == PUBLISHERS_TOO_MANY)
         return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_TOO_MANY,
             "this system has too many streams; remove unused spools or wait for old ones to be forgotten");
@@ -189,6 +192,8 @@ static int on_frame(struct broker *broker, struct session *session, const wire_f
         return on_hello(broker, session, frame->hello, event, update);
     case HUTONG__BUS__V1__FRAME__KIND_PUBLISH:
         rc = session_publish(session, frame->publish, event->body, &broker->session_limits, &error);
+        if (rc == 0)
+            shares_enter(broker, session);
         return rc > 0 ? peers_end(broker, session, update, (wire_reason)rc, error.text) : rc;
     case HUTONG__BUS__V1__FRAME__KIND_SETTLE:
         return outflow_settle(broker, session, frame->settle, update);

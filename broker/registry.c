@@ -31,14 +31,28 @@ static int grow_queues(struct broker *broker, uint32_t id) {
 static const struct queue_limits no_limits = {
     .count = UINT64_MAX, .bytes = UINT64_MAX, .age_us = 0, .window = 0};
 
+struct queue_limits registry_limits(const struct broker *broker, const char *name) {
+    // Only systems' queues have a limit: dead letters and activations stay as long as the journal keeps them.
+    if (strchr(name, ':'))
+        return no_limits;
+    const struct policy_system *system = policy_system_named(broker->policy, bytes_of_string(name));
+    struct queue_limits limits = broker->queue_limits; // of a system that left the configuration
+    if (system) {
+        limits.count = system->queue.count;
+        limits.bytes = system->queue.bytes;
+        limits.age_us = system->queue.age_us;
+        limits.park = system->queue.park;
+    }
+    return limits;
+}
+
 struct queue *registry_add_queue(struct broker *broker, uint32_t id, const char *name, struct error *error) {
     if (id == 0 || id > QUEUES_LIMIT || registry_queue(broker, id)) {
         error_set(error, -EBADMSG, "queue %u named %s: no such number can be", id, name);
         return NULL;
     }
-    // Only systems' queues have a limit: dead letters and activations stay as long as the journal keeps them.
-    bool of_system = strchr(name, ':') == NULL;
-    struct queue *queue = queue_new(id, name, of_system ? &broker->queue_limits : &no_limits);
+    struct queue_limits limits = registry_limits(broker, name);
+    struct queue *queue = queue_new(id, name, &limits);
     if (!queue || grow_queues(broker, id) != 0 ||
         map_put(broker->queues_by_name, bytes_of_string(name), queue) != 0) {
         queue_destroy(&queue);

@@ -2,8 +2,13 @@
 
 #include <jansson.h>
 
+static json_t *describe_parked(const struct session *session) {
+    return json_pack(
+        "{s:s, s:I}", "queue", session->parked_by->name, "since_us", (json_int_t)session->parked_us);
+}
+
 static json_t *describe_session(const struct broker *broker, const struct session *session) {
-    return json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "system",
+    json_t *peer = json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "system",
         session->system->address, "instance", session->instance, "software", session->software, "connected_s",
         (json_int_t)((broker->now_us - (int64_t)session->since_us) / 1000000), "receives",
         session->queue != NULL, "standby", session->queue && session->queue->receiver != session->connection,
@@ -11,6 +16,24 @@ static json_t *describe_session(const struct broker *broker, const struct sessio
         (json_int_t)session->counters.accepted, "refused", (json_int_t)session->counters.refused, "repeats",
         (json_int_t)session->counters.repeats, "delivered", (json_int_t)session->counters.delivered,
         "settled", (json_int_t)session->counters.settled, "failed", (json_int_t)session->counters.failed);
+    if (session->parked_by)
+        json_object_set_new(peer, "parked", describe_parked(session));
+    return peer;
+}
+
+static json_t *describe_limits(const struct queue *queue) {
+    return json_pack("{s:I, s:I, s:I, s:s}", "count", (json_int_t)queue->limits.count, "bytes",
+        (json_int_t)queue->limits.bytes, "age_us", (json_int_t)queue->limits.age_us, "when_full",
+        queue->limits.park ? "park" : "dead_letter");
+}
+
+// Of a queue that a system has.
+static void describe_parking(const struct queue *queue, json_t *out) {
+    json_object_set_new(out, "limits", describe_limits(queue));
+    json_object_set_new(out, "parked", json_integer((json_int_t)queue->parking.publishers));
+    json_object_set_new(out, "parked_total", json_integer((json_int_t)queue->parking.count));
+    if (queue->parking.publishers)
+        json_object_set_new(out, "parked_since_us", json_integer((json_int_t)queue->parking.since_us));
 }
 
 // By their names; those that are not zero.
@@ -24,13 +47,16 @@ static json_t *describe_reasons(const uint64_t counts[64]) {
 }
 
 static json_t *describe_queue(const struct queue *queue) {
-    return json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name", queue->name,
-        "waiting", (json_int_t)queue->unsettled, "bytes", (json_int_t)queue->bytes, "in_flight",
+    json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name",
+        queue->name, "waiting", (json_int_t)queue->unsettled, "bytes", (json_int_t)queue->bytes, "in_flight",
         (json_int_t)queue->in_flight, "receiving", queue->receiving, "next_position",
         (json_int_t)queue->next_position, "settled_to", (json_int_t)queue->settled_durable, "routed",
         (json_int_t)queue->counters.pushed, "sent", (json_int_t)queue->counters.sent, "settled",
         (json_int_t)queue->counters.settled, "retried", (json_int_t)queue->counters.retried, "dead",
         (json_int_t)queue->counters.dead, "dead_by", describe_reasons(queue->counters.dead_by));
+    if (!strchr(queue->name, ':'))
+        describe_parking(queue, out);
+    return out;
 }
 
 static json_t *describe_counters(const struct broker_counters *counters) {

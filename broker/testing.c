@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-static void write_file(const struct bench *bench, const char *name, const char *text) {
+void bench_write(const struct bench *bench, const char *name, const char *text) {
     char path[256];
     snprintf(path, sizeof path, "%s/%s", bench->folder, name);
     FILE *file = fopen(path, "w");
@@ -27,32 +27,44 @@ static void make_folder(const struct bench *bench, const char *name) {
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
-void bench_open(struct bench *bench) {
+void bench_prepare(struct bench *bench) {
     *bench = (struct bench){.folder = "/tmp/hutong-broker-XXXXXX", .now_ms = 1000};
     assert_non_null(mkdtemp(bench->folder));
     const char *folders[] = {"agencies", "agreements", "routes", "codes"};
     for (size_t i = 0; i < 4; i++)
         make_folder(bench, folders[i]);
-    write_file(bench, "broker.yaml",
-        "listen: tcp://127.0.0.1:0\ncurve: false\ncatalogue: " HUTONG_BUILD_DIR "/catalogue.binpb\n"
-        "limits:\n  connections: 4\n  credit_messages: 8\n  queue_count: 50\n");
-    write_file(bench, "agencies/public_security.yaml",
-        "agency: public_security\ntitle: PS\nsystems:\n  - { name: population, title: P }\n");
-    write_file(bench, "agencies/housing.yaml",
-        "agency: housing\ntitle: H\nsystems:\n  - { name: tenancy, title: T }\n");
+}
+
+struct policy *bench_policy(const struct bench *bench) {
     struct report *report = report_new(0);
     char path[256];
     snprintf(path, sizeof path, "%s/broker.yaml", bench->folder);
-    bench->policy = policy_load(path, report);
-    if (!bench->policy) {
+    struct policy *policy = policy_load(path, report);
+    if (!policy) {
         struct buffer text = {0};
         report_print(report, &text);
         fail_msg("%s", buffer_text(&text));
     }
     report_destroy(&report);
+    return policy;
+}
+
+void bench_begin(struct bench *bench) {
+    bench->policy = bench_policy(bench);
     bench->store = journal_store_new();
     assert_non_null(bench->store);
     bench_start(bench);
+}
+
+void bench_open(struct bench *bench) {
+    bench_prepare(bench);
+    bench_write(bench, "broker.yaml",
+        BENCH_BROKER "limits:\n  connections: 4\n  credit_messages: 8\n  queue_count: 50\n");
+    bench_write(bench, "agencies/public_security.yaml",
+        "agency: public_security\ntitle: PS\nsystems:\n  - { name: population, title: P }\n");
+    bench_write(bench, "agencies/housing.yaml",
+        "agency: housing\ntitle: H\nsystems:\n  - { name: tenancy, title: T }\n");
+    bench_begin(bench);
 }
 
 void bench_start(struct bench *bench) {
@@ -144,14 +156,17 @@ void bench_hello(
 
 void bench_publish(struct bench *bench, uint64_t connection, const char *system, uint64_t sequence,
     uint32_t count, const char *subject) {
+    static const uint8_t zeros[64 * 1024];
     struct buffer body = {0};
+    assert_true(bench->payload <= sizeof zeros);
     for (uint32_t i = 0; i < count; i++) {
         struct buffer raw = {0};
         char id[32];
         snprintf(id, sizeof id, "m%llu", (unsigned long long)sequence + i);
         struct wire_envelope envelope = {.id = bytes_of_string(id),
             .type = bytes_of_string("gov.public_security.v1.ResidenceRegistered"),
-            .subject = bytes_of_string(subject)};
+            .subject = bytes_of_string(subject),
+            .payload = bytes_of(zeros, bench->payload)};
         assert_int_equal(wire_envelope_append(&envelope, &raw), 0);
         assert_int_equal(wire_body_append(&body, buffer_bytes(&raw)), 0);
         buffer_destroy(&raw);

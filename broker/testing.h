@@ -14,11 +14,20 @@ struct bench {
     struct journal_batch *batch;
     struct update update;
     uint64_t now_ms;
+    size_t payload; // bytes of each message's, zeros
     bool no_append; // what is gathered stays in memory: nothing is durable
     bool may_fail;  // steps run out of memory after `allocations` more; `failed` says so
     size_t allocations;
     bool failed;
 };
+
+#define BENCH_BROKER                                                                                         \
+    "listen: tcp://127.0.0.1:0\ncurve: false\ncatalogue: " HUTONG_BUILD_DIR "/catalogue.binpb\n"
+// For a test with a configuration of its own: a folder; its files; then all else of bench_open().
+void bench_prepare(struct bench *bench);
+void bench_write(const struct bench *bench, const char *name, const char *text);
+void bench_begin(struct bench *bench);
+struct policy *bench_policy(const struct bench *bench); // of the folder as it is now; owned
 
 void bench_open(struct bench *bench);  // folder, policy, a new store; then bench_start()
 void bench_start(struct bench *bench); // a broker on the store, as after a start of the process

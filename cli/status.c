@@ -71,6 +71,32 @@ static void print_peers(const json_t *status) {
         number(peer, "failed"), text(peer, "software"));
 }
 
+// Since when in words: "3h12m", "42s".
+static void print_span(long long seconds) {
+    if (seconds >= 86400)
+        printf("%lldd%lldh", seconds / 86400, seconds % 86400 / 3600);
+    else if (seconds >= 3600)
+        printf("%lldh%lldm", seconds / 3600, seconds % 3600 / 60);
+    else if (seconds >= 60)
+        printf("%lldm%llds", seconds / 60, seconds % 60);
+    else
+        printf("%llds", seconds < 0 ? 0 : seconds);
+}
+
+// Publishers that wait, each with what it waits for.
+static void print_parked(const json_t *status) {
+    size_t i;
+    json_t *peer;
+    json_array_foreach(json_object_get(status, "peers"), i, peer) {
+        const json_t *parked = json_object_get(peer, "parked");
+        if (!parked)
+            continue;
+        printf("\nparked: %s %s has waited ", text(peer, "system"), text(peer, "instance"));
+        print_span((number(status, "time_us") - number(parked, "since_us")) / 1000000);
+        printf(" for room in %s\n", text(parked, "queue"));
+    }
+}
+
 static void print_queues(const json_t *status, const json_t *before, double seconds) {
     printf("\n%-42s %9s %9s %9s %10s %9s %9s  %s\n", "QUEUE", "WAITING", "IN FLIGHT", "ROUTED", "SETTLED/s",
         "RETRIED", "DEAD", "RECEIVER");
@@ -107,6 +133,7 @@ static int show(const char *admin, double interval) {
     print_counters(status, before, seconds);
     print_peers(status);
     print_queues(status, before, seconds);
+    print_parked(status);
     json_decref(before);
     json_decref(status);
     return EXIT_DONE;

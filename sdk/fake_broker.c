@@ -168,6 +168,16 @@ void fake_accept(struct fake_broker *fake, uint64_t sequence) {
     send_accepted(fake, &accepted);
 }
 
+void fake_hold(struct fake_broker *fake, uint64_t sequence, const char *why) {
+    Hutong__Bus__V1__Hold hold = HUTONG__BUS__V1__HOLD__INIT;
+    hold.reason = HUTONG__BUS__V1__REASON__REASON_QUEUE_FULL;
+    hold.text = text(why);
+    Hutong__Bus__V1__Accepted accepted = HUTONG__BUS__V1__ACCEPTED__INIT;
+    accepted.sequence = sequence;
+    accepted.hold = &hold;
+    send_accepted(fake, &accepted);
+}
+
 void fake_refuse(struct fake_broker *fake, uint64_t sequence, const char *why) {
     Hutong__Bus__V1__Refusal refusal = HUTONG__BUS__V1__REFUSAL__INIT;
     Hutong__Bus__V1__Refusal *refusals[] = {&refusal};

@@ -37,6 +37,7 @@ void fake_send_raw(struct fake_broker *fake, struct bytes part, bool more);
 void fake_welcome(struct fake_broker *fake, uint64_t last_sequence, uint64_t credit);
 void fake_answer_hello(struct fake_broker *fake, uint64_t last_sequence, uint64_t credit); // that is here
 void fake_accept(struct fake_broker *fake, uint64_t sequence);
+void fake_hold(struct fake_broker *fake, uint64_t sequence, const char *why); // accepted, and held up
 void fake_refuse(
     struct fake_broker *fake, uint64_t sequence, const char *text); // one, and accepts all before
 void fake_credit(struct fake_broker *fake, uint64_t messages);

@@ -246,6 +246,7 @@ void hutong_status(struct hutong *hutong, struct hutong_status *out) {
     };
     memcpy(out->text, hutong->text, sizeof out->text);
     memcpy(out->notice, hutong->notice, sizeof out->notice);
+    memcpy(out->hold, hutong->hold, sizeof out->hold);
     pthread_mutex_unlock(&hutong->lock);
 }
 

@@ -88,6 +88,7 @@ struct hutong_status {
     // What a person should know of the session, though it goes on: another bus than before, or one whose
     // account of the spool went backwards. "": nothing.
     char notice[256];
+    char hold[256]; // why the broker takes in nothing more for now: "housing/tenancy is full"; "": it does
 };
 HUTONG_API void hutong_status(struct hutong *hutong, struct hutong_status *out);
 HUTONG_API enum hutong_code hutong_wait_connected(struct hutong *hutong, uint32_t timeout_ms);

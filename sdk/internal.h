@@ -174,6 +174,7 @@ struct hutong {
     bool stuck;  // the last write to the spool failed for want of room
     char text[256];
     char notice[256]; // see struct hutong_status
+    char hold[256];   // the broker's; written by the connection's thread only
     struct gather gather;
     enum want want;
     uint64_t decided;       // all sequences up to here

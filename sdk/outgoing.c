@@ -100,7 +100,18 @@ int outgoing_begin(struct hutong *hutong, uint64_t last_sequence, const uint8_t 
     return hutong->spool ? spool_begin(hutong->spool, bus, error) : 0;
 }
 
+// Why the broker takes nothing more in; NULL: it does.
+static void set_hold(struct hutong *hutong, const Hutong__Bus__V1__Hold *hold) {
+    if (!hold && !hutong->hold[0])
+        return; // only this thread writes it
+    pthread_mutex_lock(&hutong->lock);
+    snprintf(hutong->hold, sizeof hutong->hold, "%.250s", !hold ? "" : *hold->text ? hold->text : "held up");
+    sdk_changed(hutong);
+    pthread_mutex_unlock(&hutong->lock);
+}
+
 void outgoing_end(struct hutong *hutong) {
+    set_hold(hutong, NULL);
     hutong->window.credit_messages = hutong->window.credit_bytes = 0;
     if (hutong->spool)
         window_drop(&hutong->window); // it is on disk
@@ -396,6 +407,7 @@ void outgoing_accepted(struct hutong *hutong, const Hutong__Bus__V1__Accepted *a
     }
     if (sequence > hutong->decided) // only this thread writes it
         decide(hutong, sequence, accepted);
+    set_hold(hutong, accepted->hold);
     if (accepted->credit) {
         window->credit_messages = accepted->credit->messages;
         window->credit_bytes = accepted->credit->bytes;

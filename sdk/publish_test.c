@@ -191,6 +191,32 @@ static void a_message_is_accepted(void **state) {
     fake_stop(&fake);
 }
 
+// A broker that parks its publisher says why; what is accepted later, or another session, ends it.
+static void a_hold_is_told(void **state) {
+    (void)state;
+    struct fake_broker fake;
+    fake_start(&fake, NULL);
+    struct hutong *hutong = open_at(&fake);
+    fake_welcome(&fake, 0, FAKE_CREDIT);
+    struct hutong_message one = message(NULL);
+    assert_int_equal(hutong_publish(hutong, &one, NULL, NULL, NULL), HUTONG_OK);
+    fake_expect(&fake, PUBLISH);
+    assert_string_equal(status_of(hutong).hold, "");
+    fake_hold(&fake, 0, "housing/tenancy is full");
+    WAIT_STATUS(hutong, hold[0], 'h');
+    assert_string_equal(status_of(hutong).hold, "housing/tenancy is full");
+    assert_int_equal(status_of(hutong).spooled, 1);
+    fake_accept(&fake, 1);
+    WAIT_STATUS(hutong, hold[0], 0);
+    assert_int_equal(status_of(hutong).accepted, 1);
+    fake_hold(&fake, 1, "");
+    WAIT_STATUS(hutong, hold[0], 'h');
+    fake_error(&fake, HUTONG__BUS__V1__REASON__REASON_SHUTTING_DOWN, "bye");
+    WAIT_STATUS(hutong, hold[0], 0);
+    assert_int_equal(hutong_close(&hutong, 0), HUTONG_OK);
+    fake_stop(&fake);
+}
+
 static void refusals_reach_their_callback(void **state) {
     (void)state;
     struct fake_broker fake;
@@ -473,6 +499,7 @@ int main(void) {
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(messages_are_checked),
         cmocka_unit_test(a_message_is_accepted),
+        cmocka_unit_test(a_hold_is_told),
         cmocka_unit_test(refusals_reach_their_callback),
         cmocka_unit_test(waiting_hears_what_became),
         cmocka_unit_test(credit_is_respected),

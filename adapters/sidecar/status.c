@@ -54,7 +54,8 @@ static int append_all(const struct sidecar *sidecar, const char *state, struct b
     rc = rc ? rc : append_counts(sidecar, &bus, out);
     rc = rc ? rc : append_text(out, "trouble", sidecar->trouble);
     rc = rc ? rc : append_text(out, "bus_trouble", bus.state == HUTONG_CONNECTED ? "" : bus.text);
-    return rc ? rc : append_text(out, "notice", bus.notice);
+    rc = rc ? rc : append_text(out, "notice", bus.notice);
+    return rc ? rc : append_text(out, "bus_hold", bus.hold);
 }
 
 // On a full disk there is no room for a second file: the one that is there is written over, in its own block.

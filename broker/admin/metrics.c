@@ -41,6 +41,8 @@ static const struct metric queue_metrics[] = {
     {NULL, "routed", "hutong_queue_routed_total", "counter", "Deliveries that entered the queue."},
     {NULL, "settled", "hutong_queue_settled_total", "counter", "Deliveries settled."},
     {NULL, "retried", "hutong_queue_retried_total", "counter", "Deliveries to be tried again."},
+    {NULL, "parked", "hutong_queue_parked", "gauge", "Publishers that wait for room in it."},
+    {NULL, "parked_total", "hutong_queue_parked_total", "counter", "How often one began to wait."},
     {NULL, "dead", "hutong_queue_dead_total", "counter", "Deliveries that became dead letters."},
 };
 

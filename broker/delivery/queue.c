@@ -154,6 +154,11 @@ static void give_bytes(
     delivery->envelope = envelope;
 }
 
+bool queue_over_limit(const struct queue *queue) {
+    return !queue->limits.park &&
+           (queue->unsettled > queue->limits.count || queue->bytes > queue->limits.bytes);
+}
+
 bool queue_has_credit(const struct queue *queue) {
     return queue->receiving && queue->sent_messages < queue->granted_messages &&
            queue->sent_bytes < queue->granted_bytes && queue->in_flight_bytes < QUEUE_IN_FLIGHT_BYTES;
@@ -259,7 +264,7 @@ static uint64_t lowest_lacking(const struct list *list, uint64_t lowest) {
 
 bool queue_wants_load(const struct queue *queue, struct queue_load *out) {
     enum { LOAD_COUNT = 1024, LOAD_BYTES = 1024 * 1024, PROBE = 64 };
-    bool over = queue->unsettled > queue->limits.count || queue->bytes > queue->limits.bytes;
+    bool over = queue_over_limit(queue);
     bool dying = !list_empty(&queue->dying);
     if (!queue_has_credit(queue) && !over && !dying && !queue->probe)
         return false;

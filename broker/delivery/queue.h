@@ -42,10 +42,11 @@ struct delivery {
 #define QUEUE_IN_FLIGHT_BYTES ((uint64_t)64 << 20)
 
 struct queue_limits {
-    uint64_t count;  // unsettled deliveries; above, the oldest become dead letters
+    uint64_t count;  // unsettled deliveries; above, the oldest become dead letters (or see `park`)
     uint64_t bytes;  // of them
     uint64_t age_us; // older ones become dead letters
     size_t window;   // deliveries known in memory
+    bool park;       // above `count` or `bytes` publishers wait instead
 };
 
 struct queue {
@@ -58,6 +59,13 @@ struct queue {
     uint64_t settle_record; // the last record that settled or carried any of it
     struct spans settled_beyond;
     struct carried carried; // where what outlived its segment is found now
+    struct {                // kept by broker/parking.c
+        bool full;
+        size_t publishers; // that wait for room
+        int64_t since_us;  // of the longest of them, where there are any
+        uint64_t count;    // how often one began to wait
+        uint64_t logged_ms;
+    } parking;
     uint64_t read_position; // the next one to enter the window
     uint64_t recovered;     // positions below may have been sent by an earlier process
     uint64_t unsettled;

@@ -188,7 +188,7 @@ void queue_tick(struct queue *queue, uint64_t now_ms, int64_t now_us, uint64_t *
         else if (delivery->due_ms < *deadline_ms)
             *deadline_ms = delivery->due_ms;
     }
-    if (queue->unsettled > queue->limits.count || queue->bytes > queue->limits.bytes)
+    if (queue_over_limit(queue))
         trim(queue);
     if (!queue->receiving && queue->unsettled) {
         expire_ready(queue, now_us);

@@ -44,6 +44,10 @@ struct policy {
 // All these report what is wrong. Out of memory sets policy->no_memory.
 void policy_load_settings(struct policy *policy, const struct config_node *root);
 void policy_load_agencies(struct policy *policy);
+// queues.c: `queue` of a system's mapping.
+void policy_load_queue(struct policy *policy, struct system *system, const struct config_node *mapping);
+void policy_read_when_full(
+    const struct config_node *mapping, const char *key, bool *park, struct report *report);
 void policy_load_agreements(struct policy *policy);
 
 // A path of broker.yaml against the folder that it lies in. In the arena; NULL without memory (noted).

@@ -41,6 +41,7 @@ static const struct setting settings[] = {
     LIVE("limits.queue_count", queue_count),
     LIVE("limits.queue_bytes", queue_bytes),
     LIVE("limits.queue_age", queue_age_us),
+    LIVE("limits.queue_when_full", queue_park),
     LIVE("limits.queue_window", queue_window),
 };
 

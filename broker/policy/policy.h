@@ -30,6 +30,7 @@ struct policy_settings {
     uint64_t queue_count;     // 10,000,000
     uint64_t queue_bytes;     // 100 GiB
     uint64_t queue_age_us;    // 30 days
+    bool queue_park;          // false: above them the oldest become dead letters; true: publishers wait
     size_t queue_window;      // 16,384
     uint32_t heartbeat_ms;    // 5,000
     uint32_t drain_ms;        // 10,000
@@ -42,11 +43,20 @@ struct policy_settings {
     const char *log_level;    // "info"
 };
 
+// Limits of one system's queue.
+struct policy_queue {
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t age_us;
+    bool park; // as queue_park
+};
+
 struct policy_system {
     const char *address; // "agency/system"
     const char *agency;
     const char *title;
     size_t index; // from 0, in policy_system_at()
+    struct policy_queue queue;
 };
 
 #define POLICY_ID_LIMIT 100 // bytes of an agreement's number: each record of a delivery has it

@@ -51,6 +51,7 @@ static const struct config_key limit_keys[] = {
     {"queue_count", CONFIG_OPTIONAL},
     {"queue_bytes", CONFIG_OPTIONAL},
     {"queue_age", CONFIG_OPTIONAL},
+    {"queue_when_full", CONFIG_OPTIONAL},
     {"queue_window", CONFIG_OPTIONAL},
     {NULL, CONFIG_OPTIONAL},
 };
@@ -243,6 +244,7 @@ static void load_limits(struct policy *policy, const struct config_node *node) {
     read_count(policy, node, "queue_count", 1, INT64_MAX, &settings->queue_count);
     read_bytes(policy, node, "queue_bytes", MIB, UINT64_MAX / 2, &settings->queue_bytes);
     read_span(policy, node, "queue_age", SECOND, 36500 * DAY, 1000, &settings->queue_age_us);
+    policy_read_when_full(node, "queue_when_full", &settings->queue_park, policy->report);
     read_count(policy, node, "queue_window", 1, 10000000, &window);
     settings->batch_messages = (uint32_t)messages;
     settings->connections = (size_t)connections;

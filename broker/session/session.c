@@ -1,8 +1,10 @@
 #include "broker/session/session.h"
 
+#include "broker/delivery/queue.h"
 #include "core/base/utf8.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // What a list or an array of the session owns, GCC's analyzer takes for lost.
@@ -15,6 +17,7 @@ struct session *session_new(uint64_t connection, uint64_t now_ms) {
     if (!session)
         return NULL;
     list_init(&session->link);
+    list_init(&session->turn);
     list_init(&session->input);
     session->connection = connection;
     session->heard_ms = session->spoke_ms = now_ms;
@@ -45,6 +48,7 @@ void session_destroy(struct session **self) {
     clear_refusals(session);
     free(session->refusals);
     list_remove(&session->link);
+    list_remove(&session->turn);
     free(session);
     *self = NULL;
 }
@@ -197,15 +201,35 @@ int session_refused(struct session *session, uint64_t sequence, wire_reason reas
     return 0;
 }
 
-bool session_has_news(const struct session *session, uint64_t durable) {
+static bool has_decisions(const struct session *session, uint64_t durable) {
     return session->has_news && session->decided_record <= durable;
+}
+
+bool session_has_news(const struct session *session, uint64_t durable) {
+    return session->hold_changed || has_decisions(session, durable);
 }
 
 // Refusals beyond this wait for the next frame, so that one frame stays small.
 #define REFUSALS_A_FRAME 128
 
+// The hold, if there is one; its text goes to `text`.
+static bool describe_hold(
+    const struct session *session, Hutong__Bus__V1__Hold *hold, char *text, size_t size) {
+    if (session->paused) {
+        hold->reason = HUTONG__BUS__V1__REASON__REASON_BUSY;
+        snprintf(text, size, "the broker's journal has no room");
+    } else if (session->parked_by) {
+        hold->reason = HUTONG__BUS__V1__REASON__REASON_QUEUE_FULL;
+        snprintf(text, size, "%s is full", session->parked_by->name);
+    }
+    hold->text = text;
+    return session->paused || session->parked_by;
+}
+
 static int append_accepted(
     const struct session *session, uint64_t sequence, size_t refusals, struct buffer *out) {
+    char text[256] = "";
+    Hutong__Bus__V1__Hold hold = HUTONG__BUS__V1__HOLD__INIT;
     Hutong__Bus__V1__Refusal items[REFUSALS_A_FRAME];
     Hutong__Bus__V1__Refusal *pointers[REFUSALS_A_FRAME];
     for (size_t i = 0; i < refusals; i++) {
@@ -223,6 +247,8 @@ static int append_accepted(
     accepted.refusals = pointers;
     accepted.n_refusals = refusals;
     accepted.credit = &credit;
+    if (describe_hold(session, &hold, text, sizeof text))
+        accepted.hold = &hold;
     wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
     frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_ACCEPTED;
     frame.accepted = &accepted;
@@ -235,12 +261,21 @@ static void raise_to(uint64_t *total, uint64_t least) {
         *total = least;
 }
 
-int session_tell(
-    struct session *session, const struct session_limits *limits, bool grant, struct buffer *out) {
+// Only how the hold is now.
+static int tell_hold(struct session *session, struct buffer *out) {
+    session->hold_changed = false;
+    return append_accepted(session, session->told, 0, out);
+}
+
+int session_tell(struct session *session, uint64_t durable, const struct session_limits *limits, bool grant,
+    struct buffer *out) {
+    if (!has_decisions(session, durable))
+        return tell_hold(session, out);
     size_t refusals = session->refusal_count < REFUSALS_A_FRAME ? session->refusal_count : REFUSALS_A_FRAME;
     bool all = refusals == session->refusal_count;
     // With refusals left over, only what lies before the first of them is told.
     uint64_t sequence = all ? session->decided : session->refusals[refusals].sequence - 1;
+    raise_to(&sequence, session->told);
     if (grant) {
         raise_to(&session->granted_messages, session->taken_messages + limits->credit_messages);
         raise_to(&session->granted_bytes, session->taken_bytes + limits->credit_bytes);
@@ -256,5 +291,6 @@ int session_tell(
     session->refusal_count -= refusals;
     session->told = sequence;
     session->has_news = !all;
+    session->hold_changed = false;
     return 0;
 }

@@ -18,8 +18,18 @@ struct session_limits {
     uint32_t heartbeat_ms;
 };
 
+// What a system has of the broker, whatever the number of its sessions. Kept until the broker ends.
+struct account {
+    struct list link;     // among those with something to be taken in
+    struct list sessions; // of them: session.turn
+    int64_t deficit;      // bytes that may be taken in before it is another's turn
+};
+
 struct session {
     struct list link;
+    struct list turn; // in account.sessions, or among the parked ones; linked to itself: nothing to take in
+    struct account *account;
+    int64_t deficit; // as the account's, within it
     uint64_t connection;
     bool open; // after hello
     const struct policy_system *system;
@@ -39,6 +49,12 @@ struct session {
     // frames said.
     uint64_t decided, decided_record, told;
     bool has_news;
+    // Why nothing more is taken in for now.
+    struct queue *parked_by; // the next message is for this queue, which is (or just was) full; NULL
+    int64_t parked_us;       // since when
+    bool parked_logged;
+    bool paused;       // the journal has no room
+    bool hold_changed; // the peer is to be told
     struct session_refusal {
         uint64_t sequence;
         wire_reason reason;
@@ -84,8 +100,8 @@ int session_next(struct session *session, uint64_t *sequence, struct bytes *raw,
 void session_decided(struct session *session, uint64_t sequence, uint64_t record);
 int session_refused(struct session *session, uint64_t sequence, wire_reason reason, const char *text);
 
-// Whether there are decisions to tell, durable up to `durable`; the frame is appended to `out` with the
-// credit renewed.
+// Whether there is something to tell: decisions that are durable up to `durable`, or a hold. The frame is
+// appended to `out`, with the credit renewed where something was decided.
 bool session_has_news(const struct session *session, uint64_t durable);
-int session_tell(
-    struct session *session, const struct session_limits *limits, bool grant, struct buffer *out);
+int session_tell(struct session *session, uint64_t durable, const struct session_limits *limits, bool grant,
+    struct buffer *out);

@@ -104,6 +104,8 @@ static int check_accepted(const Hutong__Bus__V1__Accepted *accepted, struct erro
     for (size_t i = 0; i < accepted->n_refusals; i++)
         if (strlen(accepted->refusals[i]->text) > WIRE_TEXT_LIMIT)
             return refuse_long(error, "accepted: a refusal's text", WIRE_TEXT_LIMIT);
+    if (accepted->hold && strlen(accepted->hold->text) > WIRE_TEXT_LIMIT)
+        return refuse_long(error, "accepted: hold: text", WIRE_TEXT_LIMIT);
     return 0;
 }
 

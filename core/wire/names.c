@@ -21,6 +21,7 @@ static const char *const reason_names[] = {
     [HUTONG__BUS__V1__REASON__REASON_INVALID] = "invalid",
     [HUTONG__BUS__V1__REASON__REASON_SOURCE] = "source",
     [HUTONG__BUS__V1__REASON__REASON_EXPIRED] = "expired",
+    [HUTONG__BUS__V1__REASON__REASON_BUSY] = "busy",
     [HUTONG__BUS__V1__REASON__REASON_REJECTED] = "rejected",
     [HUTONG__BUS__V1__REASON__REASON_RETRIES] = "retries",
     [HUTONG__BUS__V1__REASON__REASON_UNMAPPED] = "unmapped",

@@ -83,6 +83,7 @@ class Client:
         self.welcome = None
         self.accepted = 0
         self.refusals = {}
+        self.hold = None  # why the broker takes in nothing more for now
         self.deliveries = []
         self.publish_credit = (0, 0)
         self.sequence = 0
@@ -155,6 +156,7 @@ class Client:
         if kind == "accepted":
             assert frame.accepted.sequence >= self.accepted
             self.accepted = frame.accepted.sequence
+            self.hold = frame.accepted.hold if frame.accepted.HasField("hold") else None
             self.refusals.update({r.sequence: r for r in frame.accepted.refusals})
             if frame.accepted.HasField("credit"):
                 self.publish_credit = (frame.accepted.credit.messages, frame.accepted.credit.bytes)
