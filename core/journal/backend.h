@@ -9,6 +9,9 @@ struct journal_operations {
         size_t max_bytes, journal_visit *visit, void *context, struct error *error);
     int (*retire)(struct journal *journal, int64_t keep_until_ns, const struct journal_settled *settled,
         size_t *retired, struct error *error);
+    int (*read_record)(
+        struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error);
+    int (*erase)(struct journal *journal, uint64_t sequence, struct error *error);
     void (*status)(const struct journal *journal, struct journal_status *out);
     void (*close)(struct journal *journal); // frees it
 };

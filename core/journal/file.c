@@ -111,7 +111,7 @@ static int file_append(struct journal *journal, struct journal_batch *batch, str
     file->base.durable = file->base.last;
     file->counters.payload_bytes += batch->body_bytes;
     journal_batch_clear(batch);
-    return file_should_roll(file) ? roll(file, error) : 0;
+    return file_should_roll(file) && !file->ownerless ? roll(file, error) : 0;
 }
 
 static void file_status(const struct journal *journal, struct journal_status *out) {
@@ -142,6 +142,8 @@ static void file_close(struct journal *journal) {
 static const struct journal_operations operations = {
     .append = file_append,
     .read_queue = file_read_queue,
+    .read_record = file_read_record,
+    .erase = file_erase,
     .retire = file_retire,
     .status = file_status,
     .close = file_close,
@@ -170,6 +172,7 @@ static int take_options(
     file->segment_size = options->segment_size ? block_up(options->segment_size) : SEGMENT_SIZE_DEFAULT;
     file->size_limit = options->size_limit;
     file->buffered = options->buffered;
+    file->ownerless = options->ownerless;
     file->now_ns = options->now_ns ? options->now_ns : machine_now;
     file->now_context = options->now_context;
     file->algorithm = options->sm3 ? DIGEST_SM3 : DIGEST_SHA256;

@@ -24,6 +24,7 @@ struct file_journal {
     uint64_t segment_size;
     uint64_t size_limit;
     bool buffered;
+    bool ownerless;
     int64_t (*now_ns)(void *context);
     void *now_context;
     enum digest_kind algorithm;
@@ -69,6 +70,12 @@ int file_reserve(struct file_journal *file, uint64_t end, struct error *error);
 uint64_t file_bytes(const struct file_journal *file); // on the disk, all of it
 bool file_should_roll(const struct file_journal *file);
 int file_io_failed(struct file_journal *file, uint64_t number, int rc, struct error *error);
+
+// ---- erase.c ----
+int file_read_record(
+    struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error);
+int file_erase(struct journal *journal, uint64_t sequence, struct error *error);
+int file_finish_erasure(struct file_journal *file, struct error *error); // that a crash cut
 
 // ---- recovery.c ----
 int file_recover(struct file_journal *file, struct error *error);

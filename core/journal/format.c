@@ -160,3 +160,14 @@ int record_leaf(struct digest *digest, const uint8_t *record, uint8_t leaf[DIGES
         DIGEST_SIZE - JOURNAL_SALT_SIZE);
     return 0;
 }
+
+void record_erase(uint8_t *record, const uint8_t leaf[DIGEST_SIZE]) {
+    size_t length = record_length(record);
+    size_t body = RECORD_SIZE + load_u16(record + 10) * ENTRY_SIZE;
+    record[8] = RECORD_ERASED;
+    memcpy(record + 16, leaf, JOURNAL_SALT_SIZE);
+    memcpy(record + body, leaf + JOURNAL_SALT_SIZE, DIGEST_SIZE - JOURNAL_SALT_SIZE);
+    body += DIGEST_SIZE - JOURNAL_SALT_SIZE;
+    memset(record + body, 0, length - body);
+    store_u32(record + 4, crc32c(0, record + 8, length - 8));
+}

@@ -73,4 +73,7 @@ uint32_t record_length(const uint8_t *record);
 // Decodes what record_check() passed; entries go to `entries` (JOURNAL_ENTRIES_MAX of room), the body is
 // borrowed. The body of an erased record is absent (data NULL).
 void record_decode(const uint8_t *record, struct journal_entry *entries, struct journal_record *out);
+// Makes of the record, whatever part of it was erased already, the one without a body. It has 16 bytes of
+// body at least.
+void record_erase(uint8_t *record, const uint8_t leaf[DIGEST_SIZE]);
 int record_leaf(struct digest *digest, const uint8_t *record, uint8_t leaf[DIGEST_SIZE]); // 0 or -EIO

@@ -23,6 +23,15 @@ int journal_read_queue(struct journal *journal, uint32_t queue, uint64_t from, s
     return journal->operations->read_queue(journal, queue, from, max_count, max_bytes, visit, context, error);
 }
 
+int journal_read_record(
+    struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error) {
+    return journal->operations->read_record(journal, sequence, visit, context, error);
+}
+
+int journal_erase(struct journal *journal, uint64_t sequence, struct error *error) {
+    return journal->operations->erase(journal, sequence, error);
+}
+
 int journal_retire(struct journal *journal, int64_t keep_until_ns, const struct journal_settled *settled,
     size_t *retired, struct error *error) {
     return journal->operations->retire(journal, keep_until_ns, settled, retired, error);

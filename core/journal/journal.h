@@ -17,6 +17,7 @@ enum {
     JOURNAL_DAMAGED = 2, // not a torn tail but damage before it; the text names segment and offset
     JOURNAL_BATCH_FULL = 3, // the batch holds what it may: append it first
     JOURNAL_LOCKED = 4,     // another process has it open
+    JOURNAL_REFUSED = 6,    // no such record, or it can't be erased; the text says which
 };
 
 // This record is the `position`-th (from 1) thing in `queue`. Positions of a queue rise by one from record to
@@ -31,7 +32,7 @@ struct journal_record {
     int64_t time_ns;   // of its batch, since 1970
     uint8_t kind;      // the owner's
     const struct journal_entry *entries;
-    size_t entry_count; // at most 256
+    size_t entry_count; // at most 4,096
     struct bytes body;
 };
 
@@ -70,6 +71,7 @@ struct journal_options {
     uint64_t size_limit;              // of all segments, 0: none but the disk
     bool sm3;                         // digests are SM3 instead of SHA-256 (fixed when the journal is made)
     bool buffered;                    // no O_DIRECT, also where the file system has it
+    bool ownerless;                   // a tool, without the state: no segment is ended, so none is begun
     int64_t (*now_ns)(void *context); // NULL: the machine's clock
     void *now_context;
 };
@@ -110,6 +112,16 @@ const uint8_t *journal_id(const struct journal *journal); // 16 random bytes, ma
 typedef int journal_visit(void *context, const struct journal_record *record, uint64_t position);
 int journal_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
     size_t max_bytes, journal_visit *visit, void *context, struct error *error);
+
+// One record by its sequence, where it is durable; the position is 0. JOURNAL_REFUSED: it isn't there. The
+// record's body is absent (data NULL) where it was erased.
+int journal_read_record(
+    struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error);
+// Erases the record's body on the disk, for good: its place, entries, time and leaf stay, and the chain still
+// verifies. 0, JOURNAL_REFUSED, JOURNAL_FULL, JOURNAL_DAMAGED; negative: as of journal_append(). A crash
+// leaves it done or undone; what was begun is finished by the next open, and tools that read meanwhile take
+// it for done.
+int journal_erase(struct journal *journal, uint64_t sequence, struct error *error);
 
 // Lets go of whole segments at the old end, each older than `keep_until_ns` and with every queue position in
 // it settled.

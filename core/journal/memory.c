@@ -169,6 +169,56 @@ static int memory_read_queue(struct journal *journal, uint32_t queue, uint64_t f
     return 0;
 }
 
+// The record, and NULL where it isn't.
+static uint8_t *find_record(const struct journal_store *store, uint64_t sequence) {
+    struct memory_segment *segment = store->oldest;
+    while (segment->next && segment->next->first_sequence <= sequence)
+        segment = segment->next;
+    for (size_t at = 0; at < segment->body.size;) {
+        struct batch_head head;
+        if (batch_head_decode(bytes_of(segment->body.data + at, segment->body.size - at), &head))
+            return NULL;
+        uint8_t *record = segment->body.data + at + BATCH_SIZE;
+        for (uint32_t i = 0; i < head.count; i++, record += record_length(record))
+            if (load_u64(record + 32) == sequence)
+                return record;
+        at += head.length;
+    }
+    return NULL;
+}
+
+static int refused(uint64_t sequence, const char *what, struct error *error) {
+    return error_set(error, JOURNAL_REFUSED, "record %llu %s", (unsigned long long)sequence, what);
+}
+
+static int memory_read_record(
+    struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error) {
+    const uint8_t *found = find_record(((struct memory_journal *)journal)->store, sequence);
+    if (!found)
+        return refused(sequence, "is not there (any more)", error);
+    struct journal_entry entries[JOURNAL_ENTRIES_MAX];
+    struct journal_record record;
+    record_decode(found, entries, &record);
+    return visit(context, &record, 0);
+}
+
+static int memory_erase(struct journal *journal, uint64_t sequence, struct error *error) {
+    struct journal_store *store = ((struct memory_journal *)journal)->store;
+    uint8_t *record = find_record(store, sequence);
+    uint8_t leaf[DIGEST_SIZE];
+    if (!record)
+        return refused(sequence, "is not there (any more)", error);
+    if (record[8] & RECORD_ERASED)
+        return refused(sequence, "is erased already", error);
+    if (record_length(record) < RECORD_SIZE + load_u16(record + 10) * ENTRY_SIZE + 16)
+        return refused(sequence, "has a body below 16 bytes, which can't be erased", error);
+    int rc = record_leaf(store->chain.digest, record, leaf);
+    if (rc)
+        return error_set(error, rc, "computing digests: %s", strerror(-rc));
+    record_erase(record, leaf);
+    return 0;
+}
+
 static bool may_retire(
     const struct memory_segment *segment, int64_t keep_until_ns, const struct journal_settled *settled) {
     if (segment->last_time_ns >= keep_until_ns)
@@ -216,6 +266,8 @@ static void memory_close(struct journal *journal) {
 static const struct journal_operations operations = {
     .append = memory_append,
     .read_queue = memory_read_queue,
+    .read_record = memory_read_record,
+    .erase = memory_erase,
     .retire = memory_retire,
     .status = memory_status,
     .close = memory_close,

@@ -102,13 +102,15 @@ static int continue_open(struct file_journal *file, const struct walk *walk, str
         rc = transfer_erase(file->fd, walk->offset, file->allocated - walk->offset, false);
     if (!rc && walk->torn_bytes > 0)
         rc = disk_sync_all(file->fd);
-    if (!rc) // a copied file may have holes: then there is no room for sure
-        rc = transfer_reserve(file->fd, 0, file->allocated);
+    segment->size = block_up(walk->size);
+    if (rc)
+        return file_io_failed(file, walk->number, rc, error);
+    // A copied file may have holes: then there is no room for sure.
+    rc = transfer_reserve(file->fd, 0, file->allocated);
     if (transfer_is_full(rc)) {
         rc = 0;
         file->allocated = file->tail;
     }
-    segment->size = block_up(walk->size);
     return rc ? file_io_failed(file, walk->number, rc, error) : 0;
 }
 
@@ -198,6 +200,8 @@ int file_recover(struct file_journal *file, struct error *error) {
     int removed = rc ? -ENOENT : disk_remove(file->folder, SEGMENT_NEW);
     if (removed && removed != -ENOENT)
         rc = error_set(error, removed, SEGMENT_NEW ": %s", strerror(-removed));
+    if (!rc)
+        rc = file_finish_erasure(file, error);
     for (size_t i = 0; i < list.spare_count && !rc; i++)
         if ((rc = adopt_spare(file, list.spares[i])))
             error_set(error, rc, "a spare file: %s", strerror(-rc));

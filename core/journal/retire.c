@@ -21,35 +21,36 @@ static bool may_retire(
 }
 
 // Keeps the file for the next segment, so that its room is not taken by others on a full disk. Its bytes are
-// erased first: what retired must not stay readable.
-static int keep_as_spare(struct file_journal *file, const struct segment *segment, const char *name) {
-    char spare[SEGMENT_NAME_SIZE];
-    spare_name(segment->number, spare);
-    if (file->spare_count == SPARES_MAX || disk_rename(file->folder, name, spare))
-        return -EOPNOTSUPP;
+// erased: what retired must not stay readable. Where they can't be, it goes.
+static int keep_as_spare(struct file_journal *file, const struct segment *segment, const char *spare) {
     int fd = -1;
     int rc = disk_open(file->folder, spare, O_RDWR, true, &fd);
     if (!rc)
         rc = transfer_erase(fd, 0, segment->size, true);
     if (fd >= 0)
         disk_close(fd);
-    if (rc) {
-        rc = disk_rename(file->folder, spare, name);
-        return rc ? rc : -EOPNOTSUPP;
-    }
+    if (rc)
+        return disk_remove(file->folder, spare);
     file->spares[file->spare_count++] = segment->number;
     file->spare_bytes += segment->size;
     return 0;
 }
 
+// The name goes first, and for sure: a cut must not find an erased file under a segment's name. One by one
+// and in order: it must never leave a gap in the numbers.
 static int retire_oldest(struct file_journal *file) {
     struct segment *oldest = &file->segments[0];
     char name[SEGMENT_NAME_SIZE];
+    char spare[SEGMENT_NAME_SIZE];
     segment_name(oldest->number, name);
+    spare_name(oldest->number, spare);
     reader_forget(&file->reader, oldest->number);
-    int rc = keep_as_spare(file, oldest, name);
-    if (rc == -EOPNOTSUPP)
-        rc = disk_remove(file->folder, name);
+    bool keep = file->spare_count < SPARES_MAX && disk_rename(file->folder, name, spare) == 0;
+    int rc = keep ? 0 : disk_remove(file->folder, name);
+    if (!rc)
+        rc = disk_folder_sync(file->folder);
+    if (!rc && keep)
+        rc = keep_as_spare(file, oldest, spare);
     if (rc)
         return rc;
     file->first_sequence = oldest->foot.last_sequence + 1;
@@ -70,9 +71,6 @@ int file_retire(struct journal *journal, int64_t keep_until_ns, const struct jou
             break;
         uint64_t number = file->segments[0].number;
         rc = retire_oldest(file);
-        // One by one and in order: a crash must never leave a gap in the numbers.
-        if (!rc)
-            rc = disk_folder_sync(file->folder);
         if (rc)
             file_io_failed(file, number, rc, error);
         count += rc == 0;

@@ -177,6 +177,9 @@ static void take_spare(struct file_journal *file, const char *name, uint64_t siz
 }
 
 int file_start_segment(struct file_journal *file, struct error *error) {
+    if (file->ownerless)
+        return error_set(
+            error, JOURNAL_FULL, "the last segment is ended; its owner has to begin the next one");
     struct segment_head head = {
         .segment = next_number(file),
         .first_sequence = file->base.last + 1,

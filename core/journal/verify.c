@@ -11,6 +11,7 @@ struct tour {
     int folder;
     struct folder_list list;
     struct walk walk;
+    struct redo redo;
     size_t at; // in list.segments
 };
 
@@ -19,6 +20,9 @@ static int tour_start(struct tour *tour, const char *path, struct error *error) 
     int rc = disk_folder_open(path, false, &tour->folder);
     if (rc)
         return error_set(error, rc, "%s", strerror(-rc));
+    rc = redo_read(tour->folder, &tour->redo);
+    if (rc)
+        return error_set(error, rc, REDO_NAME ": %s", strerror(-rc));
     rc = folder_read(tour->folder, &tour->list, error);
     if (!rc && tour->list.segment_count == 0)
         rc = error_set(error, -ENOENT, "no segment of a journal is there");
@@ -35,7 +39,9 @@ static void tour_end(struct tour *tour) {
 static int tour_open(struct tour *tour, size_t at, struct error *error) {
     walk_close(&tour->walk);
     tour->at = at;
-    return walk_open(tour->folder, tour->list.segments[at], &tour->walk, error);
+    int rc = walk_open(tour->folder, tour->list.segments[at], &tour->walk, error);
+    tour->walk.redo = tour->redo;
+    return rc;
 }
 
 // What the end of a segment means: 0 where all is well.

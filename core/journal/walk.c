@@ -115,6 +115,19 @@ static const char *check_records(const struct batch_head *head, const uint8_t *b
     return at == head->length ? NULL : "the records do not fill their batch";
 }
 
+// The record of an erasure under way may be a mixture on the disk: here it is what it will be.
+static void finish_erasure(struct walk *walk, const struct walk_batch *batch) {
+    const struct redo *redo = &walk->redo;
+    uint64_t begin = batch->offset + BATCH_SIZE;
+    uint64_t end = batch->offset + batch->head.length;
+    if (redo->segment != walk->number || redo->epoch != walk->head.epoch || redo->offset < begin ||
+        redo->offset > end - RECORD_SIZE)
+        return;
+    uint8_t *record = walk->window + (redo->offset - walk->window_offset);
+    if (redo_is_of(redo, record, end - redo->offset))
+        record_erase(record, redo->leaf);
+}
+
 // 0 with a batch in `out`; -EBADMSG with the reason; other negative ones.
 static int read_batch(struct walk *walk, struct walk_batch *out, const char **reason) {
     struct bytes bytes;
@@ -131,12 +144,24 @@ static int read_batch(struct walk *walk, struct walk_batch *out, const char **re
     rc = load(walk, walk->offset, (size_t)batch.head.length, &bytes);
     if (rc)
         return rc;
+    if (bytes.size == batch.head.length)
+        finish_erasure(walk, &batch);
     *reason = bytes.size < batch.head.length ? "the batch is cut" : check_records(&batch.head, bytes.data);
     batch.bytes = bytes.data;
     if (*reason)
         return -EBADMSG;
     *out = batch;
     return 0;
+}
+
+// Its last bytes too: by them the segment is read later. -EBADMSG where a power cut took them.
+static int check_foot_end(struct walk *walk, uint64_t offset, uint64_t size) {
+    struct bytes end;
+    uint64_t found = 0;
+    int rc = load(walk, offset + size - FOOT_END_SIZE, FOOT_END_SIZE, &end);
+    if (!rc && (foot_find(end, offset + size, &found) || found != offset))
+        rc = -EBADMSG;
+    return rc;
 }
 
 static int read_foot_at(struct walk *walk, uint64_t offset) {
@@ -152,9 +177,10 @@ static int read_foot_at(struct walk *walk, uint64_t offset) {
     rc = foot_decode(bytes, offset, &foot, &walk->foot_size);
     if (rc)
         return rc;
-    if (foot.epoch != walk->head.epoch) {
+    rc = foot.epoch == walk->head.epoch ? check_foot_end(walk, offset, walk->foot_size) : -EBADMSG;
+    if (rc) {
         foot_destroy(&foot);
-        return -EBADMSG;
+        return rc;
     }
     foot_destroy(&walk->foot);
     walk->foot = foot;

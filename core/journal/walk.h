@@ -5,6 +5,7 @@
 #include "core/base/buffer.h"
 #include "core/journal/folder.h"
 #include "core/journal/foot.h"
+#include "core/journal/redo.h"
 
 enum {
     WALK_SEALED = 10, // the end: a foot stands at walk->offset
@@ -22,6 +23,7 @@ struct walk {
     uint64_t torn_bytes;
     struct foot foot;   // when sealed
     uint64_t foot_size; // on the disk
+    struct redo redo;   // an erasure that is under way: its record is taken for erased
     uint8_t *window;    // owned
     size_t window_capacity;
     size_t window_size;

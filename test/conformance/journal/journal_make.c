@@ -1,4 +1,5 @@
-// Makes journals for verify_test.py: journal_make make FOLDER SEED [sm3], journal_make verify FOLDER.
+// Makes journals for verify_test.py: journal_make make FOLDER SEED [sm3], journal_make verify FOLDER,
+// journal_make erase FOLDER SEQUENCE.
 #include "core/crypto/digest.h"
 #include "core/journal/journal.h"
 
@@ -63,6 +64,17 @@ static int verify(const char *folder, struct error *error) {
     return 0;
 }
 
+static int erase(const char *folder, const char *sequence, struct error *error) {
+    struct journal_options options = {.folder = folder, .ownerless = true};
+    struct journal_owner owner = {0};
+    struct journal *journal = NULL;
+    int rc = journal_file_open(&options, &owner, &journal, error);
+    if (!rc)
+        rc = journal_erase(journal, strtoull(sequence, NULL, 10), error);
+    journal_close(&journal);
+    return rc;
+}
+
 int main(int argc, char **argv) {
     struct error error = {0};
     int rc = 2;
@@ -70,6 +82,8 @@ int main(int argc, char **argv) {
         rc = make(argv[2], argv[3], argc > 4, &error);
     else if (argc == 3 && strcmp(argv[1], "verify") == 0)
         rc = verify(argv[2], &error);
+    else if (argc == 4 && strcmp(argv[1], "erase") == 0)
+        rc = erase(argv[2], argv[3], &error);
     if (rc)
         fprintf(stderr, "%s\n", error.text);
     return rc != 0;

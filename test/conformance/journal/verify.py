@@ -63,7 +63,8 @@ def need(condition, what):
 
 
 class Verifier:
-    def __init__(self):
+    def __init__(self, redo=None):
+        self.redo = redo  # an erasure under way
         self.id = None
         self.digest = None
         self.link = None
@@ -107,6 +108,18 @@ class Verifier:
         header = data[at:at + 112]
         return (len(header) == 112 and header[:4] == b'HTJB' and u32(header, 4) == 1
                 and u32(header, 104) == crc32c(without(header, 104)) and u64(header, 16) == epoch)
+
+    def finish_erasure(self, data, number):
+        """The record that is being erased, as it will be."""
+        redo = self.redo
+        if not redo or redo['segment'] != number or redo['epoch'] != u64(data, 72):
+            return data
+        at, length, leaf = redo['offset'], redo['length'], redo['leaf']
+        body = at + 48 + 12 * u16(data, at + 10) if at + 48 <= len(data) else len(data)
+        if at + length > len(data) or u32(data, at) != length or u64(data, at + 32) != redo['sequence'] or body + 16 > at + length:
+            return data
+        rest = b'\1' + data[at + 9:at + 16] + leaf[:16] + data[at + 32:body] + leaf[16:] + bytes(at + length - body - 16)
+        return data[:at + 4] + struct.pack('<I', crc32c(rest)) + rest + data[at + length:]
 
     def take_records(self, data, at, header):
         """Returns the leaves and the entries, or None where they are not whole."""
@@ -187,6 +200,7 @@ class Verifier:
         self.torn_bytes = len(data[at:].rstrip(b'\0'))
 
     def segment(self, data, number, last):
+        data = self.finish_erasure(data, number)
         segment = self.head(data, number)
         segment.update(first=self.next_sequence, batches=0, queues={})
         at = segment['end']
@@ -196,10 +210,22 @@ class Verifier:
         self.segments += 1
 
 
+def read_redo(folder):
+    try:
+        with open(os.path.join(folder, 'erase.redo'), 'rb') as file:
+            data = file.read(80)
+    except FileNotFoundError:
+        return None
+    if len(data) < 80 or data[:4] != b'HTJR' or u32(data, 4) != 1 or u32(data, 8) != crc32c(data[12:]):
+        return None  # cut: nothing was touched yet
+    return {'length': u32(data, 12), 'segment': u64(data, 16), 'epoch': u64(data, 24), 'offset': u64(data, 32),
+            'sequence': u64(data, 40), 'leaf': data[48:80]}
+
+
 def verify(folder):
     numbers = sorted(int(name[:20]) for name in os.listdir(folder) if re.fullmatch(r'\d{20}\.segment', name))
     need(numbers, 'no segment')
-    verifier = Verifier()
+    verifier = Verifier(read_redo(folder))
     for i, number in enumerate(numbers):
         name = f'{number:020}.segment'
         try:

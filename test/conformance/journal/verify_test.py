@@ -84,3 +84,40 @@ def test_a_removed_segment_is_found(journal, tmp_path):
     (folder / '00000000000000000002.segment').unlink()
     assert 'missing' in by_python(folder)['damaged']
     assert 'missing' in by_c(folder)['damaged']
+
+
+@pytest.mark.parametrize('digest', [[], ['sm3']])
+def test_what_is_erased_still_verifies(tmp_path, digest):
+    folder = tmp_path / 'journal'
+    subprocess.run([TOOL, 'make', folder, '5', *digest], check=True)
+    chain = by_python(folder)['chain']
+    erased = sum(subprocess.run([TOOL, 'erase', folder, str(n)], capture_output=True, check=False).returncode == 0 for n in range(1, 40))
+    verdict = by_python(folder)
+    assert erased > 20 and verdict['erased'] == erased
+    assert verdict['chain'] == chain
+    assert verdict == by_c(folder)
+
+
+def test_an_erasure_under_way_counts_as_done(tmp_path):
+    folder = tmp_path / 'journal'
+    subprocess.run([TOOL, 'make', folder, '7'], check=True)
+    segment = folder / '00000000000000000001.segment'
+    data = segment.read_bytes()
+    at = 4096 + 112
+    while verify.u32(data, at) < 700:  # a record of two sectors, in the first batch or behind it
+        at += verify.u32(data, at)
+        if at + 48 > len(data) or verify.u32(data, at) == 0:
+            at = (at + 4095) // 4096 * 4096 + 112
+    length = verify.u32(data, at)
+    verifier = verify.Verifier()
+    verifier.digest = 1
+    leaf = verifier.hash(data[at + 8:at + length])
+    rest = length.to_bytes(4, 'little') + b''.join(n.to_bytes(8, 'little') for n in (1, verify.u64(data, 72), at, verify.u64(data, at + 32))) + leaf
+    redo = b'HTJR' + (1).to_bytes(4, 'little') + verify.crc32c(rest).to_bytes(4, 'little') + rest
+    (folder / 'erase.redo').write_bytes(redo)
+    torn = data[:at + 600] + bytes(length - 600) + data[at + length:]  # a part is on the disk, without a good CRC
+    segment.write_bytes(torn)
+    assert by_python(folder)['erased'] == 1
+    assert by_python(folder) == by_c(folder)
+    (folder / 'erase.redo').write_bytes(redo[:60])
+    assert 'damaged' in by_python(folder) and 'damaged' in by_c(folder)

@@ -141,6 +141,16 @@ static int lossy_read_queue(struct journal *journal, uint32_t queue, uint64_t fr
     return rc;
 }
 
+// Of what is held nothing can be read or erased by its sequence.
+static int lossy_read_record(
+    struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error) {
+    return journal_read_record(((struct lossy_journal *)journal)->file, sequence, visit, context, error);
+}
+
+static int lossy_erase(struct journal *journal, uint64_t sequence, struct error *error) {
+    return journal_erase(((struct lossy_journal *)journal)->file, sequence, error);
+}
+
 static int lossy_retire(struct journal *journal, int64_t keep_until_ns, const struct journal_settled *settled,
     size_t *retired, struct error *error) {
     return journal_retire(((struct lossy_journal *)journal)->file, keep_until_ns, settled, retired, error);
@@ -166,6 +176,8 @@ static void lossy_close(struct journal *journal) {
 static const struct journal_operations operations = {
     .append = lossy_append,
     .read_queue = lossy_read_queue,
+    .read_record = lossy_read_record,
+    .erase = lossy_erase,
     .retire = lossy_retire,
     .status = lossy_status,
     .close = lossy_close,
