@@ -7,13 +7,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SEGMENT_SIZE (1u << 20)
+#define SEGMENT_SIZE (4u << 20) // more than the largest checkpoint
 #define BATCH_LIMIT (16u << 20)
-#define BUSES_LIMIT 16u // a sidecar serves one bus; more than one comes from moving it
-#define CHECKPOINT_VERSION 1u
+#define BUSES_LIMIT 16u       // a sidecar serves one bus; more than one comes from moving it
+#define CHECKPOINT_VERSION 2u // 1: ranges as in records
 
 enum {
-    RECORD_DONE = 1, // a bus, its floor, and ranges as (gap from the last end, length - 1)
+    RECORD_DONE = 1, // a bus, its floor, and ranges as (first, length - 1)
 };
 
 struct known {
@@ -68,25 +68,35 @@ static int put_head(struct buffer *out, const uint8_t *bus, uint64_t floor, size
     return rc == 0 ? put_number(out, count) : rc;
 }
 
+// For a checkpoint: each range by its distance from the one before, two bytes mostly.
 static int put_known(struct buffer *out, const struct known *known) {
+    uint64_t from = known->done.floor;
     int rc = put_head(out, known->bus, known->done.floor, known->done.count);
     for (size_t i = 0; i < known->done.count && rc == 0; i++) {
-        rc = put_number(out, known->done.items[i].first);
+        const struct range *range = &known->done.items[i];
+        rc = put_number(out, range->first - from);
         if (rc == 0)
-            rc = put_number(out, known->done.items[i].last - known->done.items[i].first);
+            rc = put_number(out, range->last - range->first);
+        from = range->last;
     }
     return rc;
 }
 
-static int take_range(struct known *known, struct bytes *from) {
+// `*base`: what the range's first position counts from; NULL: from 0.
+static int take_range(struct known *known, struct bytes *from, uint64_t *base) {
     uint64_t first;
     uint64_t more;
-    if (!varint_get(from, &first) || !varint_get(from, &more) || first == 0 || more > UINT64_MAX - first)
+    uint64_t zero = base ? *base : 0;
+    if (!varint_get(from, &first) || !varint_get(from, &more) || first > UINT64_MAX - zero ||
+        first + zero == 0 || more > UINT64_MAX - first - zero)
         return JOURNAL_DAMAGED;
+    first += zero;
+    if (base)
+        *base = first + more;
     return ranges_add(&known->done, first, first + more);
 }
 
-static int take_known(struct inbox *inbox, struct bytes *from) {
+static int take_known(struct inbox *inbox, struct bytes *from, bool distances) {
     uint64_t floor;
     uint64_t count;
     if (from->size < INBOX_BUS_SIZE)
@@ -98,7 +108,7 @@ static int take_known(struct inbox *inbox, struct bytes *from) {
     ranges_raise(&known->done, floor);
     int rc = 0;
     for (uint64_t i = 0; i < count && rc == 0; i++)
-        rc = take_range(known, from);
+        rc = take_range(known, from, distances ? &floor : NULL);
     return rc;
 }
 
@@ -113,16 +123,16 @@ static int restore(void *context, struct bytes checkpoint, struct error *error) 
     int rc = 0;
     if (checkpoint.size == 0)
         return 0;
-    if (!varint_get(&checkpoint, &version) || version != CHECKPOINT_VERSION)
+    if (!varint_get(&checkpoint, &version) || version > CHECKPOINT_VERSION)
         rc = JOURNAL_DAMAGED;
     while (rc == 0 && checkpoint.size)
-        rc = take_known(context, &checkpoint);
+        rc = take_known(context, &checkpoint, version == CHECKPOINT_VERSION);
     return told(rc, error);
 }
 
 static int replay(void *context, const struct journal_record *record, struct error *error) {
     struct bytes body = record->body;
-    int rc = record->kind == RECORD_DONE ? take_known(context, &body) : JOURNAL_DAMAGED;
+    int rc = record->kind == RECORD_DONE ? take_known(context, &body, false) : JOURNAL_DAMAGED;
     return told(rc, error);
 }
 

@@ -30,4 +30,8 @@ int inbox_add(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], const uint
 // Written with the next inbox_add().
 void inbox_prune(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uint64_t settled);
 
+// Ranges that an inbox should hold at most (8 MiB of memory): with a queue that several share, each has the
+// others' positions as gaps, until the oldest one that is unsettled is settled. Whoever adds looks first.
+#define INBOX_RANGES_LIMIT 524288u
+
 size_t inbox_ranges(const struct inbox *inbox); // what it holds in memory, in ranges of positions

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -145,12 +146,49 @@ static void it_stays_small(void **state) {
     inbox_close(&inbox);
 }
 
+// A queue shared with another instance, behind one position that is not settled: every second position is the
+// other's, up to the limit of what is remembered.
+static void it_holds_its_limit(void **state) {
+    (void)state;
+    struct error error;
+    struct inbox *inbox = open_inbox();
+    static uint64_t positions[8192];
+    uint64_t next = 2;
+    while (inbox_ranges(inbox) < INBOX_RANGES_LIMIT) {
+        for (size_t i = 0; i < 8192; i++, next += 2)
+            positions[i] = next;
+        assert_int_equal(inbox_add(inbox, here, positions, 8192, &error), 0);
+    }
+    for (int lives = 0; lives < 2; lives++) { // the second begins with the checkpoint of a full inbox
+        assert_int_equal(inbox_ranges(inbox), INBOX_RANGES_LIMIT + (unsigned)lives);
+        assert_true(inbox_has(inbox, here, 2) && inbox_has(inbox, here, next - 2));
+        assert_false(inbox_has(inbox, here, 1) || inbox_has(inbox, here, next - 1));
+        positions[0] = next;
+        assert_int_equal(inbox_add(inbox, here, positions, 1, &error), 0);
+        next += 2;
+        inbox_close(&inbox);
+        inbox = open_inbox();
+    }
+    inbox_prune(inbox, here, next - 2); // the one that held them up is settled
+    assert_int_equal(inbox_ranges(inbox), 0);
+    inbox_close(&inbox);
+    struct stat st;
+    off_t bytes = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;)
+        bytes += fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) ? st.st_size : 0;
+    if (dir)
+        closedir(dir);
+    assert_true(bytes < 24 << 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_join_and_fall),
         cmocka_unit_test(ranges_agree_with_a_table),
         cmocka_unit_test_setup_teardown(it_remembers, setup, teardown),
         cmocka_unit_test_setup_teardown(it_stays_small, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_holds_its_limit, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

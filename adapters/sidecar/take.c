@@ -227,10 +227,31 @@ static bool try_suspects(struct sidecar *sidecar, struct error *trouble) {
     return alive;
 }
 
+// No room to remember more effects: what is held waits, unsettled, until the broker says that the oldest are
+// settled.
+static bool is_inbox_full(struct sidecar *sidecar, struct error *trouble) {
+    if (!sidecar->inbox || inbox_ranges(sidecar->inbox) < INBOX_RANGES_LIMIT)
+        return false;
+    const struct connector_delivery *newest = &sidecar->held[sidecar->held_count - 1]->delivery;
+    inbox_prune(sidecar->inbox, newest->bus, newest->settled);
+    if (inbox_ranges(sidecar->inbox) < INBOX_RANGES_LIMIT)
+        return false;
+    error_set(trouble, CONNECTOR_RETRY,
+        "the inbox is full: position %llu of the queue is not settled, and behind it are too many to "
+        "remember",
+        (unsigned long long)newest->settled + 1);
+    return true;
+}
+
 void take_round(struct sidecar *sidecar, uint64_t now_ns) {
     struct error trouble = {0};
     if (sidecar->held_count == 0 || sidecar->taking.due_ns > now_ns)
         return;
+    if (is_inbox_full(sidecar, &trouble)) {
+        back_off_grow(&sidecar->taking, clock_monotonic_ns());
+        sidecar_trouble(sidecar, LOG_WARNING, "sink.inbox_full", &trouble);
+        return;
+    }
     bool alive = sidecar->crashes.careful && try_suspects(sidecar, &trouble);
     for (size_t i = 0; i < sidecar->held_count; i++)
         sidecar->held[i]->due = !is_suspect(sidecar, sidecar->held[i]);
