@@ -47,6 +47,9 @@ static void check_bus(
         config_error(config_get(node, "system"), report,
             "\"%s\" is no system; write \"agency/system\", in lower-case letters, digits and \"_\"",
             out->system);
+    if (out->instance && !wire_instance_valid(bytes_of_string(out->instance)))
+        config_error(config_get(node, "instance"), report,
+            "\"%s\" is no instance; write 1 to 64 letters, digits, \"-\", \"_\" or \".\"", out->instance);
     if (out->endpoint && !out->key && !out->broker_key && !is_this_machine(out->endpoint))
         config_error(config_get(node, "endpoint"), report,
             "without key and broker_key only a broker on this machine can be reached, such as "

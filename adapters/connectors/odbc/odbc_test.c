@@ -297,6 +297,65 @@ static void a_locked_database_is_tried_again(void **state) {
     assert_string_equal(test_host_sql(folder, "SELECT group_concat(number) FROM effect"), "a,b\n");
 }
 
+// Two adapters of one system share its queue: whichever comes first has the effect, the other finds it there.
+static void two_instances_have_one_effect(void **state) {
+    (void)state;
+    struct test_host one;
+    struct test_host two;
+    open_connector(&one, SINK);
+    open_connector(&two, SINK);
+    assert_int_equal(deliver(&one, 1, "a", 1), 0);
+    assert_int_equal(commit(&one), 0);
+    assert_int_equal(deliver(&two, 1, "a", 1), 0); // the first one was lost before it settled
+    assert_int_equal(deliver(&two, 3, "c", 1), 0); // its share has gaps
+    assert_int_equal(commit(&two), 0);
+    assert_int_equal(deliver(&one, 3, "c", 2), 0);
+    assert_int_equal(commit(&one), 0);
+    // At the same time: the first one is slow, and taken for lost.
+    assert_int_equal(deliver(&one, 4, "d", 1), 0);
+    assert_int_equal(deliver(&two, 4, "d", 2), CONNECTOR_RETRY);
+    commit(&two);
+    assert_int_equal(commit(&one), 0);
+    assert_int_equal(deliver(&two, 4, "d", 3), 0);
+    assert_int_equal(commit(&two), 0);
+    // The first one ends in the middle.
+    assert_int_equal(deliver(&one, 5, "e", 1), 0);
+    test_host_close(&one);
+    assert_int_equal(deliver(&two, 5, "e", 2), 0);
+    assert_int_equal(commit(&two), 0);
+    test_host_close(&two);
+    assert_string_equal(test_host_sql(folder, "SELECT group_concat(number) FROM effect"), "a,c,d,e\n");
+    assert_string_equal(test_host_sql(folder, "SELECT n FROM total"), "4\n");
+}
+
+// Each sees every second position; what the broker has settled is forgotten, the rest is not.
+static void a_shared_inbox_stays_small(void **state) {
+    (void)state;
+    struct test_host hosts[2];
+    struct error error = {0};
+    open_connector(&hosts[0], SINK);
+    open_connector(&hosts[1], SINK);
+    for (uint64_t i = 0; i < 2400; i++) {
+        uint64_t at = i - i % 40 + (i % 40 < 20 ? 2 * (i % 40) + 1 : 2 * (i % 40 - 20) + 2);
+        struct test_host *test = &hosts[at % 2];
+        struct buffer payload = {0};
+        struct connector_delivery delivery = test_delivery(test, at, "n", &payload);
+        delivery.attempt = 1;
+        delivery.settled = i - i % 40;
+        assert_int_equal(odbc_connector.deliver(test->connector, &delivery, &error), 0);
+        buffer_destroy(&payload);
+        if (i % 20 == 19) // the other one waits for it: a database of one writer
+            assert_int_equal(commit(test), 0);
+    }
+    int rows = atoi(test_host_sql(folder, "SELECT count(*) FROM hutong_inbox"));
+    assert_true(rows >= 20 && rows < 1200);
+    assert_int_equal(deliver(&hosts[0], 2399, "n", 1), 0); // the other one's
+    assert_int_equal(commit(&hosts[0]), 0);
+    test_host_close(&hosts[0]);
+    test_host_close(&hosts[1]);
+    assert_string_equal(test_host_sql(folder, "SELECT n FROM total"), "2400\n");
+}
+
 static void work_sink(void) {
     struct test_host test;
     open_connector(&test, SINK);
@@ -404,6 +463,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(one_that_fails_leaves_the_others, make, drop),
         cmocka_unit_test_setup_teardown(nothing_counts_before_the_commit, make, drop),
         cmocka_unit_test_setup_teardown(a_locked_database_is_tried_again, make, drop),
+        cmocka_unit_test_setup_teardown(two_instances_have_one_effect, make, drop),
+        cmocka_unit_test_setup_teardown(a_shared_inbox_stays_small, make, drop),
         cmocka_unit_test_setup_teardown(killed_anywhere_each_effect_is_there_once, make, drop),
         cmocka_unit_test_setup_teardown(mistakes_in_the_file_have_their_place, make, drop),
         cmocka_unit_test_setup_teardown(mistakes_that_the_database_finds, make, drop),
