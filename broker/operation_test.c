@@ -1,7 +1,9 @@
 // What an operator does with dead letters and with messages of the journal.
 #include "broker/operation.h"
+#include "broker/reading.h"
 #include "broker/routing/permit.h"
 #include "broker/testing.h"
+#include "core/base/clock.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -130,16 +132,13 @@ static struct operation act_of(enum operation_act act) {
 struct visit {
     struct bench *bench;
     struct operation *operation;
-    uint64_t last;
 };
 
 static int take(void *context, const struct journal_record *record, uint64_t position) {
     struct visit *visit = context;
-    if (position <= visit->last)
-        bench_step(visit->bench, (struct event){.kind = EVENT_OPERATE,
-                                     .operation = visit->operation,
-                                     .position = position,
-                                     .record = record});
+    bench_step(visit->bench,
+        (struct event){
+            .kind = EVENT_OPERATE, .operation = visit->operation, .position = position, .record = record});
     return 0;
 }
 
@@ -151,10 +150,19 @@ static void finish(struct bench *bench, struct operation *operation) {
 
 static void take_letters(struct bench *bench, struct operation *operation, uint64_t first, uint64_t last) {
     struct error error;
-    struct visit visit = {.bench = bench, .operation = operation, .last = last};
-    assert_int_equal(journal_read_queue(bench->journal, queue_of(bench, "dead:" H)->id, first, 1000, 1 << 20,
-                         take, &visit, &error),
-        0);
+    struct broker_dead letters;
+    struct visit visit = {.bench = bench, .operation = operation};
+    assert_true(broker_dead(bench->broker, H, &letters));
+    struct reading reading = {.broker = bench->broker,
+        .journal = bench->journal,
+        .queue = letters.queue,
+        .last = last,
+        .count = 1000,
+        .bytes = 1 << 20,
+        .visit = take,
+        .context = &visit};
+    assert_int_equal(reading_run(&reading, first, &error), 0);
+    assert_int_equal(reading.next, 0);
 }
 
 static void operate(struct bench *bench, struct operation *operation, uint64_t first, uint64_t last) {
@@ -241,7 +249,7 @@ static void what_was_done_is_not_done_twice(void **state) {
     operation_clear(&operation);
     operation = act_of(OPERATION_DEAD_DROP);
     operate(bench, &operation, 1, 2);
-    assert_true(operation.gone == 1 && operation.done.items[0].first == 2);
+    assert_true(operation.gone == 0 && operation.done.items[0].first == 2); // the first was not read
     assert_int_equal(dead(bench), 0);
     assert_int_equal(queue_of(bench, H)->unsettled, 1);
     operation_clear(&operation);
@@ -313,6 +321,48 @@ static void without_an_agreement_it_stays_dead(void **state) {
     operation_clear(&operation);
     assert_int_equal(dead(bench), 2);
     expect_replay(bench, 2, "");
+}
+
+// What the catalogue does not know any more goes to nobody.
+static void unknown_fields_are_left_out(void **state) {
+    struct bench *bench = *state;
+    struct buffer raw = {0};
+    struct buffer body = {0};
+    struct wire_envelope envelope = {.id = bytes_of_string("m1"),
+        .type = bytes_of_string("gov.public_security.v1.ResidenceRegistered"),
+        .source = bytes_of_string(PS),
+        .payload = bytes_of("\xfa\x7f\x01x", 4)};
+    assert_int_equal(wire_envelope_append(&envelope, &raw), 0);
+    Hutong__Bus__V1__DeadRecord letter = HUTONG__BUS__V1__DEAD_RECORD__INIT;
+    letter.queue = queue_of(bench, H)->id;
+    letter.position = 1;
+    letter.route = (char *)(uintptr_t)"r";
+    letter.envelope.data = raw.data;
+    letter.envelope.len = raw.size;
+    assert_non_null(buffer_extend(&body, hutong__bus__v1__dead_record__get_packed_size(&letter)));
+    hutong__bus__v1__dead_record__pack(&letter, body.data);
+    queue_recover_push(queue_of(bench, "dead:" H), 1, raw.size);
+    const struct journal_record record = {
+        .sequence = 1, .kind = HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD, .body = buffer_bytes(&body)};
+    struct operation operation = act_of(OPERATION_DEAD_REPLAY);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_step(bench,
+        (struct event){.kind = EVENT_OPERATE, .operation = &operation, .position = 1, .record = &record});
+    finish(bench, &operation);
+    assert_int_equal(operation.deliveries, 1);
+    operation_clear(&operation);
+    struct buffer sent;
+    wire_frame *frame = bench_take(bench, 2, DELIVER, &sent);
+    assert_non_null(frame);
+    struct bytes rest = buffer_bytes(&sent);
+    struct bytes whole;
+    assert_int_equal(wire_body_next(&rest, &whole, NULL), 0);
+    assert_int_equal(wire_envelope_parse(whole, &envelope, NULL), 0);
+    assert_int_equal(envelope.payload.size, 0);
+    wire_frame_free(&frame);
+    buffer_destroy(&sent);
+    buffer_destroy(&raw);
+    buffer_destroy(&body);
 }
 
 static void a_full_queue_takes_no_replay(void **state) {
@@ -397,6 +447,120 @@ static void a_batch_without_room_leaves_the_rest(void **state) {
     operate(bench, &operation, 1, 2);
     assert_true(operation.done.count == 1 && operation.done.items[0].last == 2);
     operation_clear(&operation);
+}
+
+// ---- Where they lie ----
+
+struct seen {
+    char positions[128];
+    uint8_t kind;
+    uint64_t sequence;
+};
+
+static int see_letter(void *context, const struct journal_record *record, uint64_t position) {
+    struct seen *seen = context;
+    size_t used = strlen(seen->positions);
+    snprintf(seen->positions + used, sizeof seen->positions - used, "%llu,", (unsigned long long)position);
+    seen->kind = record->kind;
+    seen->sequence = seen->sequence ? seen->sequence : record->sequence;
+    return 0;
+}
+
+static uint64_t read_some(
+    struct bench *bench, uint64_t from, uint64_t last, size_t count, struct seen *seen) {
+    struct error error;
+    struct reading reading = {.broker = bench->broker,
+        .journal = bench->journal,
+        .queue = queue_of(bench, "dead:" H)->id,
+        .last = last,
+        .count = count,
+        .bytes = SIZE_MAX,
+        .visit = see_letter,
+        .context = seen};
+    *seen = (struct seen){0};
+    assert_int_equal(reading_run(&reading, from, &error), 0);
+    assert_true(seen->kind == 0 || seen->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD);
+    return reading.next;
+}
+
+static void bury(struct bench *bench, uint64_t first, uint64_t last) {
+    unmapped = 1;
+    for (uint64_t i = first; i <= last; i++)
+        bench_publish(bench, 1, PS, i, 1, "s");
+    bench_turn(bench);
+    unmapped = 0;
+}
+
+static void drop(struct bench *bench, uint64_t first, uint64_t last) {
+    struct operation operation = act_of(OPERATION_DEAD_DROP);
+    operate(bench, &operation, first, last);
+    operation_clear(&operation);
+}
+
+static void letters_are_read_in_portions(void **state) {
+    struct bench *bench = *state;
+    struct seen seen;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bury(bench, 1, 6);
+    drop(bench, 2, 2);
+    drop(bench, 4, 4);
+    assert_int_equal(read_some(bench, 1, UINT64_MAX, 100, &seen), 0);
+    assert_string_equal(seen.positions, "1,3,5,6,");
+    assert_int_equal(read_some(bench, 1, 5, 100, &seen), 0);
+    assert_string_equal(seen.positions, "1,3,5,");
+    assert_int_equal(read_some(bench, 2, 4, 100, &seen), 0);
+    assert_string_equal(seen.positions, "3,");
+    assert_int_equal(read_some(bench, 1, UINT64_MAX, 3, &seen), 4); // one of them was settled
+    assert_string_equal(seen.positions, "1,3,");
+    assert_int_equal(read_some(bench, 7, UINT64_MAX, 3, &seen), 0);
+    assert_string_equal(seen.positions, "");
+    bench->no_append = true; // what is not on disk is not there yet
+    bury(bench, 7, 7);
+    assert_int_equal(read_some(bench, 5, UINT64_MAX, 100, &seen), 0);
+    assert_string_equal(seen.positions, "5,6,");
+}
+
+// Letters that outlived their segment are found and sent again like any other.
+static void what_was_carried_forward_is_found(void **state) {
+    struct bench *bench = *state;
+    struct seen before;
+    struct seen seen;
+    bench_stop(bench);
+    journal_store_set_segment(bench->store, 4096);
+    bench_start(bench);
+    bench_hello(bench, 1, PS, STREAM, false);
+    bury(bench, 1, 8);
+    drop(bench, 3, 3);
+    for (uint64_t i = 9; i < 80; i++) {
+        matched = 0; // nobody gets it: only the journal grows
+        bench_publish(bench, 1, PS, i, 1, "noise");
+        bench_turn(bench);
+    }
+    matched = 1;
+    read_some(bench, 1, UINT64_MAX, 100, &before);
+    struct retirement done = {.more = true};
+    struct event now = {.now_ms = bench->now_ms, .now_us = (int64_t)bench->now_ms * 1000};
+    for (int looks = 0; done.more && looks < 1000; looks++) {
+        struct error error = {0};
+        done = (struct retirement){0};
+        assert_int_equal(broker_retire(bench->broker, bench->journal, clock_realtime_ns(), false, &now,
+                             &bench->update, &done, &error),
+            0);
+        bench_turn(bench);
+    }
+    assert_true(queue_of(bench, "dead:" H)->carried.count > 0);
+    assert_int_equal(read_some(bench, 1, UINT64_MAX, 100, &seen), 0);
+    assert_string_equal(seen.positions, "1,2,4,5,6,7,8,");
+    assert_string_equal(before.positions, seen.positions);
+    assert_int_equal(seen.sequence, before.sequence); // of the record that it was first
+    struct operation operation = act_of(OPERATION_DEAD_REPLAY);
+    operate(bench, &operation, 1, 8);
+    assert_int_equal(operation.deliveries, 7);
+    operation_clear(&operation);
+    bench_stop(bench);
+    bench_start(bench);
+    assert_int_equal(dead(bench), 0);
+    assert_int_equal(queue_of(bench, H)->unsettled, 7);
 }
 
 // ---- The journal ----
@@ -545,12 +709,15 @@ int main(void) {
         cmocka_unit_test_setup_teardown(before_it_is_on_disk_nothing_was_done, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_and_why_are_recorded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_an_agreement_it_stays_dead, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unknown_fields_are_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_takes_no_replay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             what_could_not_be_mapped_goes_by_the_routes_of_today, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_element_goes_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_route_that_is_gone_gives_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_batch_without_room_leaves_the_rest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(letters_are_read_in_portions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_carried_forward_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_of_the_journal_goes_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_route_of_today_no_replay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_messages_on_disk_are_sent_again, set_up, tear_down),

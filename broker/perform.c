@@ -1,7 +1,7 @@
 // What an operator asks the core for: the dead letters that wait, and a part of an act on what the journal
 // holds. Both in bounded portions, so that messages pass on between them.
 #include "broker/daemon_internal.h"
-#include "broker/delivery/carried.h"
+#include "broker/reading.h"
 #include "core/base/log.h"
 
 #include <errno.h>
@@ -13,75 +13,6 @@
 #define PART_BYTES ((size_t)4 << 20)
 
 enum { ENOUGH = 1000 }; // ends a reading
-
-// ---- Dead letters, wherever they lie ----
-
-// Those that are not settled are read one by one from where they are: in the dead letters' queue, or where
-// they were carried to out of a segment past its time.
-struct reading {
-    struct daemon *daemon;
-    uint32_t queue;
-    uint64_t last;   // the last position that is wanted
-    size_t count;    // so many are still wanted
-    size_t bytes;    // the same
-    uint64_t next;   // behind the last one that was visited
-    uint64_t offset; // of positions from where they lie
-    size_t visited;
-    journal_visit *visit;
-    void *context;
-};
-
-static int visit_letter(void *context, const struct journal_record *record, uint64_t at) {
-    struct reading *reading = context;
-    struct journal_record letter = *record;
-    struct carried_record carried;
-    uint64_t position = at + reading->offset;
-    if (position > reading->last)
-        return ENOUGH;
-    if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED && record->body.data) {
-        if (carried_read(record->body, &carried))
-            return -EBADMSG;
-        letter.kind = carried.kind;
-        letter.sequence = carried.sequence;
-        letter.time_ns = carried.time_ns;
-        letter.body = carried.body;
-    }
-    size_t size = record->body.size;
-    reading->count--;
-    reading->bytes -= size < reading->bytes ? size : reading->bytes;
-    reading->visited++;
-    reading->next = position + 1;
-    if (broker_next_unsettled(reading->daemon->broker, reading->queue, position) != position)
-        return 0;
-    return reading->visit(reading->context, &letter, position);
-}
-
-// 0: that was all, or reading->count or ->bytes are used up, then reading->next is where the rest begins;
-// what the visitor returned; JOURNAL_DAMAGED or negative with the text.
-static int read_letters(struct reading *reading, uint64_t from, struct error *error) {
-    const struct broker *broker = reading->daemon->broker;
-    reading->next = from;
-    while (reading->count && reading->bytes) {
-        uint64_t at;
-        uint64_t rest;
-        uint64_t position = broker_next_unsettled(broker, reading->queue, reading->next);
-        if (position == 0 || position > reading->last)
-            break;
-        uint32_t place = broker_place(broker, reading->queue, position, &at, &rest);
-        reading->offset = position - at;
-        reading->visited = 0;
-        int rc = journal_read_queue(reading->daemon->journal, place, at,
-            rest < reading->count ? (size_t)rest : reading->count, reading->bytes, visit_letter, reading,
-            error);
-        if (rc)
-            return rc;
-        if (reading->visited == 0)
-            break; // it is not on disk yet
-    }
-    if (reading->count && reading->bytes)
-        reading->next = 0;
-    return 0;
-}
 
 // ---- letters ----
 
@@ -106,7 +37,8 @@ static void log_unreadable(const struct error *error) {
 static int read_page(
     struct daemon *daemon, const struct broker_dead *dead, uint64_t from, struct buffer *out) {
     struct error error = {0};
-    struct reading reading = {.daemon = daemon,
+    struct reading reading = {.broker = daemon->broker,
+        .journal = daemon->journal,
         .queue = dead->queue,
         .last = UINT64_MAX,
         .count = DAEMON_LETTERS,
@@ -115,7 +47,7 @@ static int read_page(
         .context = out};
     if (!buffer_extend(out, 24))
         return -ENOMEM;
-    int rc = read_letters(&reading, from, &error);
+    int rc = reading_run(&reading, from, &error);
     if (rc == -ENOMEM)
         return rc;
     if (rc) // damage in an old segment: what is behind it can't be told, and the bus goes on
@@ -179,7 +111,8 @@ static int take_letter(void *context, const struct journal_record *record, uint6
 static int take_span(struct visit *visit, uint32_t queue, const struct span *span) {
     struct error error = {0};
     uint64_t count = span->last - span->first + 1;
-    struct reading reading = {.daemon = visit->daemon,
+    struct reading reading = {.broker = visit->daemon->broker,
+        .journal = visit->daemon->journal,
         .queue = queue,
         .last = span->last,
         .count = (size_t)count,
@@ -187,8 +120,8 @@ static int take_span(struct visit *visit, uint32_t queue, const struct span *spa
         .visit = take_letter,
         .context = visit};
     visit->looked = 0;
-    int rc = read_letters(&reading, span->first, &error);
-    if (rc == 0 || (rc == ENOUGH && !visit->part->next)) {
+    int rc = reading_run(&reading, span->first, &error);
+    if (rc == 0) {
         visit->part->operation.gone += count - visit->looked; // settled before, or never there
         return 0;
     }

@@ -101,34 +101,58 @@ static int send_matches(struct broker *broker, struct operation *operation, cons
     return rc;
 }
 
+// Whether today's agreements let it go: 0 with the permit, or the reason with the text.
+static int may_go(const struct broker *broker, const struct resend *resend, const struct again *again,
+    struct bytes known, struct permit *permit, struct error *why) {
+    char missing[POLICY_PATH_SIZE];
+    if (!routes_permit(
+            broker->routes, resend->route, again->from, again->to, again->type, broker->now_us, permit, why))
+        return NO_AGREEMENT;
+    if (policy_covers_payload(permit->agreement, again->type, known, missing))
+        return 0;
+    return error_set(
+        why, NO_AGREEMENT, "agreement %s does not list %s any more", permit->agreement->id, missing);
+}
+
+// What the catalogue doesn't know any more goes to nobody: `known` is the rest.
+static int send_known(struct broker *broker, struct operation *operation, const struct resend *resend,
+    const struct again *again, struct bytes known, struct update *update, size_t *sent) {
+    struct permit permit;
+    struct error why = {0};
+    int rc = may_go(broker, resend, again, known, &permit, &why);
+    if (rc)
+        return say_no(operation, resend, rc, why.text);
+    struct match match = {.route = permit.route,
+        .agreement = permit.agreement->id,
+        .to = again->to,
+        .type = again->type,
+        .subject = again->envelope.subject,
+        .retries = permit.retries,
+        .backoff_min_ms = permit.backoff_min_ms,
+        .backoff_max_ms = permit.backoff_max_ms,
+        .expires_us = permit.expires_us};
+    if (known.size != again->envelope.payload.size) {
+        match.payload = known;
+        match.whole = true;
+    }
+    return send_matches(broker, operation, resend, again, &match, 1, update, sent);
+}
+
 int resend_made(struct broker *broker, struct operation *operation, const struct resend *resend,
     struct update *update, size_t *sent) {
     struct again again = {0};
-    struct permit permit;
     struct error error = {0};
-    char missing[POLICY_PATH_SIZE];
+    struct buffer known = {0};
     int rc = look_at(broker, operation, resend, &again, &error);
     if (rc)
         return say_no(operation, resend, rc, error.text);
     if (view_check(again.type, again.envelope.payload, NULL, &error) != 0)
         return say_no(operation, resend, HUTONG__BUS__V1__REASON__REASON_INVALID, error.text);
-    if (!routes_permit(
-            broker->routes, resend->route, again.from, again.to, again.type, broker->now_us, &permit, &error))
-        return say_no(operation, resend, NO_AGREEMENT, error.text);
-    if (!policy_covers_payload(permit.agreement, again.type, again.envelope.payload, missing)) {
-        error_set(&error, 0, "agreement %s does not list %s any more", permit.agreement->id, missing);
-        return say_no(operation, resend, NO_AGREEMENT, error.text);
-    }
-    const struct match match = {.route = permit.route,
-        .agreement = permit.agreement->id,
-        .to = again.to,
-        .type = again.type,
-        .subject = again.envelope.subject,
-        .retries = permit.retries,
-        .backoff_min_ms = permit.backoff_min_ms,
-        .backoff_max_ms = permit.backoff_max_ms,
-        .expires_us = permit.expires_us};
-    return send_matches(broker, operation, resend, &again, &match, 1, update, sent);
+    rc = buffer_reserve(&known, 1); // so that no bytes have a place too
+    rc = rc ? rc : view_append_known(again.type, again.envelope.payload, &known);
+    rc = rc ? -ENOMEM : send_known(broker, operation, resend, &again, buffer_bytes(&known), update, sent);
+    buffer_destroy(&known);
+    return rc;
 }
 
 // ---- By the matcher ----
