@@ -36,9 +36,10 @@ int operation_refuse_item(struct operation *operation, uint64_t item, wire_reaso
 // ---- Room: what is written at the end of a part must always fit behind what it is about. ----
 
 size_t operation_room(const struct operation *operation) {
-    enum { RECORDS = 1024, SPAN = 24 }; // two records' rest; a span has two numbers
-    return RECORDS + OPERATION_WHO_LIMIT + OPERATION_WHY_LIMIT + OPERATION_FILTER_LIMIT +
-           2 * SPAN * (operation->done.count + 1);
+    const size_t records = 1024; // the rest of two records
+    const size_t span = 24;      // two numbers, in each of them
+    return records + OPERATION_WHO_LIMIT + OPERATION_WHY_LIMIT + OPERATION_FILTER_LIMIT +
+           2 * span * (operation->done.count + 1);
 }
 
 // ---- The end of a part ----
