@@ -105,6 +105,7 @@ static void on_durable(struct broker *broker, uint64_t durable) {
 }
 
 static int turn(struct broker *broker, struct update *update) {
+    pausing_end(broker);
     int rc = intake_run(broker, update);
     rc = rc ? rc : outflow_run(broker, update);
     return rc ? rc : peers_tick(broker, update);
@@ -122,6 +123,7 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         return turn(broker, update);
     case EVENT_DURABLE:
         on_durable(broker, event->durable);
+        pausing_end(broker);
         return outflow_run(broker, update);
     case EVENT_RECORD:
         return outflow_loaded(broker, event);
@@ -129,7 +131,7 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         broker->draining = true;
         return 0;
     case EVENT_PAUSED:
-        return peers_keep(broker, update);
+        return pausing_run(broker, update);
     case EVENT_BYE:
         return peers_say_bye(broker, update);
     case EVENT_CONFIGURATION:

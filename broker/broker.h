@@ -16,7 +16,7 @@ enum event_kind {
     EVENT_DURABLE,       // the journal has everything up to `durable`
     EVENT_RECORD,        // one record of a load that was asked for
     EVENT_DRAIN,         // deliver nothing new and wait for what is in flight
-    EVENT_PAUSED,        // the journal has no room: nothing is read from peers, they are only kept
+    EVENT_PAUSED,        // the journal has no room: nothing is taken in, what is durable is delivered
     EVENT_BYE,           // end every session
     EVENT_CONFIGURATION, // from the next message on this configuration is in force
     EVENT_CARRY_RECORD,  // write this record again if it is unsettled: the journal wants to let go of its

@@ -28,6 +28,7 @@ static json_t *describe(struct daemon *daemon) {
             (json_int_t)journal.bytes, "first", (json_int_t)journal.first, "last", (json_int_t)journal.last,
             "written_bytes", (json_int_t)journal.appended_bytes, "payload_bytes",
             (json_int_t)journal.payload_bytes, "syncs", (json_int_t)journal.syncs));
+    json_object_set_new(json_object_get(status, "journal"), "full", json_integer(daemon->paused));
     json_object_set_new(status, "net",
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "authenticated", (json_int_t)net.authenticated,
             "denied_keys", (json_int_t)net.denied, "bad_handshakes", (json_int_t)net.bad_handshakes,

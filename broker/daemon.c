@@ -158,9 +158,18 @@ static int take_frame(struct daemon *daemon, struct incoming *incoming) {
     return rc;
 }
 
+// Whether the batch has room for what a frame may bring: less than a batch's worth. While there is no room on
+// the disk it may grow by what settles, which makes some.
+static bool may_receive(const struct daemon *daemon) {
+    const struct policy_settings *settings = policy_settings(daemon->policy);
+    size_t most = settings->journal_batch;
+    if (daemon->paused && settings->journal_batch_limit > 2 * most)
+        most = settings->journal_batch_limit - most;
+    return journal_batch_size(daemon->batch) < most;
+}
+
 static int receive_frames(struct daemon *daemon) {
-    size_t soft = policy_settings(daemon->policy)->journal_batch;
-    for (int i = 0; i < FRAMES_A_TURN && journal_batch_size(daemon->batch) < soft; i++) {
+    for (int i = 0; i < FRAMES_A_TURN && may_receive(daemon); i++) {
         struct incoming incoming;
         int rc = router_receive(daemon->router, &incoming);
         if (rc == ROUTER_EMPTY)
@@ -185,11 +194,13 @@ static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
 
 // What was gathered goes to disk as one batch; only then may anybody hear of it.
 static int commit(struct daemon *daemon, struct error *error) {
-    if (journal_batch_count(daemon->batch) == 0)
+    uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
+    if (journal_batch_count(daemon->batch) == 0 || (daemon->paused && now_ms < daemon->append_at_ms))
         return 0;
     int rc = journal_append(daemon->journal, daemon->batch, error);
     if (rc == JOURNAL_FULL) {
         pause_intake(daemon, true, error->text);
+        daemon->append_at_ms = now_ms + PAUSE_MS;
         return 0;
     }
     if (rc)
@@ -270,7 +281,7 @@ static int turn(struct daemon *daemon, struct error *error) {
     int rc = daemon_step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : EVENT_TURN});
     rc = rc ? rc : commit(daemon, error);
     rc = rc ? rc : control_committed(daemon);
-    rc = rc || daemon->paused ? rc : load(daemon, error);
+    rc = rc ? rc : load(daemon, error);
     rc = rc ? rc : transmit(daemon);
     log_notices(daemon);
     return rc ? rc : retire(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);
@@ -315,7 +326,7 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd) {
     bool readable = false;
     bool control = false;
     int rc = router_wait(
-        daemon->router, wait, daemon->draining ? -1 : stop_fd, !daemon->paused, &readable, &control);
+        daemon->router, wait, daemon->draining ? -1 : stop_fd, may_receive(daemon), &readable, &control);
     if (rc == 0 && control)
         rc = control_answer(daemon);
     if (rc == 0 && readable)

@@ -17,6 +17,7 @@ struct daemon {
     struct takeover *takeover; // in force, and to be answered when its record is on disk
     struct part *part;         // done, and to be answered when its record is on disk
     uint64_t retire_at_ms;
+    uint64_t append_at_ms; // while paused: when to try again
     int64_t keep_until_ns; // what is older may go, while `retiring`
     bool retiring;         // in portions, one a turn
     uint64_t drain_until_ms;

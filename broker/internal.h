@@ -5,7 +5,8 @@
 #include "broker/session/session.h"
 
 struct broker_counters {
-    uint64_t accepted, carried, repeats, refused, unrouted, deliveries, dead, settled, sessions, errors;
+    uint64_t accepted, carried, repeats, refused, unrouted, deliveries, dead, settled, sessions, errors,
+        unsaid;
     uint64_t refused_by[64]; // by wire_reason
 };
 
@@ -28,11 +29,13 @@ struct broker {
     int64_t now_us;
     int64_t started_us;
     bool draining;
+    bool paused; // the journal has no room
 
     struct list sessions;
-    struct list turns;    // accounts with something to be taken in, the next one first
-    struct list parked;   // sessions that wait for room in a queue
-    struct map *accounts; // by system; owned
+    struct list turns;          // accounts with something to be taken in, the next one first
+    struct list parked;         // sessions that wait for room in a queue
+    struct map *accounts;       // by system; owned
+    struct peer_news strangers; // those that ended before hello
     struct number_map by_connection;
     size_t session_count;
     size_t connections; // limit of them
@@ -108,10 +111,15 @@ void parking_forget(struct broker *broker, struct session *session); // before i
 bool parking_has_room(struct broker *broker);                        // somebody need wait no more
 void parking_retry(struct broker *broker, bool all); // those that need wait no more get their turn, or all
 
+// pausing.c: no room in the journal
+int pausing_run(struct broker *broker, struct update *update);
+void pausing_end(struct broker *broker);
+
 // outflow.c: what goes out, is settled, dies
 int outflow_settle(struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle,
     struct update *update);
 int outflow_run(struct broker *broker, struct update *update);
+int outflow_durable(struct broker *broker, struct update *update); // without any record
 int outflow_loaded(struct broker *broker, const struct event *event);
 
 // registry.c: queues and names, with recovery's help

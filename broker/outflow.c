@@ -160,16 +160,33 @@ static int tell_accepted(struct broker *broker, struct update *update) {
     return 0;
 }
 
-static int run_queue(struct broker *broker, struct queue *queue, struct update *update) {
-    queue_skip_settled(queue);
-    queue_tick(queue, broker->now_ms, broker->now_us, &update->deadline_ms);
-    int rc = bury_dead(broker, queue, update);
-    rc = rc ? rc : deliver(broker, queue, update);
+// What is durable goes out.
+static int send_queue(struct broker *broker, struct queue *queue, struct update *update) {
+    int rc = deliver(broker, queue, update);
     struct queue_load load;
     if (rc == 0 && queue_wants_load(queue, &load)) {
         uint64_t rest;
         uint32_t place = broker_place(broker, queue->id, load.from, &load.from, &rest);
         rc = update_load(update, place, &load);
+    }
+    return rc;
+}
+
+static int run_queue(struct broker *broker, struct queue *queue, struct update *update) {
+    queue_skip_settled(queue);
+    queue_tick(queue, broker->now_ms, broker->now_us, &update->deadline_ms);
+    int rc = bury_dead(broker, queue, update);
+    return rc ? rc : send_queue(broker, queue, update);
+}
+
+int outflow_durable(struct broker *broker, struct update *update) {
+    update->load_count = 0;
+    int rc = tell_accepted(broker, update);
+    for (size_t i = 0; i < broker->queue_count && rc == 0; i++) {
+        if (!broker->queues[i])
+            continue;
+        queue_skip_settled(broker->queues[i]);
+        rc = send_queue(broker, broker->queues[i], update);
     }
     return rc;
 }

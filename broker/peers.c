@@ -15,6 +15,19 @@ static int send_error(uint64_t connection, wire_reason reason, const char *text,
     return update_frame(update, connection, &frame, true);
 }
 
+// Whoever comes and goes all the time, or sends what ends its session, must not fill the journal and the log.
+static bool may_say(struct broker *broker, struct peer_news *news) {
+    uint64_t seconds = (broker->now_ms - news->since_ms) / 1000;
+    news->since_ms += seconds * 1000;
+    news->spent -= seconds < news->spent ? seconds : news->spent;
+    if (news->spent >= PEER_NEWS) {
+        broker->counters.unsaid++;
+        return false;
+    }
+    news->spent++;
+    return true;
+}
+
 static int record_peer(
     struct broker *broker, const struct session *session, bool up, const char *text, struct update *update) {
     Hutong__Bus__V1__PeerRecord peer = HUTONG__BUS__V1__PEER_RECORD__INIT;
@@ -45,10 +58,13 @@ static bool is_receiver(const struct session *session) {
 static int forget(
     struct broker *broker, struct session *session, int kind, const char *text, struct update *update) {
     int rc = 0;
-    update_notice(update, kind, session, text);
+    bool welcomed = session->since_us != 0;
+    bool say = welcomed ? session->said : may_say(broker, &broker->strangers);
+    if (say)
+        update_notice(update, kind, session, text);
     if (session->publisher)
         session->publisher->users--;
-    if (session->open)
+    if (welcomed && say)
         rc = record_peer(broker, session, false, text, update);
     struct queue *queue = is_receiver(session) ? session->queue : NULL;
     number_map_remove(&broker->by_connection, session->connection);
@@ -160,7 +176,9 @@ static int on_hello(struct broker *broker, struct session *session, const Hutong
     if (rc > 0)
         return peers_end(broker, session, update, (wire_reason)rc, error.text);
     rc = shares_open(broker, session);
-    rc = rc ? rc : find_publisher(broker, session, bytes_of(hello->stream.data, hello->stream.len), update);
+    if (rc)
+        return rc;
+    rc = find_publisher(broker, session, bytes_of(hello->stream.data, hello->stream.len), update);
     if (rc == PUBLISHERS_TOO_MANY)
         return peers_end(broker, session, update, HUTONG__BUS__V1__REASON__REASON_TOO_MANY,
             "this system has too many streams; remove unused spools or wait for old ones to be forgotten");
@@ -175,8 +193,11 @@ static int on_hello(struct broker *broker, struct session *session, const Hutong
         start_receiving(broker, session);
     session->since_us = (uint64_t)broker->now_us;
     broker->counters.sessions++;
-    update_notice(update, NOTICE_UP, session, session->software);
-    rc = rc ? rc : record_peer(broker, session, true, session->software, update);
+    session->said = may_say(broker, &session->account->news);
+    if (session->said)
+        update_notice(update, NOTICE_UP, session, session->software);
+    if (rc == 0 && session->said)
+        rc = record_peer(broker, session, true, session->software, update);
     return rc ? rc : welcome(broker, session, update);
 }
 

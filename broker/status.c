@@ -60,12 +60,13 @@ static json_t *describe_queue(const struct queue *queue) {
 }
 
 static json_t *describe_counters(const struct broker_counters *counters) {
-    return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
+    return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
         (json_int_t)counters->accepted, "repeats", (json_int_t)counters->repeats, "refused",
         (json_int_t)counters->refused, "refused_by", describe_reasons(counters->refused_by), "unrouted",
         (json_int_t)counters->unrouted, "deliveries", (json_int_t)counters->deliveries, "settled",
         (json_int_t)counters->settled, "dead", (json_int_t)counters->dead, "sessions",
-        (json_int_t)counters->sessions, "session_errors", (json_int_t)counters->errors);
+        (json_int_t)counters->sessions, "session_errors", (json_int_t)counters->errors, "peer_news_dropped",
+        (json_int_t)counters->unsaid);
 }
 
 static json_t *describe_active(const struct broker *broker) {

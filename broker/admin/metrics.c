@@ -13,6 +13,7 @@ struct metric {
 
 static const struct metric metrics[] = {
     {NULL, "uptime_s", "hutong_uptime_seconds", "gauge", "Since the broker started."},
+    {"journal", "full", "hutong_journal_full", "gauge", "1 while the journal has no room and intake pauses."},
     {"counters", "accepted", "hutong_accepted_total", "counter", "Messages accepted, each durable."},
     {"counters", "repeats", "hutong_repeats_total", "counter", "Messages that publishers sent again."},
     {"counters", "refused", "hutong_refused_total", "counter", "Messages refused with a reason."},
@@ -20,6 +21,8 @@ static const struct metric metrics[] = {
     {"counters", "deliveries", "hutong_deliveries_total", "counter", "Deliveries that routes made."},
     {"counters", "settled", "hutong_settled_total", "counter", "Deliveries settled."},
     {"counters", "dead", "hutong_dead_total", "counter", "Dead letters."},
+    {"counters", "peer_news_dropped", "hutong_peer_news_dropped_total", "counter",
+        "Sessions that began, or ended before hello, and were too many to be logged and recorded."},
     {"counters", "session_errors", "hutong_session_errors_total", "counter", "Sessions ended for an error."},
     {"journal", "segments", "hutong_journal_segments", "gauge", "Segments on disk."},
     {"journal", "bytes", "hutong_journal_bytes", "gauge", "Bytes on disk."},

@@ -18,11 +18,19 @@ struct session_limits {
     uint32_t heartbeat_ms;
 };
 
+// How much is said of coming and going, in journal and log: PEER_NEWS at once, and one more each second.
+#define PEER_NEWS 60
+struct peer_news {
+    uint64_t spent;    // of what may be said at once
+    uint64_t since_ms; // up to when it was given back
+};
+
 // What a system has of the broker, whatever the number of its sessions. Kept until the broker ends.
 struct account {
     struct list link;     // among those with something to be taken in
     struct list sessions; // of them: session.turn
     int64_t deficit;      // bytes that may be taken in before it is another's turn
+    struct peer_news news;
 };
 
 struct session {
@@ -32,6 +40,7 @@ struct session {
     int64_t deficit; // as the account's, within it
     uint64_t connection;
     bool open; // after hello
+    bool said; // that it began, in journal and log: so its end is said too
     const struct policy_system *system;
     const char *key; // by which it was proved who speaks; NULL without CURVE
     char instance[65];
