@@ -379,11 +379,8 @@ static int settle_later(struct inward *inward, uint64_t position) {
                               : number_map_put(&inward->later, position, (void *)(uintptr_t)LATER_SETTLED);
 }
 
-enum hutong_code hutong_settle(
-    struct hutong *hutong, uint64_t position, const struct hutong_settlement *settlement) {
-    if (position == 0 || settlement->verdict == HUTONG_LATER)
-        return HUTONG_INVALID;
-    pthread_mutex_lock(&hutong->lock);
+// Under the lock.
+static int settle(struct hutong *hutong, uint64_t position, const struct hutong_settlement *settlement) {
     struct inward *inward = &hutong->inward;
     int rc = settlement->verdict == HUTONG_DONE
                  ? settlements_done(&inward->settlements, position)
@@ -393,6 +390,21 @@ enum hutong_code hutong_settle(
     if (rc == 0)
         hutong->settled++;
     sdk_wake(hutong);
+    return rc;
+}
+
+enum hutong_code hutong_settle_on(struct hutong *hutong, const uint8_t *bus, uint64_t position,
+    const struct hutong_settlement *settlement) {
+    if (position == 0 || settlement->verdict == HUTONG_LATER)
+        return HUTONG_INVALID;
+    pthread_mutex_lock(&hutong->lock);
+    bool same = !bus || memcmp(bus, hutong->inward.bus, sizeof hutong->inward.bus) == 0;
+    int rc = same ? settle(hutong, position, settlement) : 0;
     pthread_mutex_unlock(&hutong->lock);
     return rc == 0 ? HUTONG_OK : HUTONG_NO_MEMORY;
+}
+
+enum hutong_code hutong_settle(
+    struct hutong *hutong, uint64_t position, const struct hutong_settlement *settlement) {
+    return hutong_settle_on(hutong, NULL, position, settlement);
 }

@@ -202,6 +202,10 @@ HUTONG_API enum hutong_code hutong_handle(struct hutong *hutong, const char *typ
 // Settles a delivery that was left for LATER.
 HUTONG_API enum hutong_code hutong_settle(
     struct hutong *hutong, uint64_t position, const struct hutong_settlement *settlement);
+// As hutong_settle, for a delivery that may be of an earlier session: `bus` is the delivery's (16 bytes).
+// When another bus is there by now, whose position means another message, nothing is settled: HUTONG_OK.
+HUTONG_API enum hutong_code hutong_settle_on(
+    struct hutong *hutong, const uint8_t *bus, uint64_t position, const struct hutong_settlement *settlement);
 
 // Called at the end of each dispatch in which deliveries were handled, before their settlements go out: a
 // handler that gathers (a transaction, a file) commits here. A settlement other than DONE replaces those of

@@ -61,6 +61,8 @@ bool outgoing_refuses(const struct hutong *hutong, uint64_t last_sequence) {
 // What the operator should know about the broker's account of this spool. Under the lock.
 static void compare_accounts(struct hutong *hutong, uint64_t last, const uint8_t *bus) {
     hutong->notice[0] = '\0';
+    if (hutong->decided == spool_base(hutong->spool))
+        return; // nothing was accepted yet
     if (spool_knows_other_bus(hutong->spool, bus))
         snprintf(hutong->notice, sizeof hutong->notice,
             "this is another bus than before (or its journal was replaced): the %llu messages that the old "

@@ -258,6 +258,92 @@ static void a_broker_that_went_back_is_told(void **state) {
     assert_int_equal(hutong_close(&hutong, PATIENCE_MS), HUTONG_OK);
 }
 
+struct receiver {
+    struct hutong *hutong;
+    enum hutong_verdict verdict;
+    bool switches; // the bus is another one before the handler returns
+    unsigned handled;
+    uint8_t bus[WIRE_STREAM_SIZE];
+};
+
+static void switch_bus(struct hutong *hutong) {
+    fake_error(&fake, HUTONG__BUS__V1__REASON__REASON_SHUTTING_DOWN, "moving");
+    fake.bus[0] ^= 1;
+    uint64_t before = status_of(hutong).reconnects;
+    fake_welcome(&fake, 0, FAKE_CREDIT);
+    uint64_t until = clock_monotonic_ns() + PATIENCE_MS * CLOCK_MILLISECOND_NS;
+    while (status_of(hutong).reconnects == before)
+        assert_true(clock_monotonic_ns() < until);
+}
+
+static void handle(
+    void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
+    struct receiver *receiver = context;
+    receiver->handled++;
+    memcpy(receiver->bus, delivery->bus, sizeof receiver->bus);
+    if (receiver->switches)
+        switch_bus(receiver->hutong);
+    receiver->switches = false;
+    settlement->verdict = receiver->verdict;
+}
+
+static void dispatch(struct receiver *receiver, unsigned wanted) {
+    uint64_t until = clock_monotonic_ns() + PATIENCE_MS * CLOCK_MILLISECOND_NS;
+    while (receiver->handled < wanted) {
+        hutong_dispatch(receiver->hutong, 100);
+        assert_true(clock_monotonic_ns() < until);
+    }
+}
+
+static void open_receiver(struct receiver *receiver) {
+    struct hutong_options options = {.endpoint = fake.endpoint,
+        .system = "test/sink",
+        .receive = true,
+        .reconnect_min_ms = 10,
+        .reconnect_max_ms = 40};
+    assert_int_equal(hutong_open(&options, &receiver->hutong, NULL), HUTONG_OK);
+    assert_int_equal(hutong_handle(receiver->hutong, NULL, handle, receiver, NULL), HUTONG_OK);
+    fake_welcome(&fake, 0, FAKE_CREDIT);
+}
+
+// Only the other bus's own message is settled there: the first settle frame says that position and no other.
+static void expect_only(uint64_t position) {
+    const Hutong__Bus__V1__Settle *settle = fake_expect(&fake, HUTONG__BUS__V1__FRAME__KIND_SETTLE)->settle;
+    assert_int_equal(settle->n_done, 1);
+    assert_int_equal(settle->done[0]->first, position);
+    assert_int_equal(settle->done[0]->last, position);
+}
+
+static void a_verdict_about_another_bus_is_dropped(void **state) {
+    (void)state;
+    struct receiver receiver = {.verdict = HUTONG_DONE, .switches = true};
+    open_receiver(&receiver);
+    fake_deliver(&fake, 7, 1, 1, "t");
+    dispatch(&receiver, 1); // returns "done" when its bus is gone
+    fake_deliver(&fake, 8, 1, 1, "t");
+    dispatch(&receiver, 2);
+    expect_only(8);
+    assert_int_equal(hutong_close(&receiver.hutong, PATIENCE_MS), HUTONG_OK);
+}
+
+static void what_was_held_for_another_bus_is_dropped(void **state) {
+    (void)state;
+    struct hutong_settlement done = {.verdict = HUTONG_DONE};
+    struct receiver receiver = {.verdict = HUTONG_LATER};
+    open_receiver(&receiver);
+    fake_deliver(&fake, 7, 1, 1, "t");
+    dispatch(&receiver, 1);
+    uint8_t old[WIRE_STREAM_SIZE];
+    memcpy(old, receiver.bus, sizeof old);
+    switch_bus(receiver.hutong);
+    fake_deliver(&fake, 7, 2, 1, "t"); // the same position, another message
+    dispatch(&receiver, 3);
+    assert_int_equal(hutong_settle_on(receiver.hutong, old, 7, &done), HUTONG_OK);
+    assert_int_equal(hutong_settle_on(receiver.hutong, receiver.bus, 8, &done), HUTONG_OK);
+    expect_only(8);
+    assert_int_equal(hutong_close(&receiver.hutong, PATIENCE_MS), HUTONG_OK);
+}
+
 // ---- Killed ----
 
 // Publishes four, tells that they are on disk, and waits for its end.
@@ -369,6 +455,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_spool_of_an_older_version_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(another_bus_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broker_that_went_back_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_verdict_about_another_bus_is_dropped, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_held_for_another_bus_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_before_it_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_before_it_heard, setup, teardown),
         cmocka_unit_test_setup_teardown(a_position_without_room_is_forgotten, setup, teardown),

@@ -99,7 +99,7 @@ static void settle(
     struct sidecar *sidecar, const struct held *held, enum hutong_verdict verdict, const char *text) {
     struct hutong_settlement settlement = {.verdict = verdict}; // RETRY: as the route says
     snprintf(settlement.text, sizeof settlement.text, "%s", text);
-    hutong_settle(sidecar->hutong, held->delivery.position, &settlement);
+    hutong_settle_on(sidecar->hutong, held->delivery.bus, held->delivery.position, &settlement);
 }
 
 static void reject(struct sidecar *sidecar, const struct held *held, const char *text) {

@@ -1,6 +1,7 @@
 """The adapter is killed at the moments that matter, by the system it serves; and a message that kills it each time."""
 import http.server
 import json
+import shutil
 import signal
 import subprocess
 import threading
@@ -211,3 +212,22 @@ def test_a_suspect_that_waits_holds_up_nobody(scene):
     wait_until(lambda: sorted(service.cards()) == sorted(CARDS), "all")
     assert keeper.end() == 0, service.adapter.log()
     assert service.kills == 1
+
+
+def test_what_is_held_for_another_bus_is_dropped(scene):
+    """Positions count within a bus: the journal is replaced while a delivery is held, and position 1 is another message."""
+    broker, service = scene
+    service.busy = {CARDS[0]}
+    moves(broker, CARDS[:1])
+    service.adapter.start()
+    wait_until(lambda: "sink.retry" in service.adapter.log(), "it is held")
+    broker.stop()
+    shutil.rmtree(broker.folder / "journal")
+    broker.start()
+    moves(broker, CARDS[1:2])
+    wait_until(lambda: service.cards() == CARDS[1:2], "the other message")
+    service.busy = set()
+    wait_until(lambda: is_through(service.adapter), "all settled")
+    assert service.adapter.end() == 0, service.adapter.log()
+    assert service.cards() == CARDS[1:2]
+    assert "bus.notice" not in service.adapter.log()  # its spool was never used
