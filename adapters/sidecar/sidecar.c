@@ -239,6 +239,11 @@ static void watch_bus(struct sidecar *sidecar) {
     if (status.notice[0] && strcmp(status.notice, sidecar->seen_notice) != 0)
         log_event(LOG_WARNING, "bus.notice", "reason=%s", log_quote(status.notice, quoted, sizeof quoted));
     memcpy(sidecar->seen_notice, status.notice, sizeof sidecar->seen_notice);
+    if (strcmp(status.hold, sidecar->seen_hold) != 0)
+        log_event(status.hold[0] ? LOG_WARNING : LOG_INFO, status.hold[0] ? "bus.parked" : "bus.unparked",
+            "spooled=%llu reason=%s", (unsigned long long)status.spooled,
+            log_quote(status.hold, quoted, sizeof quoted));
+    memcpy(sidecar->seen_hold, status.hold, sizeof sidecar->seen_hold);
     sidecar->seen_refused = status.refused;
     sidecar->seen_state = status.state;
     sidecar->state_seen = true;

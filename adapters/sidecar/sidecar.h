@@ -79,6 +79,7 @@ struct sidecar {
     enum hutong_state seen_state;
     char seen_text[256];
     char seen_notice[256];
+    char seen_hold[256];
     bool state_seen;
     uint64_t seen_refused;
     char trouble[ERROR_TEXT_SIZE]; // the last of the system's, "" when all is well

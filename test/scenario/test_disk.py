@@ -183,6 +183,27 @@ def test_a_full_spool_drains_on_a_full_disk(small_disk, tmp_path):
         assert posting.adapter.end() == 0, posting.adapter.log()
 
 
+def test_a_parked_sidecar_says_so(tmp_path):
+    """The broker takes nothing in, since the receiver's queue is full: it waits in the spool, and the status says why."""
+    broker = Departments(tmp_path / "broker")
+    with open(broker.folder / "conf/agencies/public_security.yaml", "a", encoding="utf-8") as agency:
+        agency.write("    queue: { count: 20, when_full: park }\n")
+    posting = Posting(broker, tmp_path)
+    with broker:
+        posting.start()
+        for posting.taken in range(60):
+            assert posting.post(posting.taken) == 202
+        posting.taken += 1
+        wait_until(lambda: status(posting.adapter).get("bus_hold") == "public_security/population is full", "the status says why")
+        wait_until(lambda: "bus.parked" in posting.adapter.log(), "the log says so")
+        told = status(posting.adapter)
+        assert told["bus"] == "connected" and told["intake"] == "running" and told["spooled"] > 0
+        assert received(broker, posting.taken) == [f"L{n:05}" for n in range(posting.taken)]
+        wait_until(lambda: status(posting.adapter).get("bus_hold") == "", "the status says that it goes on")
+        wait_until(lambda: "bus.unparked" in posting.adapter.log(), "the log says so too")
+        assert posting.adapter.end() == 0, posting.adapter.log()
+
+
 def test_a_file_stays_in_its_folder(tmp_path):
     broker = Departments(tmp_path / "broker")
     folder = tmp_path / "files"
