@@ -90,20 +90,6 @@ int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record
     return registry_start(broker, update, error);
 }
 
-// Everything up to `durable` is on disk: what is settled in memory is so there too, since each batch is
-// synced whole.
-static void on_durable(struct broker *broker, uint64_t durable) {
-    broker->durable = durable;
-    if (durable + 1 != broker->next_record)
-        return;
-    for (size_t i = 0; i < broker->queue_count; i++)
-        if (broker->queues[i])
-            broker->queues[i]->settled_durable = broker->queues[i]->settled;
-    for (size_t i = 0; i < broker->publishers.count; i++)
-        if (broker->publishers.items[i])
-            broker->publishers.items[i]->durable = broker->publishers.items[i]->sequence;
-}
-
 static int turn(struct broker *broker, struct update *update) {
     pausing_end(broker);
     int rc = intake_run(broker, update);
@@ -121,8 +107,11 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         return peers_gone(broker, event->connection, "gone", update);
     case EVENT_TURN:
         return turn(broker, update);
+    case EVENT_APPENDED:
+        marks_take(broker);
+        return 0;
     case EVENT_DURABLE:
-        on_durable(broker, event->durable);
+        marks_durable(broker, event->durable);
         pausing_end(broker);
         return outflow_run(broker, update);
     case EVENT_RECORD:
@@ -130,6 +119,8 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
     case EVENT_DRAIN:
         broker->draining = true;
         return 0;
+    case EVENT_BLOCKED:
+        return peers_keep(broker, update);
     case EVENT_PAUSED:
         return pausing_run(broker, update);
     case EVENT_BYE:

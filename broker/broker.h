@@ -10,14 +10,16 @@
 struct broker;
 
 enum event_kind {
-    EVENT_FRAME,         // a peer sent something
-    EVENT_GONE,          // a peer can't be reached any more
-    EVENT_TURN,          // what was gathered is to be worked on: timers, intake, sending
-    EVENT_DURABLE,       // the journal has everything up to `durable`
-    EVENT_RECORD,        // one record of a load that was asked for
-    EVENT_DRAIN,         // deliver nothing new and wait for what is in flight
-    EVENT_PAUSED,        // the journal has no room: nothing is taken in, what is durable is delivered
-    EVENT_BYE,           // end every session
+    EVENT_FRAME,    // a peer sent something
+    EVENT_GONE,     // a peer can't be reached any more
+    EVENT_TURN,     // what was gathered is to be worked on: timers, intake, sending
+    EVENT_BLOCKED,  // one batch is under way and the next one is full: nothing is read from peers until then
+    EVENT_APPENDED, // what was gathered so far went to the journal as one batch, and is not durable yet
+    EVENT_DURABLE,  // the journal has everything up to `durable`
+    EVENT_RECORD,   // one record of a load that was asked for
+    EVENT_DRAIN,    // deliver nothing new and wait for what is in flight
+    EVENT_PAUSED,   // the journal has no room: nothing is taken in, what is durable is delivered
+    EVENT_BYE,      // end every session
     EVENT_CONFIGURATION, // from the next message on this configuration is in force
     EVENT_CARRY_RECORD,  // write this record again if it is unsettled: the journal wants to let go of its
                          // segment

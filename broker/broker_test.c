@@ -176,6 +176,74 @@ static void nothing_is_said_before_it_is_durable(void **state) {
     assert_int_equal(bench_waiting(bench, 2, DELIVER), 1);
 }
 
+static void step_kind(struct bench *bench, enum event_kind kind, uint64_t durable) {
+    struct event event = {.kind = kind, .now_ms = bench->now_ms, .now_us = 1000, .durable = durable};
+    assert_int_equal(broker_step(bench->broker, &event, &bench->update), 0);
+}
+
+// A batch that a journal with a thread has taken. The last record in it.
+static uint64_t hand_over(struct bench *bench) {
+    struct error error;
+    step_kind(bench, EVENT_TURN, 0);
+    assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
+    step_kind(bench, EVENT_APPENDED, 0);
+    return journal_last(bench->journal);
+}
+
+static void what_is_on_disk_is_told_while_the_next_batch_gathers(void **state) {
+    struct bench *bench = *state;
+    char out[64];
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_turn(bench);
+    welcomed(bench, 1);
+    bench_publish(bench, 1, PS, 1, 1, "a");
+    bench_publish(bench, 1, PS, 2, 1, "invalid");
+    uint64_t first = hand_over(bench);
+    bench_publish(bench, 1, PS, 3, 1, "b");
+    bench_publish(bench, 1, PS, 4, 1, "invalid");
+    step_kind(bench, EVENT_TURN, 0);
+    assert_int_equal(bench_waiting(bench, 1, ACCEPTED), 0);
+    assert_int_equal(bench_waiting(bench, 2, DELIVER), 0);
+    step_kind(bench, EVENT_DURABLE, first);
+    wire_frame *frame = bench_take(bench, 1, ACCEPTED, NULL);
+    assert_non_null(frame);
+    assert_int_equal(frame->accepted->sequence, 2);
+    assert_int_equal(frame->accepted->n_refusals, 1);
+    wire_frame_free(&frame);
+    bench_delivered(bench, 2, out, sizeof out);
+    assert_string_equal(out, "m1,");
+    bench_hello(bench, 3, PS, STREAM, false);
+    assert_int_equal(welcomed(bench, 3), 2); // the rest may still be lost
+    bench_turn(bench);
+    bench_delivered(bench, 2, out, sizeof out);
+    assert_string_equal(out, "m3,");
+    assert_int_equal(bench->broker->publishers.items[0]->durable, 4);
+}
+
+static void what_a_settlement_frees_waits_for_its_record(void **state) {
+    struct bench *bench = *state;
+    char out[64];
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_publish(bench, 1, PS, 1, 3, "s");
+    bench_turn(bench);
+    bench_delivered(bench, 2, out, sizeof out);
+    assert_string_equal(out, "m1,");
+    bench_settle(bench, 2, H, 1, 1);
+    uint64_t first = hand_over(bench);
+    assert_int_equal(bench_waiting(bench, 2, DELIVER), 0); // m1 may come again after a crash, before m2
+    assert_int_equal(queue_of(bench, H)->settled, 1);
+    assert_int_equal(queue_of(bench, H)->settled_durable, 0);
+    bench_publish(bench, 1, PS, 4, 1, "s");
+    step_kind(bench, EVENT_TURN, 0);
+    step_kind(bench, EVENT_DURABLE, first);
+    assert_int_equal(queue_of(bench, H)->settled_durable, 1);
+    bench_turn(bench);
+    bench_delivered(bench, 2, out, sizeof out);
+    assert_string_equal(out, "m2,");
+}
+
 static void repeats_are_dropped_also_after_a_crash(void **state) {
     struct bench *bench = *state;
     bench_hello(bench, 1, PS, STREAM, false);
@@ -585,6 +653,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_goes_its_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_said_before_it_is_durable, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_on_disk_is_told_while_the_next_batch_gathers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_settlement_frees_waits_for_its_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(repeats_are_dropped_also_after_a_crash, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_not_appended_is_asked_for_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_repeat_is_told_no_sooner_than_what_it_repeats, set_up, tear_down),

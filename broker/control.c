@@ -99,6 +99,7 @@ static void take_over(struct daemon *daemon, struct takeover *takeover) {
     daemon->configuration = takeover->activation.configuration;
     daemon->policy = daemon->configuration->policy;
     daemon->takeover = takeover;
+    daemon->answer_at = commit_gathered(daemon);
     daemon->update.more = true;
     log_level_parse(policy_settings(daemon->policy)->log_level, &level);
     log_set_level(level);
@@ -128,6 +129,8 @@ static int activate(struct daemon *daemon, struct takeover *takeover) {
 
 int control_committed(struct daemon *daemon) {
     struct takeover *takeover = daemon->takeover;
+    if (daemon->durable < daemon->answer_at && !daemon->paused)
+        return 0;
     if (!takeover)
         return perform_committed(daemon);
     daemon->takeover = NULL;

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define FRAMES_A_TURN 256
-#define PAUSE_MS 500        // between tries when the disk is full
 #define RETIRE_MS 600000    // between looks for segments past their time
 #define RETIRE_FULL_MS 2000 // the same while the journal has no room: what may go makes some
 
@@ -65,7 +64,8 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
     struct journal_options journal = {.folder = settings->journal,
         .segment_size = settings->segment_size,
         .size_limit = settings->journal_limit,
-        .sm3 = settings->journal_sm3};
+        .sm3 = settings->journal_sm3,
+        .background = true};
     struct journal_owner owner = broker_journal_owner(daemon->broker);
     uint64_t started = clock_monotonic_ns();
     int rc = options->open_journal(&journal, &owner, &daemon->journal, error);
@@ -79,8 +79,10 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
         clock_realtime_ns() / 1000, &daemon->update, error);
     if (rc == 0 && journal_batch_count(daemon->batch))
         rc = journal_append(daemon->journal, daemon->batch, error);
+    rc = rc ? rc : journal_collect(daemon->journal, true, error);
     if (rc)
         return rc < 0 ? rc : -ENOSPC;
+    daemon->durable = journal_durable(daemon->journal);
     struct journal_status status;
     journal_status(daemon->journal, &status);
     log_event(status.torn_bytes ? LOG_WARNING : LOG_INFO, "journal.recovered",
@@ -106,8 +108,7 @@ int daemon_new(const struct daemon_options *options, struct daemon **out, struct
     daemon->broker = daemon->keys ? broker_new(options->configuration) : NULL;
     int rc = daemon->broker ? recover(daemon, options, error) : error_no_memory(error);
     if (rc == 0)
-        rc = daemon_step(
-            daemon, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(daemon->journal)});
+        rc = daemon_step(daemon, (struct event){.kind = EVENT_DURABLE, .durable = daemon->durable});
     rc = rc ? rc : open_router(daemon, error);
     if (rc) {
         daemon_destroy(&daemon);
@@ -182,34 +183,6 @@ static int receive_frames(struct daemon *daemon) {
     return 0;
 }
 
-static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
-    char quoted[256];
-    if (paused != daemon->paused)
-        log_event(paused ? LOG_ERROR : LOG_INFO, paused ? "journal.full" : "journal.room", "reason=%s",
-            log_quote(why, quoted, sizeof quoted));
-    if (paused && !daemon->paused)
-        daemon->retire_at_ms = 0;
-    daemon->paused = paused;
-}
-
-// What was gathered goes to disk as one batch; only then may anybody hear of it.
-static int commit(struct daemon *daemon, struct error *error) {
-    uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
-    if (journal_batch_count(daemon->batch) == 0 || (daemon->paused && now_ms < daemon->append_at_ms))
-        return 0;
-    int rc = journal_append(daemon->journal, daemon->batch, error);
-    if (rc == JOURNAL_FULL) {
-        pause_intake(daemon, true, error->text);
-        daemon->append_at_ms = now_ms + PAUSE_MS;
-        return 0;
-    }
-    if (rc)
-        return rc < 0 ? rc : -EIO;
-    pause_intake(daemon, false, "there is room again");
-    return daemon_step(
-        daemon, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(daemon->journal)});
-}
-
 struct visit {
     struct daemon *daemon;
     uint32_t queue;
@@ -278,8 +251,9 @@ static void log_notices(struct daemon *daemon) {
 static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error);
 
 static int turn(struct daemon *daemon, struct error *error) {
-    int rc = daemon_step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : EVENT_TURN});
-    rc = rc ? rc : commit(daemon, error);
+    enum event_kind kind = commit_blocked(daemon) ? EVENT_BLOCKED : EVENT_TURN;
+    int rc = daemon_step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : kind});
+    rc = rc ? rc : commit_run(daemon, error);
     rc = rc ? rc : control_committed(daemon);
     rc = rc ? rc : load(daemon, error);
     rc = rc ? rc : transmit(daemon);
@@ -288,7 +262,9 @@ static int turn(struct daemon *daemon, struct error *error) {
 }
 
 static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
-    if (now_ms < daemon->retire_at_ms)
+    // What is to take the place of something older is on disk first.
+    uint64_t newest = daemon->carried > daemon->answer_at ? daemon->carried : daemon->answer_at;
+    if (now_ms < daemon->retire_at_ms || (daemon->durable < newest && !daemon->paused))
         return 0;
     struct event now = {.now_ms = now_ms, .now_us = clock_realtime_ns() / 1000};
     struct retirement done = {0};
@@ -300,6 +276,8 @@ static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
     if (done.retired)
         log_event(LOG_INFO, "journal.retired", "segments=%zu", done.retired);
     daemon->retiring = done.more;
+    if (done.more)
+        daemon->carried = commit_gathered(daemon);
     daemon->retire_at_ms = done.more ? now_ms : now_ms + (daemon->paused ? RETIRE_FULL_MS : RETIRE_MS);
     daemon->update.more |= done.more;
     return rc;
@@ -311,22 +289,24 @@ static void start_draining(struct daemon *daemon, uint64_t now_ms) {
     log_event(LOG_INFO, "broker.draining", "deadline_ms=%u", policy_settings(daemon->policy)->drain_ms);
 }
 
-static int wait_and_receive(struct daemon *daemon, int stop_fd) {
+static int wait_and_receive(struct daemon *daemon, int stop_fd, struct error *error) {
     uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
     struct update *update = &daemon->update;
     uint64_t deadline = update->deadline_ms;
     if (daemon->draining && daemon->drain_until_ms < deadline)
         deadline = daemon->drain_until_ms;
     uint64_t wait = deadline > now_ms ? deadline - now_ms : 0;
-    if (update->more)
+    bool blocked = commit_blocked(daemon);
+    if (update->more && !blocked)
         wait = 0;
-    else if (daemon->paused && wait > PAUSE_MS)
-        wait = PAUSE_MS;
+    else if (daemon->paused && wait > DAEMON_PAUSE_MS)
+        wait = DAEMON_PAUSE_MS;
     update_clear(update);
     bool readable = false;
     bool control = false;
-    int rc = router_wait(
-        daemon->router, wait, daemon->draining ? -1 : stop_fd, may_receive(daemon), &readable, &control);
+    int fds[] = {daemon->draining ? -1 : stop_fd, journal_fd(daemon->journal)};
+    int rc = router_wait(daemon->router, wait, fds, may_receive(daemon) && !blocked, &readable, &control);
+    rc = rc ? rc : commit_collect(daemon, error);
     if (rc == 0 && control)
         rc = control_answer(daemon);
     if (rc == 0 && readable)
@@ -334,16 +314,20 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd) {
     return rc;
 }
 
-// Drained, or out of time: everybody is told, and the loop ends.
-static int say_bye(struct daemon *daemon) {
+// Drained, or out of time: what was gathered is made durable, everybody is told, and the loop ends.
+static int say_bye(struct daemon *daemon, struct error *error) {
+    int rc = commit_all(daemon, error);
+    rc = rc ? rc : transmit(daemon);
+    if (rc)
+        return rc;
     log_event(LOG_INFO, "broker.bye", "drained=%s", daemon->update.drained ? "yes" : "no");
     daemon->done = true;
     update_clear(&daemon->update);
-    int rc = daemon_step(daemon, (struct event){.kind = EVENT_BYE});
+    rc = daemon_step(daemon, (struct event){.kind = EVENT_BYE});
     return rc ? rc : transmit(daemon);
 }
 
-static int check_stop(struct daemon *daemon, int stop_fd) {
+static int check_stop(struct daemon *daemon, int stop_fd, struct error *error) {
     uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
     struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
     if (!daemon->draining && poll(&stop, 1, 0) == 1) {
@@ -352,16 +336,16 @@ static int check_stop(struct daemon *daemon, int stop_fd) {
         return daemon_step(daemon, (struct event){.kind = EVENT_DRAIN});
     }
     if (daemon->draining && (daemon->update.drained || now_ms >= daemon->drain_until_ms))
-        return say_bye(daemon);
+        return say_bye(daemon, error);
     return 0;
 }
 
 int daemon_run(struct daemon *daemon, int stop_fd, struct error *error) {
     daemon->update.more = true;
     while (!daemon->done) {
-        int rc = wait_and_receive(daemon, stop_fd);
+        int rc = wait_and_receive(daemon, stop_fd, error);
         rc = rc ? rc : turn(daemon, error);
-        rc = rc ? rc : check_stop(daemon, stop_fd);
+        rc = rc ? rc : check_stop(daemon, stop_fd, error);
         if (rc) {
             if (!error->text[0])
                 error_set(error, rc, "%s", strerror(-rc));

@@ -4,6 +4,8 @@
 #include "broker/daemon.h"
 #include "core/base/map.h"
 
+#define DAEMON_PAUSE_MS 500 // between tries when the disk is full
+
 struct daemon {
     const struct configuration *configuration;
     const struct policy *policy; // its
@@ -16,6 +18,9 @@ struct daemon {
     struct buffer request;     // of another thread
     struct takeover *takeover; // in force, and to be answered when its record is on disk
     struct part *part;         // done, and to be answered when its record is on disk
+    uint64_t answer_at;        // that record
+    uint64_t carried;          // the last record that was written again for a segment to go
+    uint64_t durable;          // up to here the core knows that it is
     uint64_t retire_at_ms;
     uint64_t append_at_ms; // while paused: when to try again
     int64_t keep_until_ns; // what is older may go, while `retiring`
@@ -28,6 +33,15 @@ struct daemon {
 };
 
 int daemon_step(struct daemon *daemon, struct event event);
+
+// commit.c. 0 or negative, with the text.
+int commit_collect(struct daemon *daemon, struct error *error); // takes note of what became durable
+// Appends what was gathered, when no batch is under way. What is gathered while one is goes with the next.
+int commit_run(struct daemon *daemon, struct error *error);
+int commit_all(struct daemon *daemon, struct error *error); // and waits; without room it stays gathered
+// Whether as much was gathered as may be while a batch is under way.
+bool commit_blocked(const struct daemon *daemon);
+uint64_t commit_gathered(const struct daemon *daemon); // the number of the last record that was
 
 // control.c. 0 or negative, as broker_step().
 int control_answer(struct daemon *daemon);    // one request that waits

@@ -24,6 +24,7 @@ struct broker {
     uint8_t bus[16];
     uint64_t next_record;
     uint64_t durable;
+    uint64_t marked; // the last record of the batch that was appended and is not durable yet; 0: none
     uint64_t now_ms;
     uint64_t ticked_ms; // when sessions were last looked at
     int64_t now_us;
@@ -121,6 +122,10 @@ int outflow_settle(struct broker *broker, struct session *session, const Hutong_
 int outflow_run(struct broker *broker, struct update *update);
 int outflow_durable(struct broker *broker, struct update *update); // without any record
 int outflow_loaded(struct broker *broker, const struct event *event);
+
+// marks.c: what was true when a batch was appended, and is true on the disk when it is durable
+void marks_take(struct broker *broker);
+void marks_durable(struct broker *broker, uint64_t durable);
 
 // registry.c: queues and names, with recovery's help
 struct queue *registry_queue(const struct broker *broker, uint32_t id); // or NULL

@@ -49,6 +49,7 @@ int outflow_settle(struct broker *broker, struct session *session, const Hutong_
     uint64_t before = queue->counters.settled;
     int rc = 0;
     uint64_t work = 0;
+    queue->settling = broker->next_record;
     for (size_t i = 0; i < settle->n_done && rc == 0; i++) {
         // One frame can do no more than settle the whole window a few times over.
         work += settle_work(queue, settle->done[i]);
@@ -96,6 +97,7 @@ static int bury(
     broker_count_dead(broker, queue, record.reason);
     struct spans spans = {0};
     uint64_t bytes = 0;
+    queue->settling = broker->next_record;
     rc = queue_bury(queue, delivery, &spans, &bytes);
     rc = rc ? rc : record_settled(broker, queue, &spans, bytes, update);
     spans_destroy(&spans);

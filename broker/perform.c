@@ -167,6 +167,7 @@ int perform_part(struct daemon *daemon, struct part *part) {
     rc = daemon_step(daemon, (struct event){.kind = EVENT_OPERATED, .operation = &part->operation});
     part->taken = true;
     daemon->part = part;
+    daemon->answer_at = commit_gathered(daemon);
     daemon->update.more = true;
     return rc;
 }

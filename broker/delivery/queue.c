@@ -111,9 +111,13 @@ static int join_subject(struct queue *queue, struct delivery *delivery, bool *fi
 static void leave_subject(struct queue *queue, struct delivery *delivery) {
     if (delivery->subject_hash == 0)
         return;
-    if (delivery->follower)
-        delivery_move(queue, delivery->follower, DELIVERY_READY, true);
-    else
+    if (delivery->follower) {
+        // Not before it is on the disk that the one before is settled. At the end: the ready ones that are
+        // not durable yet stand in the order of their records.
+        if (delivery->follower->record < queue->settling)
+            delivery->follower->record = queue->settling;
+        delivery_move(queue, delivery->follower, DELIVERY_READY, false);
+    } else
         number_map_remove(&queue->subjects, delivery->subject_hash);
 }
 

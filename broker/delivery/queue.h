@@ -56,7 +56,9 @@ struct queue {
     uint64_t next_position; // of the next push
     uint64_t settled;       // all up to here
     uint64_t settled_durable;
-    uint64_t settle_record; // the last record that settled or carried any of it
+    uint64_t settle_record;  // the last record that settled or carried any of it
+    uint64_t settled_marked; // `settled` when a batch was last appended
+    uint64_t settling;       // the record that will say what is being settled now
     struct spans settled_beyond;
     struct carried carried; // where what outlived its segment is found now
     struct {                // kept by broker/parking.c

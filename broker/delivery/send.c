@@ -70,7 +70,9 @@ static int fill_body(struct queue *queue, uint64_t durable, int64_t now_us,
         node = next) {
         next = node->next;
         struct delivery *delivery = LIST_ITEM(node, struct delivery, link);
-        if (delivery->record > durable || expire(queue, delivery, now_us))
+        if (delivery->record > durable)
+            break; // nor is anything behind it
+        if (expire(queue, delivery, now_us))
             continue;
         if (!delivery->chunk && delivery->attempt)
             break; // what comes again after a lost session goes out before what is newer

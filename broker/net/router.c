@@ -269,18 +269,19 @@ int router_send(struct router *router, uint64_t number, struct buffer *head, str
     return rc;
 }
 
-int router_wait(
-    struct router *router, uint64_t timeout_ms, int wake_fd, bool listen, bool *readable, bool *control) {
+int router_wait(struct router *router, uint64_t timeout_ms, const int wake[2], bool listen, bool *readable,
+    bool *control) {
     zmq_pollitem_t items[] = {
         {.socket = router->socket, .events = listen ? ZMQ_POLLIN : 0},
         {.socket = router->control, .events = ZMQ_POLLIN},
-        {.fd = wake_fd, .events = ZMQ_POLLIN},
+        {.fd = wake[0], .events = ZMQ_POLLIN},
+        {.fd = wake[1], .events = ZMQ_POLLIN},
         {.socket = router->zap, .events = ZMQ_POLLIN},
     };
     long wait = timeout_ms > 60000 ? 60000 : (long)timeout_ms;
-    if (zmq_poll(items, router->zap ? 4 : 3, wait) < 0)
+    if (zmq_poll(items, router->zap ? 5 : 4, wait) < 0)
         return errno == EINTR ? 0 : -errno;
     *readable = items[0].revents & ZMQ_POLLIN;
     *control = items[1].revents & ZMQ_POLLIN;
-    return router->zap && (items[3].revents & ZMQ_POLLIN) ? zap_answer(router) : 0;
+    return router->zap && (items[4].revents & ZMQ_POLLIN) ? zap_answer(router) : 0;
 }

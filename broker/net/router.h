@@ -45,11 +45,11 @@ int router_receive(struct router *router, struct incoming *out);
 int router_send(struct router *router, uint64_t connection, struct buffer *head, struct buffer *body);
 void router_forget(struct router *router, uint64_t connection);
 
-// Waits until something is there: a frame, a request on the control socket, or `wake_fd` is readable. Answers
-// authentication on the way.
+// Waits until something is there: a frame, a request on the control socket, or one of two files is readable
+// (-1: none). Answers authentication on the way.
 // With `listen` false peers are not looked at: what they send waits in their connections.
-int router_wait(
-    struct router *router, uint64_t timeout_ms, int wake_fd, bool listen, bool *readable, bool *control);
+int router_wait(struct router *router, uint64_t timeout_ms, const int wake[2], bool listen, bool *readable,
+    bool *control);
 
 struct router_counters {
     uint64_t authenticated;

@@ -9,6 +9,7 @@ struct publisher {
     char *system; // owned
     uint8_t stream[WIRE_STREAM_SIZE];
     uint64_t sequence; // the last one decided
+    uint64_t marked;   // its sequence when a batch was last appended
     uint64_t durable;  // of that, on disk: what may be told
     unsigned users;    // open sessions
     int64_t last_us;   // when it was last heard of

@@ -201,8 +201,21 @@ int session_refused(struct session *session, uint64_t sequence, wire_reason reas
     return 0;
 }
 
+void session_mark(struct session *session) {
+    session->marked = session->decided;
+    session->marked_record = session->decided_record;
+}
+
 static bool has_decisions(const struct session *session, uint64_t durable) {
-    return session->has_news && session->decided_record <= durable;
+    return session->has_news && (session->decided_record <= durable ||
+                                    (session->marked > session->told && session->marked_record <= durable));
+}
+
+static size_t refusals_until(const struct session *session, uint64_t sequence) {
+    size_t count = 0;
+    while (count < session->refusal_count && session->refusals[count].sequence <= sequence)
+        count++;
+    return count;
 }
 
 bool session_has_news(const struct session *session, uint64_t durable) {
@@ -271,10 +284,13 @@ int session_tell(struct session *session, uint64_t durable, const struct session
     struct buffer *out) {
     if (!has_decisions(session, durable))
         return tell_hold(session, out);
-    size_t refusals = session->refusal_count < REFUSALS_A_FRAME ? session->refusal_count : REFUSALS_A_FRAME;
-    bool all = refusals == session->refusal_count;
+    bool whole = session->decided_record <= durable;
+    uint64_t until = whole ? session->decided : session->marked;
+    size_t due = refusals_until(session, until);
+    size_t refusals = due < REFUSALS_A_FRAME ? due : REFUSALS_A_FRAME;
+    bool all = refusals == due;
     // With refusals left over, only what lies before the first of them is told.
-    uint64_t sequence = all ? session->decided : session->refusals[refusals].sequence - 1;
+    uint64_t sequence = all ? until : session->refusals[refusals].sequence - 1;
     raise_to(&sequence, session->told);
     if (grant) {
         raise_to(&session->granted_messages, session->taken_messages + limits->credit_messages);
@@ -290,7 +306,7 @@ int session_tell(struct session *session, uint64_t durable, const struct session
             (session->refusal_count - refusals) * sizeof *session->refusals);
     session->refusal_count -= refusals;
     session->told = sequence;
-    session->has_news = !all;
+    session->has_news = !all || !whole;
     session->hold_changed = false;
     return 0;
 }

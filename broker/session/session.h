@@ -57,6 +57,7 @@ struct session {
     // Decisions: everything up to `decided` once record `decided_record` is durable; `told` is what accepted
     // frames said.
     uint64_t decided, decided_record, told;
+    uint64_t marked, marked_record; // the same when a batch was last appended
     bool has_news;
     // Why nothing more is taken in for now.
     struct queue *parked_by; // the next message is for this queue, which is (or just was) full; NULL
@@ -109,6 +110,8 @@ int session_next(struct session *session, uint64_t *sequence, struct bytes *raw,
 void session_decided(struct session *session, uint64_t sequence, uint64_t record);
 int session_refused(struct session *session, uint64_t sequence, wire_reason reason, const char *text);
 
+// What is decided so far goes to the journal with one batch.
+void session_mark(struct session *session);
 // Whether there is something to tell: decisions that are durable up to `durable`, or a hold. The frame is
 // appended to `out`, with the credit renewed where something was decided.
 bool session_has_news(const struct session *session, uint64_t durable);

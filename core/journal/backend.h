@@ -14,6 +14,10 @@ struct journal_operations {
     int (*erase)(struct journal *journal, uint64_t sequence, struct error *error);
     void (*status)(const struct journal *journal, struct journal_status *out);
     void (*close)(struct journal *journal); // frees it
+    // NULL where append does all of it.
+    int (*collect)(struct journal *journal, bool wait, struct error *error);
+    bool (*busy)(const struct journal *journal);
+    int (*fd)(const struct journal *journal);
 };
 
 struct journal { // the first member of a back end's own struct

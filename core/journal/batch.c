@@ -47,6 +47,13 @@ void journal_batch_clear(struct journal_batch *batch) {
         (void)resize(batch, 16 * JOURNAL_BLOCK); // where there is no memory it stays large: nothing is lost
 }
 
+void journal_batch_swap(struct journal_batch *a, struct journal_batch *b) {
+    struct journal_batch held = *a;
+    *a = *b;
+    *b = held;
+    a->limit = held.limit;
+}
+
 size_t journal_batch_count(const struct journal_batch *batch) {
     return batch->count;
 }

@@ -14,3 +14,6 @@ struct journal_batch {
     size_t entry_count;
     size_t body_bytes;
 };
+
+// Exchanges what two batches hold. Both have the limit of `a` afterwards.
+void journal_batch_swap(struct journal_batch *a, struct journal_batch *b);

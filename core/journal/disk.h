@@ -11,7 +11,8 @@
 // sure before the sync that belongs to it: a file's bytes and size by disk_sync() or disk_sync_all(), names
 // (made, renamed, removed) by disk_folder_sync(). `folder` and `file` are numbers from 0 that the
 // implementation gave and that mean something to it alone. Functions return 0 or a negative errno; outputs
-// are untouched on failure. All may be called from one thread at a time only.
+// are untouched on failure. One thread calls at a time; with options.background the journal's own thread
+// writes and syncs the active segment while the owner's reads.
 #pragma once
 
 #include "core/base/bytes.h"

@@ -132,7 +132,9 @@ int file_read_record(
     struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error) {
     struct file_journal *file = (struct file_journal *)journal;
     struct found found;
+    writer_lock(file->writer);
     int rc = find_record(file, sequence, &found, error);
+    writer_unlock(file->writer);
     if (!rc) {
         struct journal_entry entries[JOURNAL_ENTRIES_MAX];
         struct journal_record record;
@@ -174,7 +176,10 @@ int file_erase(struct journal *journal, uint64_t sequence, struct error *error) 
     struct found found;
     if (file->failed)
         return error_set(error, -EIO, "the journal failed before; it must be opened again");
-    int rc = find_record(file, sequence, &found, error);
+    int rc = file_collect(journal, true, error); // it works on what the writer works on
+    if (rc)
+        return rc;
+    rc = find_record(file, sequence, &found, error);
     if (!rc)
         rc = check_erasable(found.record, sequence, error);
     if (rc) {

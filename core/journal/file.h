@@ -6,7 +6,9 @@
 #include "core/journal/chain.h"
 #include "core/journal/foot.h"
 #include "core/journal/reader.h"
+#include "core/journal/writer.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #define SPARES_MAX 2
@@ -16,6 +18,21 @@ struct segment {
     uint64_t size; // of the file
     bool known;    // `foot` was read (or, in the active one, never is)
     struct foot foot;
+};
+
+// A batch on its way to the disk (flight.c).
+struct flight {
+    bool under_way; // until the caller took note of its end
+    bool rolls;     // the segment is sealed behind it
+    bool adopted;   // it counts as the segment's
+    struct journal_batch *batch;
+    uint64_t segment;
+    uint64_t first_sequence;
+    int64_t time_ns;
+    uint64_t appended;        // bytes
+    _Atomic uint64_t durable; // it is, while the roll goes on; 0: not known yet
+    int rc;
+    struct error error;
 };
 
 struct file_journal {
@@ -55,6 +72,10 @@ struct file_journal {
     struct reader reader;
     bool failed;
     struct journal_status counters;
+
+    struct flight flight;
+    struct writer *writer;     // NULL: append does it all
+    struct journal_batch *own; // what the writer works on, exchanged with the caller's
 };
 
 // ---- segment.c ----
@@ -68,8 +89,16 @@ int file_take_checkpoint(struct file_journal *file, struct error *error);
 // Makes sure of room up to `end` in the active segment. 0, JOURNAL_FULL, negative.
 int file_reserve(struct file_journal *file, uint64_t end, struct error *error);
 uint64_t file_bytes(const struct file_journal *file); // on the disk, all of it
-bool file_should_roll(const struct file_journal *file);
+// Whether a segment with so much in it, and what the index has, is to be sealed.
+bool file_should_roll(const struct file_journal *file, uint64_t tail);
 int file_io_failed(struct file_journal *file, uint64_t number, int rc, struct error *error);
+
+// ---- flight.c ----
+int file_append(struct journal *journal, struct journal_batch *batch, struct error *error);
+int file_collect(struct journal *journal, bool wait, struct error *error);
+bool file_busy(const struct journal *journal);
+int file_fd(const struct journal *journal);
+void file_fly(void *file); // the writer's job
 
 // ---- erase.c ----
 int file_read_record(

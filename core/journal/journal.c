@@ -6,6 +6,18 @@ int journal_append(struct journal *journal, struct journal_batch *batch, struct 
     return journal->operations->append(journal, batch, error);
 }
 
+int journal_collect(struct journal *journal, bool wait, struct error *error) {
+    return journal->operations->collect ? journal->operations->collect(journal, wait, error) : 0;
+}
+
+bool journal_busy(const struct journal *journal) {
+    return journal->operations->busy && journal->operations->busy(journal);
+}
+
+int journal_fd(const struct journal *journal) {
+    return journal->operations->fd ? journal->operations->fd(journal) : -1;
+}
+
 uint64_t journal_durable(const struct journal *journal) {
     return journal->durable;
 }

@@ -2,8 +2,12 @@
 // (docs/journal.md). The broker's record and the sidecar's spool are the same code. The journal knows
 // records, queues' positions and the chain; what a record says is its owner's.
 //
-// One thread uses a journal. The interface is asynchronous: append a batch, then it is *durable up to N*; the
-// file back end syncs inside journal_append(), so there N moves at once.
+// One thread uses a journal. The interface is asynchronous: append a batch, then it is *durable up to N*. The
+// memory back end, and the file back end as it is opened by default, write and sync inside journal_append():
+// there N moves at once, and all is deterministic. With options.background the file back end has a thread
+// that seals, writes and syncs while the caller gathers the next batch: one batch is under way at most, N
+// moves in journal_collect(), and journal_fd() tells when to call it. What is refused (JOURNAL_FULL) is known
+// at once in both.
 #pragma once
 
 #include "core/base/buffer.h"
@@ -17,6 +21,7 @@ enum {
     JOURNAL_DAMAGED = 2, // not a torn tail but damage before it; the text names segment and offset
     JOURNAL_BATCH_FULL = 3, // the batch holds what it may: append it first
     JOURNAL_LOCKED = 4,     // another process has it open
+    JOURNAL_BUSY = 5,       // the batch before is still under way: nothing was appended
     JOURNAL_REFUSED = 6,    // no such record, or it can't be erased; the text says which
 };
 
@@ -71,6 +76,7 @@ struct journal_options {
     uint64_t size_limit;              // of all segments, 0: none but the disk
     bool sm3;                         // digests are SM3 instead of SHA-256 (fixed when the journal is made)
     bool buffered;                    // no O_DIRECT, also where the file system has it
+    bool background;                  // a thread writes: see above
     bool ownerless;                   // a tool, without the state: no segment is ended, so none is begun
     int64_t (*now_ns)(void *context); // NULL: the machine's clock
     void *now_context;
@@ -98,10 +104,15 @@ void journal_store_set_clock(struct journal_store *store, int64_t (*now_ns)(void
 int journal_memory_open(struct journal_store *store, const struct journal_owner *owner, struct journal **out,
     struct error *error);
 
-// Appends the batch as one and empties it. 0: written, and durable as far as journal_durable() says.
-// JOURNAL_FULL: nothing happened, the batch is as it was. Negative: nothing is known of the tail; the process
-// must end (and recover).
+// Appends the batch as one and empties it. 0: taken, and durable as far as journal_durable() says.
+// JOURNAL_FULL, JOURNAL_BUSY: nothing happened, the batch is as it was. Negative: nothing is known of the
+// tail; the process must end (and recover).
 int journal_append(struct journal *journal, struct journal_batch *batch, struct error *error);
+// Takes note of what became durable since, or with `wait` of all that was appended. 0, or negative as
+// journal_append().
+int journal_collect(struct journal *journal, bool wait, struct error *error);
+bool journal_busy(const struct journal *journal); // an append would be JOURNAL_BUSY
+int journal_fd(const struct journal *journal);    // readable when there is something to collect; -1: never
 uint64_t journal_durable(const struct journal *journal);  // the last durable sequence; 0: none
 uint64_t journal_last(const struct journal *journal);     // the last appended sequence
 const uint8_t *journal_id(const struct journal *journal); // 16 random bytes, made with the journal
@@ -145,7 +156,7 @@ struct journal_status {
 };
 void journal_status(const struct journal *journal, struct journal_status *out);
 
-// Seals nothing that isn't durable; unlocks and frees.
+// Waits for what is under way; unlocks and frees.
 void journal_close(struct journal **self);
 
 // ---- For tools: a journal that nobody needs to have open. ----

@@ -71,7 +71,8 @@ int testing_setup(void **state) {
         return -1;
     }
     snprintf(t->folder, sizeof t->folder, "%s/journal", folder);
-    t->options = (struct journal_options){.folder = t->folder, .segment_size = 64 << 10};
+    t->options = (struct journal_options){
+        .folder = t->folder, .segment_size = 64 << 10, .background = getenv("JOURNAL_BACKGROUND") != NULL};
     t->batch = journal_batch_new(1 << 20);
     *state = t;
     return t->batch ? 0 : -1;
@@ -115,7 +116,8 @@ int testing_add(struct testing *t, uint32_t queue, size_t size) {
 }
 
 int testing_append(struct testing *t) {
-    return journal_append(t->journal, t->batch, &t->error);
+    int rc = journal_append(t->journal, t->batch, &t->error);
+    return rc ? rc : journal_collect(t->journal, true, &t->error);
 }
 
 int testing_append_new(struct testing *t, uint32_t queue, size_t size, size_t count) {

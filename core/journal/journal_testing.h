@@ -28,14 +28,15 @@ struct testing {
     struct error error;
 };
 
-int testing_setup(void **state); // cmocka fixtures; *state is a struct testing
+// cmocka fixtures; *state is a struct testing. With JOURNAL_BACKGROUND in the environment a thread writes.
+int testing_setup(void **state);
 int testing_teardown(void **state);
 int testing_open(struct testing *t); // a fresh witness; what journal_file_open() returned
 void testing_close(struct testing *t);
 // Adds a record to the batch and to the witness: in queue `queue` at its next position, with a body of `size`
 // bytes.
 int testing_add(struct testing *t, uint32_t queue, size_t size);
-int testing_append(struct testing *t); // what journal_append() returned
+int testing_append(struct testing *t); // what journal_append() returned, or journal_collect() behind it
 int testing_append_new(struct testing *t, uint32_t queue, size_t size, size_t count); // add `count`, append
 
 // Files of the folder as a whole.

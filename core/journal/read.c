@@ -73,6 +73,14 @@ struct places {
     uint64_t end; // of what may be read there
 };
 
+// How many of the active segment's items are on the disk: those of a batch under way stand behind its tail.
+static size_t durable_items(const struct file_journal *file, const struct queue_items *items) {
+    size_t count = items->count;
+    while (count > 0 && items->offsets[count - 1] >= file->tail)
+        count--;
+    return count;
+}
+
 // What the segment has of `queue`: positions [*first, *first + *count). *count is 0 where there are none.
 static int span_in(struct file_journal *file, size_t at, uint32_t queue, uint64_t *first, uint64_t *count,
     struct error *error) {
@@ -81,7 +89,7 @@ static int span_in(struct file_journal *file, size_t at, uint32_t queue, uint64_
         const struct queue_items *items = queue_index_get(&file->index, queue);
         if (items) {
             *first = items->first;
-            *count = items->count;
+            *count = durable_items(file, items);
         }
         return 0;
     }
@@ -195,6 +203,22 @@ static int visit_place(struct visit *visit, const struct places *places, size_t 
     return rc;
 }
 
+static int visit_from(struct visit *visit, uint64_t from, struct error *error) {
+    struct places places = {0};
+    size_t at = 0;
+    for (;;) {
+        int rc = find_places(visit->file, visit->queue, from, &at, &places, error);
+        if (rc || places.count == 0)
+            return rc;
+        for (size_t i = 0; i < places.count; i++) {
+            rc = visit_place(visit, &places, i, error);
+            if (rc || visit->count_left == 0 || visit->bytes_left == 0)
+                return rc;
+        }
+        from = places.first + places.count;
+    }
+}
+
 int file_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
     size_t max_bytes, journal_visit *visit, void *context, struct error *error) {
     struct file_journal *file = (struct file_journal *)journal;
@@ -204,17 +228,8 @@ int file_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size
         .bytes_left = max_bytes ? max_bytes : 1,
         .visit = visit,
         .context = context};
-    struct places places = {0};
-    size_t at = 0;
-    for (;;) {
-        int rc = find_places(file, queue, from, &at, &places, error);
-        if (rc || places.count == 0)
-            return rc;
-        for (size_t i = 0; i < places.count; i++) {
-            rc = visit_place(&state, &places, i, error);
-            if (rc || state.count_left == 0 || state.bytes_left == 0)
-                return rc;
-        }
-        from = places.first + places.count;
-    }
+    writer_lock(file->writer);
+    int rc = visit_from(&state, from, error);
+    writer_unlock(file->writer);
+    return rc;
 }

@@ -60,9 +60,8 @@ static int retire_oldest(struct file_journal *file) {
     return 0;
 }
 
-int file_retire(struct journal *journal, int64_t keep_until_ns, const struct journal_settled *settled,
+static int retire(struct file_journal *file, int64_t keep_until_ns, const struct journal_settled *settled,
     size_t *retired, struct error *error) {
-    struct file_journal *file = (struct file_journal *)journal;
     size_t count = 0;
     int rc = 0;
     while (!rc && file->segment_count > 1) { // the last one has the state
@@ -77,5 +76,14 @@ int file_retire(struct journal *journal, int64_t keep_until_ns, const struct jou
     }
     if (retired)
         *retired = count;
+    return rc;
+}
+
+int file_retire(struct journal *journal, int64_t keep_until_ns, const struct journal_settled *settled,
+    size_t *retired, struct error *error) {
+    struct file_journal *file = (struct file_journal *)journal;
+    writer_lock(file->writer);
+    int rc = retire(file, keep_until_ns, settled, retired, error);
+    writer_unlock(file->writer);
     return rc;
 }

@@ -77,9 +77,9 @@ int file_seal(struct file_journal *file, struct error *error) {
     return 0;
 }
 
-bool file_should_roll(const struct file_journal *file) {
+bool file_should_roll(const struct file_journal *file, uint64_t tail) {
     uint64_t foot = foot_room(file->index.queue_count, file->index.entry_count);
-    return file->tail + foot > file->segment_size - file->segment_size / 8;
+    return tail + foot > file->segment_size - file->segment_size / 8;
 }
 
 int file_take_checkpoint(struct file_journal *file, struct error *error) {

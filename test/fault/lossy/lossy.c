@@ -213,7 +213,9 @@ int journal_lossy_open(const struct journal_options *options, const struct journ
     lossy->held = calloc(lossy->held_max, sizeof *lossy->held);
     struct journal_owner between = {
         .context = lossy, .restore = restore, .replay = replay, .checkpoint = checkpoint};
-    int rc = lossy->held ? journal_file_open(options, &between, &lossy->file, error) : error_no_memory(error);
+    struct journal_options inner = *options;
+    inner.background = false; // the lie is told at once
+    int rc = lossy->held ? journal_file_open(&inner, &between, &lossy->file, error) : error_no_memory(error);
     if (rc) {
         lossy_close(&lossy->base);
         return rc;

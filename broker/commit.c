@@ -1,0 +1,71 @@
+// What was gathered goes to disk, one batch at a time; only then may anybody hear of it.
+#include "broker/daemon_internal.h"
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
+#include <errno.h>
+
+static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
+    char quoted[256];
+    if (paused != daemon->paused)
+        log_event(paused ? LOG_ERROR : LOG_INFO, paused ? "journal.full" : "journal.room", "reason=%s",
+            log_quote(why, quoted, sizeof quoted));
+    if (paused && !daemon->paused)
+        daemon->retire_at_ms = 0;
+    daemon->paused = paused;
+}
+
+// The core hears of what became durable.
+static int tell_durable(struct daemon *daemon) {
+    uint64_t durable = journal_durable(daemon->journal);
+    if (durable == daemon->durable)
+        return 0;
+    daemon->durable = durable;
+    return daemon_step(daemon, (struct event){.kind = EVENT_DURABLE, .durable = durable});
+}
+
+static int collect(struct daemon *daemon, bool wait, struct error *error) {
+    int rc = journal_collect(daemon->journal, wait, error);
+    if (rc)
+        return rc < 0 ? rc : -EIO;
+    return tell_durable(daemon);
+}
+
+int commit_collect(struct daemon *daemon, struct error *error) {
+    return journal_busy(daemon->journal) ? collect(daemon, false, error) : 0;
+}
+
+int commit_run(struct daemon *daemon, struct error *error) {
+    uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
+    if (journal_batch_count(daemon->batch) == 0 || journal_busy(daemon->journal) ||
+        (daemon->paused && now_ms < daemon->append_at_ms))
+        return 0;
+    int rc = journal_append(daemon->journal, daemon->batch, error);
+    if (rc == JOURNAL_FULL) {
+        pause_intake(daemon, true, error->text);
+        daemon->append_at_ms = now_ms + DAEMON_PAUSE_MS;
+        return 0;
+    }
+    if (rc)
+        return rc < 0 ? rc : -EIO;
+    pause_intake(daemon, false, "there is room again");
+    if (journal_busy(daemon->journal))
+        return daemon_step(daemon, (struct event){.kind = EVENT_APPENDED});
+    return tell_durable(daemon);
+}
+
+int commit_all(struct daemon *daemon, struct error *error) {
+    int rc = collect(daemon, true, error);
+    rc = rc ? rc : commit_run(daemon, error);
+    return rc ? rc : collect(daemon, true, error);
+}
+
+bool commit_blocked(const struct daemon *daemon) {
+    return journal_busy(daemon->journal) &&
+           journal_batch_size(daemon->batch) >= policy_settings(daemon->policy)->journal_batch;
+}
+
+uint64_t commit_gathered(const struct daemon *daemon) {
+    return journal_last(daemon->journal) + journal_batch_count(daemon->batch);
+}

@@ -1,0 +1,34 @@
+// While one batch is written the next one gathers: what memory says then is further than the disk. So what is
+// told of the disk (decisions, settled positions, publishers' sequences) is marked when a batch is appended,
+// and holds when that batch is durable. One batch is under way at most.
+#include "broker/internal.h"
+
+void marks_take(struct broker *broker) {
+    broker->marked = broker->next_record - 1;
+    LIST_EACH(node, &broker->sessions) session_mark(LIST_ITEM(node, struct session, link));
+    for (size_t i = 0; i < broker->queue_count; i++)
+        if (broker->queues[i])
+            broker->queues[i]->settled_marked = broker->queues[i]->settled;
+    for (size_t i = 0; i < broker->publishers.count; i++)
+        if (broker->publishers.items[i])
+            broker->publishers.items[i]->marked = broker->publishers.items[i]->sequence;
+}
+
+static void settle_marks(struct broker *broker) {
+    broker->marked = 0;
+    for (size_t i = 0; i < broker->queue_count; i++)
+        if (broker->queues[i] && broker->queues[i]->settled_durable < broker->queues[i]->settled_marked)
+            broker->queues[i]->settled_durable = broker->queues[i]->settled_marked;
+    for (size_t i = 0; i < broker->publishers.count; i++)
+        if (broker->publishers.items[i] &&
+            broker->publishers.items[i]->durable < broker->publishers.items[i]->marked)
+            broker->publishers.items[i]->durable = broker->publishers.items[i]->marked;
+}
+
+void marks_durable(struct broker *broker, uint64_t durable) {
+    broker->durable = durable;
+    if (durable + 1 == broker->next_record)
+        marks_take(broker); // nothing is further than the disk
+    if (broker->marked && broker->marked <= durable)
+        settle_marks(broker);
+}

@@ -1,0 +1,233 @@
+// A thread writes: what is known when, what is refused, and what a failure in it becomes.
+#include "core/journal/journal_testing.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+// ---- A disk that is slow on purpose: a sync waits at the gate, and may fail behind it. ----
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int let_through = -1; // so many syncs more; -1: all
+static int waiting;
+static int failure; // of the next data sync
+
+static int pass(bool data) {
+    pthread_mutex_lock(&lock);
+    waiting++;
+    pthread_cond_broadcast(&changed);
+    while (let_through == 0)
+        pthread_cond_wait(&changed, &lock);
+    waiting--;
+    let_through -= let_through > 0;
+    int failed = data ? failure : 0;
+    failure = data ? 0 : failure;
+    pthread_mutex_unlock(&lock);
+    return failed;
+}
+
+static void gate(int count) {
+    pthread_mutex_lock(&lock);
+    let_through = count;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void wait_at_gate(void) {
+    pthread_mutex_lock(&lock);
+    while (waiting == 0 || let_through > 0)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+static void fail_sync(int code) {
+    pthread_mutex_lock(&lock);
+    failure = code;
+    pthread_mutex_unlock(&lock);
+}
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fdatasync(int fd) {
+    errno = pass(true);
+    return errno ? -1 : __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd) {
+    (void)pass(false);
+    return __real_fsync(fd);
+}
+
+static int setup(void **state) {
+    int rc = testing_setup(state);
+    struct testing *t = *state;
+    if (rc)
+        return rc;
+    t->options.background = true;
+    return testing_open(t);
+}
+
+static int teardown(void **state) {
+    gate(-1);
+    return testing_teardown(state);
+}
+
+static int add(struct testing *t, size_t size, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        int rc = testing_add(t, 1, size);
+        if (rc)
+            return rc;
+    }
+    return journal_append(t->journal, t->batch, &t->error);
+}
+
+static void wait_readable(struct testing *t) {
+    struct pollfd item = {.fd = journal_fd(t->journal), .events = POLLIN};
+    assert_int_equal(poll(&item, 1, 10000), 1);
+}
+
+static int count_visit(void *context, const struct journal_record *record, uint64_t position) {
+    (void)record, (void)position;
+    ++*(size_t *)context;
+    return 0;
+}
+
+static size_t readable(struct testing *t) {
+    size_t count = 0;
+    assert_int_equal(journal_read_queue(t->journal, 1, 1, 1000, 1 << 20, count_visit, &count, &t->error), 0);
+    return count;
+}
+
+// ---- What is known when ----
+
+static void the_next_batch_gathers_while_one_is_written(void **state) {
+    struct testing *t = *state;
+    gate(0);
+    assert_int_equal(add(t, 100, 3), 0);
+    assert_int_equal(journal_batch_count(t->batch), 0); // taken
+    assert_int_equal(journal_last(t->journal), 3);
+    wait_at_gate();
+    assert_int_equal(journal_collect(t->journal, false, &t->error), 0);
+    assert_int_equal(journal_durable(t->journal), 0);
+    assert_true(journal_busy(t->journal));
+    assert_int_equal(readable(t), 0); // written, but not synced: nobody may see it
+    assert_int_equal(add(t, 100, 2), JOURNAL_BUSY);
+    assert_int_equal(journal_batch_count(t->batch), 2); // as it was
+    gate(-1);
+    wait_readable(t);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+    assert_int_equal(journal_durable(t->journal), 3);
+    assert_false(journal_busy(t->journal));
+    assert_int_equal(readable(t), 3);
+    assert_int_equal(testing_append(t), 0);
+    assert_int_equal(journal_durable(t->journal), 5);
+    struct witness before = t->witness;
+    testing_close(t);
+    assert_int_equal(testing_open(t), 0);
+    assert_true(witness_equal(&t->witness, &before));
+}
+
+static void what_is_durable_is_told_before_the_roll_ends(void **state) {
+    struct testing *t = *state;
+    gate(1); // the batch's own sync; the foot's waits
+    assert_int_equal(add(t, 1000, 60), 0);
+    assert_int_equal(t->witness.checkpoints, 1); // taken when appended: the owner goes on at once
+    wait_readable(t);
+    wait_at_gate();
+    assert_int_equal(journal_collect(t->journal, false, &t->error), 0);
+    assert_int_equal(journal_durable(t->journal), 60);
+    assert_true(journal_busy(t->journal));
+    assert_int_equal(add(t, 10, 1), JOURNAL_BUSY); // and the owner's state is further than the checkpoint
+    gate(-1);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+    assert_int_equal(testing_append(t), 0);
+    struct journal_status status;
+    journal_status(t->journal, &status);
+    assert_int_equal(status.segments, 2);
+    assert_int_equal(readable(t), 61);
+    struct witness before = t->witness;
+    testing_close(t);
+    assert_int_equal(testing_open(t), 0); // from the checkpoint
+    assert_true(witness_equal(&t->witness, &before));
+}
+
+static void closing_waits_for_what_is_under_way(void **state) {
+    struct testing *t = *state;
+    for (int round = 0; round < 20; round++) {
+        assert_int_equal(add(t, 900, 7), 0);
+        struct witness before = t->witness;
+        testing_close(t);
+        assert_int_equal(testing_open(t), 0);
+        assert_true(witness_equal(&t->witness, &before));
+    }
+}
+
+// ---- What is refused, and what fails ----
+
+static void a_full_journal_is_known_at_once(void **state) {
+    struct testing *t = *state;
+    testing_close(t);
+    t->options.size_limit = 128 << 10;
+    assert_int_equal(testing_open(t), 0);
+    int rc = 0;
+    for (int i = 0; i < 50 && !rc; i++) {
+        rc = add(t, 1000, 10);
+        if (!rc)
+            rc = journal_collect(t->journal, true, &t->error);
+    }
+    assert_int_equal(rc, JOURNAL_FULL);
+    assert_int_equal(journal_batch_count(t->batch), 10);
+    assert_false(journal_busy(t->journal));
+    assert_int_equal(journal_durable(t->journal), journal_last(t->journal));
+    assert_int_equal(testing_append(t), JOURNAL_FULL);
+}
+
+static void a_failure_in_the_thread_ends_the_journal(void **state) {
+    struct testing *t = *state;
+    fail_sync(EIO);
+    assert_int_equal(add(t, 100, 1), 0);
+    wait_readable(t);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), -EIO);
+    assert_non_null(strstr(t->error.text, "segment"));
+    assert_int_equal(journal_durable(t->journal), 0);
+    assert_int_equal(add(t, 100, 1), -EIO);
+    assert_non_null(strstr(t->error.text, "failed before"));
+}
+
+static void a_failure_while_rolling_keeps_what_is_durable(void **state) {
+    struct testing *t = *state;
+    gate(1);
+    assert_int_equal(add(t, 1000, 60), 0);
+    wait_readable(t);
+    wait_at_gate();
+    fail_sync(EIO); // the foot's
+    gate(-1);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), -EIO);
+    assert_int_equal(add(t, 100, 1), -EIO);
+    struct witness before = t->witness;
+    testing_close(t);
+    assert_int_equal(testing_open(t), 0);
+    assert_int_equal(t->witness.count, before.count - 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_next_batch_gathers_while_one_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_durable_is_told_before_the_roll_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(closing_waits_for_what_is_under_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_journal_is_known_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failure_in_the_thread_ends_the_journal, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failure_while_rolling_keeps_what_is_durable, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
