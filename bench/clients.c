@@ -1,28 +1,39 @@
-// Publisher and receiver over the SDK: as many unaccepted as the window allows, each message settled singly.
-#include "bench/bench.h"
+// Publishers and receivers over the SDK: as many unaccepted as the window allows, each message settled
+// singly.
+#include "bench/clients.h"
 
-#include "core/base/clock.h"
-#include "sdk/hutong.h"
-
-#include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdatomic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-static struct hutong *connected(const struct bench_options *options, bool receive) {
+const char *bench_key(const struct bench_options *options, const char *system, bool secret) {
+    static char path[1024];
+    if (!options->keys)
+        return NULL;
+    int start = snprintf(path, sizeof path, "%s/", options->keys);
+    snprintf(path + start, sizeof path - (size_t)start, "%s%s", system, secret ? "_secret" : "");
+    char *slash = strchr(path + start, '/');
+    if (slash)
+        *slash = '-';
+    return path;
+}
+
+static struct hutong *connected(const struct bench_options *options, const char *system, bool receive) {
+    char key[1024];
+    char broker_key[1024];
+    snprintf(key, sizeof key, "%s", options->keys ? bench_key(options, system, true) : "");
+    snprintf(broker_key, sizeof broker_key, "%s", options->keys ? bench_key(options, "broker", false) : "");
     struct hutong_options open = {.endpoint = options->endpoint,
-        .system = options->system,
-        .key_file = options->key_file,
-        .broker_key_file = options->broker_key_file,
+        .system = system,
+        .key_file = options->keys ? key : NULL,
+        .broker_key_file = options->keys ? broker_key : NULL,
         .receive = receive,
-        .receive_messages = options->window,
+        .receive_messages = options->load.window,
         .receive_bytes = 256u << 20,
-        .window_messages = options->window,
+        .window_messages = options->load.window,
         .window_bytes = 256u << 20,
         .software = "hutong-bench"};
     struct hutong *hutong = NULL;
@@ -32,187 +43,187 @@ static struct hutong *connected(const struct bench_options *options, bool receiv
         struct hutong_status status = {0};
         if (hutong)
             hutong_status(hutong, &status);
-        fprintf(stderr, "hutong-bench: %s%s\n", error.text, status.text);
+        fprintf(stderr, "hutong-bench: %s: %s%s\n", system, error.text, status.text);
         hutong_close(&hutong, 0);
     }
     return hutong;
 }
 
-static int64_t now_us(void) {
-    return clock_realtime_ns() / 1000;
+static size_t split(const char *text, char texts[][NAME_SIZE], size_t capacity) {
+    size_t count = 0;
+    while (*text && count < capacity) {
+        size_t length = strcspn(text, ",");
+        snprintf(texts[count++], NAME_SIZE, "%.*s", (int)length, text);
+        text += length + (text[length] == ',');
+    }
+    return count;
 }
 
-static uint64_t refused;
-
-static void on_outcome(void *context, const struct hutong_outcome *outcome) {
-    (void)context;
-    if (!outcome->accepted)
-        refused++;
+bool clients_open(struct clients *clients, const struct bench_options *options, bool receive) {
+    clients->count = split(options->systems, clients->systems, CLIENTS_MAX);
+    for (size_t i = 0; i < clients->count; i++) {
+        clients->items[i] = connected(options, clients->systems[i], receive);
+        if (!clients->items[i])
+            return false;
+        clients->polls[i] = (struct pollfd){.fd = hutong_fd(clients->items[i]), .events = POLLIN};
+    }
+    return clients->count > 0;
 }
 
-// Waits for the time at which the n-th message is due; the latency counts from there, whether it could go
-// then or not.
-static int64_t due(const struct bench_options *options, int64_t started, uint64_t n) {
-    if (options->rate <= 0)
-        return now_us();
-    int64_t at = started + (int64_t)((double)n * 1e6 / options->rate);
-    int64_t wait = at - now_us();
-    if (wait > 50)
-        nanosleep(&(struct timespec){.tv_nsec = wait * 1000 % 1000000000, .tv_sec = wait / 1000000}, NULL);
-    return at;
+void clients_close(struct clients *clients) {
+    for (size_t i = 0; i < clients->count; i++)
+        hutong_close(&clients->items[i], 2000);
 }
 
-_Atomic uint64_t *progress_map(const char *path) {
-    if (!path)
-        return NULL;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    bool sized = fd >= 0 && ftruncate(fd, sizeof(uint64_t)) == 0;
-    void *at = sized ? mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-    if (fd >= 0)
-        close(fd);
-    if (at != MAP_FAILED)
-        return at;
-    perror(path);
-    exit(1);
+size_t clients_dispatch(struct clients *clients, uint32_t timeout_ms) {
+    if (clients->count == 1)
+        return hutong_dispatch(clients->items[0], timeout_ms);
+    size_t ran = 0;
+    if (poll(clients->polls, clients->count, (int)timeout_ms) > 0)
+        for (size_t i = 0; i < clients->count; i++)
+            if (clients->polls[i].revents)
+                ran += hutong_dispatch(clients->items[i], 0);
+    return ran;
 }
+
+// ---- Publishing ----
 
 struct publisher {
     const struct bench_options *options;
-    struct hutong *hutong;
-    struct buffer payload;
-    _Atomic uint64_t *consumed;
-    int64_t started;
-    uint64_t sent;
+    struct clients clients;
+    struct buffer payloads[DIVISIONS_MAX];
+    size_t payload_count;
+    struct load load;
+    uint64_t decided;
+    uint64_t refused;
 };
 
-// As many as may be under way to the receiver are: the closed loop is closed there too.
-static bool has_room(const struct publisher *publisher) {
-    return !publisher->consumed || !publisher->options->unconsumed ||
-           publisher->sent - atomic_load_explicit(publisher->consumed, memory_order_relaxed) <
-               publisher->options->unconsumed;
+static void on_outcome(void *context, const struct hutong_outcome *outcome) {
+    struct publisher *publisher = context;
+    publisher->decided++;
+    if (!outcome->accepted)
+        publisher->refused++;
 }
 
-static enum hutong_code publish_one(struct publisher *publisher, struct hutong_error *error) {
-    static const struct hutong_publish_options how = {.callback = on_outcome};
+static bool make_payloads(struct publisher *publisher) {
+    char divisions[DIVISIONS_MAX][NAME_SIZE];
+    publisher->payload_count = split(publisher->options->divisions, divisions, DIVISIONS_MAX);
+    for (size_t i = 0; i < publisher->payload_count; i++)
+        if (payload_make(publisher->options->catalogue, divisions[i], publisher->options->size,
+                &publisher->payloads[i]) != 0)
+            return false;
+    return publisher->payload_count > 0;
+}
+
+static enum hutong_code publish_one(
+    struct publisher *publisher, int64_t intended_us, struct hutong_error *error) {
+    struct hutong_publish_options how = {.callback = on_outcome, .context = publisher};
+    uint64_t n = publisher->load.sent;
     char subject[32];
-    snprintf(subject, sizeof subject, "3301061990%08" PRIu64,
-        (publisher->sent * 7919) % publisher->options->subjects);
+    snprintf(subject, sizeof subject, "3301061990%08" PRIu64, (n * 7919) % publisher->options->subjects);
+    const struct buffer *payload = &publisher->payloads[n % publisher->payload_count];
     struct hutong_message message = {.type = "gov.public_security.v1.ResidenceRegistered",
         .subject = subject,
-        .time_us = due(publisher->options, publisher->started, publisher->sent),
-        .payload = publisher->payload.data,
-        .payload_size = publisher->payload.size};
-    return hutong_publish(publisher->hutong, &message, &how, NULL, error);
+        .time_us = intended_us,
+        .payload = payload->data,
+        .payload_size = payload->size};
+    return hutong_publish(
+        publisher->clients.items[n % publisher->clients.count], &message, &how, NULL, error);
 }
 
-static int publish_until(struct publisher *publisher, int64_t end) {
-    while (now_us() < end) {
-        if (!has_room(publisher)) {
-            if (hutong_dispatch(publisher->hutong, 0) == 0)
-                nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
-            continue;
-        }
-        struct hutong_error error;
-        enum hutong_code code = publish_one(publisher, &error);
-        if (code == HUTONG_FULL) {
-            hutong_dispatch(publisher->hutong, 10);
-        } else if (code != HUTONG_OK) {
-            fprintf(stderr, "hutong-bench: %s\n", error.text);
-            return 1;
-        } else if (++publisher->sent % 256 == 0 || publisher->options->rate > 0) {
-            hutong_dispatch(publisher->hutong, 0);
-        }
-    }
-    return 0;
+static void pause_us(int64_t us) {
+    if (us > 50)
+        nanosleep(&(struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000}, NULL);
 }
 
-static int print_published(struct publisher *publisher) {
+// Sends the next message or waits for what it waits for. False: the bus failed.
+static bool publish_next(struct publisher *publisher) {
+    int64_t intended_us;
+    enum load_next next = load_next(&publisher->load, publisher->decided, &intended_us);
     struct hutong_error error;
-    bool whole = hutong_flush(publisher->hutong, 30000, &error) == HUTONG_OK;
-    hutong_dispatch(publisher->hutong, 0);
-    struct hutong_status status;
-    hutong_status(publisher->hutong, &status);
-    printf("{\"sent\": %" PRIu64 ", \"accepted\": %" PRIu64 ", \"refused\": %" PRIu64
-           ", \"whole\": %s, \"seconds\": %.3f}\n",
-        publisher->sent, status.accepted, refused, whole ? "true" : "false",
-        (double)(now_us() - publisher->started) / 1e6);
-    return whole && refused == 0 ? 0 : 1;
+    enum hutong_code code = next == LOAD_GO ? publish_one(publisher, intended_us, &error) : HUTONG_FULL;
+    if (code == HUTONG_OK) {
+        if (++publisher->load.sent % 256 == 0 || publisher->options->load.rate > 0)
+            clients_dispatch(&publisher->clients, 0);
+    } else if (code != HUTONG_FULL) {
+        fprintf(stderr, "hutong-bench: %s\n", error.text);
+        return false;
+    } else if (clients_dispatch(&publisher->clients, 0) == 0) {
+        int64_t wait = next == LOAD_EARLY ? intended_us - load_now_us() : 51;
+        pause_us(wait < 100000 ? wait : 100000);
+    }
+    return true;
+}
+
+static bool wait_for_decisions(struct publisher *publisher) {
+    int64_t end = load_now_us() + 60000000;
+    while (publisher->decided < publisher->load.sent && load_now_us() < end)
+        clients_dispatch(&publisher->clients, 100);
+    return publisher->decided == publisher->load.sent;
 }
 
 int bench_publish(const struct bench_options *options) {
-    struct publisher publisher = {
-        .options = options, .hutong = connected(options, false), .consumed = progress_map(options->progress)};
-    if (!publisher.hutong ||
-        payload_make(options->catalogue, options->division, options->size, &publisher.payload) != 0)
+    static struct publisher publisher;
+    publisher.options = options;
+    if (!make_payloads(&publisher) || !clients_open(&publisher.clients, options, false))
         return 1;
-    publisher.started = now_us();
-    int rc =
-        publish_until(&publisher, publisher.started + (int64_t)((options->warm_s + options->count_s) * 1e6));
-    rc = rc ? rc : print_published(&publisher);
-    hutong_close(&publisher.hutong, 1000);
-    buffer_destroy(&publisher.payload);
-    return rc;
+    fputs("ready\n", stderr);
+    load_start(&publisher.load, &options->load);
+    bool fine = true;
+    while (fine && !load_done(&publisher.load) && !load_stopped())
+        fine = publish_next(&publisher);
+    bool whole = fine && wait_for_decisions(&publisher) && publisher.refused == 0;
+    printf("{\"sent\": %" PRIu64 ", \"accepted\": %" PRIu64 ", \"refused\": %" PRIu64
+           ", \"whole\": %s, \"seconds\": %.3f}\n",
+        publisher.load.sent, publisher.decided - publisher.refused, publisher.refused,
+        whole ? "true" : "false", (double)(load_now_us() - publisher.load.started_us) / 1e6);
+    clients_close(&publisher.clients);
+    for (size_t i = 0; i < publisher.payload_count; i++)
+        buffer_destroy(&publisher.payloads[i]);
+    return whole ? 0 : 1;
 }
 
+// ---- Receiving ----
+
 struct receiver {
-    struct histogram histogram;
-    int64_t first_us;
-    int64_t count_from_us;
-    int64_t count_until_us;
-    uint64_t counted;
-    uint64_t total;
+    struct tally *tally;
     uint64_t last_position;
-    uint64_t disordered;
-    _Atomic uint64_t *progress;
-    const struct bench_options *options;
 };
 
+// Positions of a queue rise by one: that shows a loss and a repeat.
 static void on_delivery(
     void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
     struct receiver *receiver = context;
     (void)settlement;
-    int64_t now = now_us();
-    if (receiver->total++ == 0) {
-        receiver->first_us = now;
-        receiver->count_from_us = now + (int64_t)(receiver->options->warm_s * 1e6);
-        receiver->count_until_us = receiver->count_from_us + (int64_t)(receiver->options->count_s * 1e6);
-    }
-    if (receiver->progress)
-        atomic_store_explicit(receiver->progress, receiver->total, memory_order_relaxed);
     if (delivery->position <= receiver->last_position)
-        receiver->disordered++;
-    receiver->last_position = delivery->position;
-    if (now < receiver->count_from_us || now >= receiver->count_until_us)
-        return;
-    receiver->counted++;
-    histogram_add(&receiver->histogram, now > delivery->time_us ? (uint64_t)(now - delivery->time_us) : 0);
-}
-
-static atomic_bool stopped;
-
-static void on_signal(int number) {
-    (void)number;
-    atomic_store(&stopped, true);
+        receiver->tally->repeated++;
+    else if (delivery->position > receiver->last_position + 1)
+        receiver->tally->gaps += delivery->position - receiver->last_position - 1;
+    if (delivery->position > receiver->last_position)
+        receiver->last_position = delivery->position;
+    tally_receipt(receiver->tally, delivery->time_us);
 }
 
 int bench_receive(const struct bench_options *options) {
-    static struct receiver receiver;
-    receiver.options = options;
-    receiver.progress = progress_map(options->progress);
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGTERM, &action, NULL);
-    struct hutong *hutong = connected(options, true);
-    if (!hutong || hutong_handle(hutong, NULL, on_delivery, &receiver, NULL) != HUTONG_OK)
+    static struct tally tally;
+    static struct clients clients;
+    static struct receiver receivers[CLIENTS_MAX];
+    tally.progress = load_progress(options->load.progress);
+    tally.warm_s = options->warm_s;
+    tally.count_s = options->count_s;
+    if (!clients_open(&clients, options, true))
         return 1;
-    fputs("ready\n", stderr);
-    while (!atomic_load(&stopped))
-        hutong_dispatch(hutong, 100);
-    while (hutong_dispatch(hutong, 200) > 0) {
+    for (size_t i = 0; i < clients.count; i++) {
+        receivers[i].tally = &tally;
+        if (hutong_handle(clients.items[i], NULL, on_delivery, &receivers[i], NULL) != HUTONG_OK)
+            return 1;
     }
-    hutong_close(&hutong, 2000);
-    printf("{\"received\": %" PRIu64 ", \"counted\": %" PRIu64 ", \"out_of_position\": %" PRIu64
-           ", \"p50_us\": %" PRIu64 ", \"p99_us\": %" PRIu64 ", \"p999_us\": %" PRIu64 "}\n",
-        receiver.total, receiver.counted, receiver.disordered, histogram_percentile(&receiver.histogram, 50),
-        histogram_percentile(&receiver.histogram, 99), histogram_percentile(&receiver.histogram, 99.9));
+    fputs("ready\n", stderr);
+    while (!load_stopped() && (!options->load.messages || tally.total < options->load.messages))
+        clients_dispatch(&clients, 100);
+    while (clients_dispatch(&clients, 200) > 0) {
+    }
+    clients_close(&clients);
+    tally_print(&tally);
     return 0;
 }

@@ -1,4 +1,4 @@
-#include "bench/bench.h"
+#include "bench/histogram.h"
 
 static unsigned bucket_of(uint64_t us) {
     if (us < 64)

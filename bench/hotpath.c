@@ -13,7 +13,7 @@
 // A loaded broker's turn: so many frames came since the last sync, each with so many messages.
 #define FRAMES_A_TURN 8
 #define MESSAGES_A_FRAME 64
-#define A_TURN (FRAMES_A_TURN * MESSAGES_A_FRAME)
+#define A_TURN ((uint64_t)FRAMES_A_TURN * MESSAGES_A_FRAME)
 #define WARM_TURNS 8
 #define DIVISIONS_MAX 16
 
@@ -156,7 +156,7 @@ static void run(struct hotpath *hotpath, struct hotpath_peers *peers, uint64_t m
 }
 
 static void print_result(const struct hotpath *hotpath, const struct hotpath_peers *peers) {
-    uint64_t warm = (uint64_t)WARM_TURNS * A_TURN;
+    uint64_t warm = WARM_TURNS * A_TURN;
     struct journal_status status;
     journal_status(hotpath->journal, &status);
     must(hotpath_peers_accepted(peers) == hotpath_peers_published(peers), "not all was accepted");

@@ -10,13 +10,14 @@ static const char usage[] = "Usage: hutong-bench ROLE --endpoint E [OPTION…]\n
                             "ROLE: publish receive relay relay-publish relay-receive\n";
 
 static const struct option long_options[] = {{"endpoint", required_argument, NULL, 'e'},
-    {"system", required_argument, NULL, 's'}, {"key", required_argument, NULL, 'k'},
-    {"broker-key", required_argument, NULL, 'b'}, {"catalogue", required_argument, NULL, 'c'},
-    {"division", required_argument, NULL, 'd'}, {"size", required_argument, NULL, 'z'},
-    {"window", required_argument, NULL, 'w'}, {"subjects", required_argument, NULL, 'j'},
-    {"rate", required_argument, NULL, 'r'}, {"warm", required_argument, NULL, 'm'},
-    {"count", required_argument, NULL, 'n'}, {"progress", required_argument, NULL, 'p'},
-    {"unconsumed", required_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'}, {0}};
+    {"systems", required_argument, NULL, 's'}, {"keys", required_argument, NULL, 'k'},
+    {"catalogue", required_argument, NULL, 'c'}, {"copies", required_argument, NULL, 'o'},
+    {"messages", required_argument, NULL, 'a'}, {"divisions", required_argument, NULL, 'd'},
+    {"size", required_argument, NULL, 'z'}, {"window", required_argument, NULL, 'w'},
+    {"subjects", required_argument, NULL, 'j'}, {"rate", required_argument, NULL, 'r'},
+    {"warm", required_argument, NULL, 'm'}, {"count", required_argument, NULL, 'n'},
+    {"progress", required_argument, NULL, 'p'}, {"unconsumed", required_argument, NULL, 'u'},
+    {"help", no_argument, NULL, 'h'}, {0}};
 
 static int parse(int argc, char **argv, struct bench_options *out) {
     for (int option; (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
@@ -25,31 +26,34 @@ static int parse(int argc, char **argv, struct bench_options *out) {
             out->endpoint = optarg;
             break;
         case 's':
-            out->system = optarg;
+            out->systems = optarg;
             break;
         case 'k':
-            out->key_file = optarg;
+            out->keys = optarg;
             break;
-        case 'b':
-            out->broker_key_file = optarg;
+        case 'o':
+            out->load.copies = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'a':
+            out->load.messages = strtoull(optarg, NULL, 10);
             break;
         case 'c':
             out->catalogue = optarg;
             break;
         case 'd':
-            out->division = optarg;
+            out->divisions = optarg;
             break;
         case 'z':
             out->size = (uint32_t)strtoul(optarg, NULL, 10);
             break;
         case 'w':
-            out->window = (uint32_t)strtoul(optarg, NULL, 10);
+            out->load.window = (uint32_t)strtoul(optarg, NULL, 10);
             break;
         case 'j':
             out->subjects = (uint32_t)strtoul(optarg, NULL, 10);
             break;
         case 'r':
-            out->rate = strtod(optarg, NULL);
+            out->load.rate = strtod(optarg, NULL);
             break;
         case 'm':
             out->warm_s = strtod(optarg, NULL);
@@ -58,10 +62,10 @@ static int parse(int argc, char **argv, struct bench_options *out) {
             out->count_s = strtod(optarg, NULL);
             break;
         case 'p':
-            out->progress = optarg;
+            out->load.progress = optarg;
             break;
         case 'u':
-            out->unconsumed = (uint32_t)strtoul(optarg, NULL, 10);
+            out->load.unconsumed = (uint32_t)strtoul(optarg, NULL, 10);
             break;
         case 'h':
             fputs(usage, stdout);
@@ -70,7 +74,8 @@ static int parse(int argc, char **argv, struct bench_options *out) {
             return 2;
         }
     }
-    return out->endpoint && out->subjects && optind == argc - 1 ? 0 : 2;
+    out->load.seconds = out->load.messages ? 0 : out->warm_s + out->count_s;
+    return out->endpoint && out->subjects && out->load.copies && optind == argc - 1 ? 0 : 2;
 }
 
 int main(int argc, char **argv) {
@@ -79,8 +84,14 @@ int main(int argc, char **argv) {
         int (*run)(const struct bench_options *options);
     } roles[] = {{"publish", bench_publish}, {"receive", bench_receive}, {"relay", relay_run},
         {"relay-publish", relay_publish}, {"relay-receive", relay_receive}};
-    struct bench_options options = {
-        .division = "330106", .size = 1024, .window = 10000, .subjects = 100000, .warm_s = 3, .count_s = 8};
+    struct bench_options options = {.divisions = "330106",
+        .systems = "",
+        .size = 1024,
+        .subjects = 100000,
+        .load = {.window = 10000, .copies = 1},
+        .warm_s = 3,
+        .count_s = 8};
+    load_watch_signals();
     if (parse(argc, argv, &options) != 0) {
         fputs(usage, stderr);
         return 2;

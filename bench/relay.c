@@ -7,18 +7,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <zmq.h>
-
-static atomic_bool stopped;
-
-static void on_signal(int number) {
-    (void)number;
-    atomic_store(&stopped, true);
-}
 
 static void *open_socket(void *zmq, int type, const struct bench_options *options, const char *id) {
     void *socket = zmq_socket(zmq, type);
@@ -29,14 +20,16 @@ static void *open_socket(void *zmq, int type, const struct bench_options *option
     zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
     if (id)
         zmq_setsockopt(socket, ZMQ_ROUTING_ID, id, strlen(id));
-    if (!options->key_file)
+    if (!options->keys)
         return socket;
     char public_key[41];
     char secret_key[41];
     char broker_key[41];
     struct error error;
-    if (keys_load_secret(options->key_file, public_key, secret_key, &error) != 0 ||
-        (type == ZMQ_DEALER && keys_load_public(options->broker_key_file, broker_key, &error) != 0)) {
+    const char *own = type == ZMQ_ROUTER ? "broker" : "client";
+    if (keys_load_secret(bench_key(options, own, true), public_key, secret_key, &error) != 0 ||
+        (type == ZMQ_DEALER &&
+            keys_load_public(bench_key(options, "broker", false), broker_key, &error) != 0)) {
         fprintf(stderr, "hutong-bench: %s\n", error.text);
         return NULL;
     }
@@ -51,13 +44,7 @@ static void *open_socket(void *zmq, int type, const struct bench_options *option
     return socket;
 }
 
-static void watch_signals(void) {
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGTERM, &action, NULL);
-}
-
 int relay_run(const struct bench_options *options) {
-    watch_signals();
     void *zmq = zmq_ctx_new();
     void *socket = open_socket(zmq, ZMQ_ROUTER, options, NULL);
     int mandatory = 1;
@@ -71,14 +58,14 @@ int relay_run(const struct bench_options *options) {
     zmq_msg_t message;
     zmq_msg_init(&id);
     zmq_msg_init(&message);
-    while (!atomic_load(&stopped)) {
+    while (!load_stopped()) {
         if (zmq_msg_recv(&id, socket, 0) < 0)
             continue;
         if (zmq_msg_recv(&message, socket, 0) < 0)
             continue;
         if (zmq_msg_size(&message) == 0)
             continue; // the receiver's greeting
-        while (!atomic_load(&stopped) && zmq_send(socket, "receiver", 8, ZMQ_SNDMORE) < 0) {
+        while (!load_stopped() && zmq_send(socket, "receiver", 8, ZMQ_SNDMORE) < 0) {
         }
         zmq_msg_send(&message, socket, 0);
     }
@@ -112,33 +99,25 @@ int relay_publish(const struct bench_options *options) {
 }
 
 int relay_receive(const struct bench_options *options) {
-    static struct histogram histogram;
-    watch_signals();
+    static struct tally tally;
+    tally.warm_s = options->warm_s;
+    tally.count_s = options->count_s;
     void *zmq = zmq_ctx_new();
     void *socket = open_socket(zmq, ZMQ_DEALER, options, "receiver");
     if (!socket || zmq_connect(socket, options->endpoint) != 0 || zmq_send(socket, "", 0, 0) < 0)
         return 1;
     fputs("ready\n", stderr);
-    uint64_t from = 0;
-    uint64_t counted = 0;
     zmq_msg_t message;
     zmq_msg_init(&message);
-    while (!atomic_load(&stopped)) {
+    while (!load_stopped()) {
         if (zmq_msg_recv(&message, socket, 0) < 0)
-            continue;
-        uint64_t now = clock_monotonic_ns();
-        if (from == 0)
-            from = now + (uint64_t)(options->warm_s * 1e9);
-        if (now < from || now >= from + (uint64_t)(options->count_s * 1e9))
             continue;
         int64_t sent;
         memcpy(&sent, zmq_msg_data(&message), sizeof sent);
-        histogram_add(&histogram, (uint64_t)(clock_realtime_ns() / 1000 - sent));
-        counted++;
+        tally_receipt(&tally, sent);
     }
     zmq_msg_close(&message);
-    printf("{\"counted\": %" PRIu64 ", \"p50_us\": %" PRIu64 ", \"p99_us\": %" PRIu64 "}\n", counted,
-        histogram_percentile(&histogram, 50), histogram_percentile(&histogram, 99));
+    tally_print(&tally);
     zmq_close(socket);
     zmq_ctx_term(zmq);
     return 0;

@@ -75,3 +75,94 @@ def test_mapping_nests_by_path():
 def test_an_agreement_lists_what_is_mapped():
     route = buses.w2().routes[0]
     assert "fields: [citizen_number, since, unit_code]" in buses.agreement_text(route, 0)
+
+
+# ---- What is due, tables, chart ----
+
+import chart  # noqa: E402
+import due  # noqa: E402
+import report  # noqa: E402
+
+
+def run(rate, p99=900):
+    return {"messages_per_s": rate, "deliveries_per_s": rate, "p50_us": 100, "p99_us": p99, "p999_us": 2000,
+            "cpu_us_per_message": {"broker": 2.0, "receiver": 0.5, "publisher": None}, "disk_bytes_per_byte": 1.06,
+            "journal_bytes_per_byte": 1.05, "syncs_per_s": 100, "rss_idle_kib": 6000, "rss_kib": 26000}
+
+
+def peer(name, rate, syncs):
+    return {"peer": name, "version": f"{name} 1", "mode": "m", "words": "w", "syncs": syncs, "messages_per_s": rate, "deliveries_per_s": rate,
+            "p50_us": 1, "p99_us": 2, "rss_kib": 1024, "cpu_us_per_message": {"server": 9.0}, "at_20_percent": {"p50_us": 1, "p99_us": 2},
+            "syncs_per_message_when_alone": 1.0}
+
+
+def result():
+    found = {
+        "benchmark": "all", "conditions": {"time": "2026-11-27T00:00:00Z", "revision": "r", "cores": 2, "cpu": "c", "kernel": "k", "filesystem": "ext4",
+                                           "load_before": 0.1, "transport": "t", "message_bytes": 1024, "window": 10000, "warm_s": 1.0,
+                                           "counted_s": 3.0, "runs": 3, "durable": "d"},
+        "disk": {"direct": True, **{f"sync_{size}_{p}_us": 300 for size in ("4_kib", "64_kib", "1_mib") for p in ("p50", "p99")}},
+        "workloads": {"w1": {"curve": False, "full": run(400000), "at_20_percent": run(80000), "at_50_percent": run(200000), "relay": run(390000)},
+                      "w5": {"backlog": 10, "rss_waiting_kib": 20480, "rss_draining_kib": 20480, "rss_idle_kib": 6000, "fill_messages_per_s": 1.0,
+                             "drain_messages_per_s": 300000, "journal_bytes": 1}},
+        "peers": {"w1": {"results": [peer("slow", 30000, True), peer("fast", 50000, True), peer("cache", 200000, False)],
+                         "skipped": [{"peer": "x", "mode": "m", "words": "words", "why": "not installed"}]}},
+        "chart": [{"load": load, "offered": 400000 * load, **run(400000 * load)} for load in (0.1, 0.5, 1.0)],
+    }
+    found["due"] = due.rows(found)
+    return found
+
+
+def verdicts(found):
+    return {row["figure"].partition(",")[0]: row["met"] for row in due.rows(found)}
+
+
+def test_due_compares_with_the_fastest_peer_that_syncs():
+    rows = {row["figure"]: row for row in due.rows(result())}
+    row = rows["W1 by the fastest peer that syncs before it answers"]
+    assert (row["found"], row["met"]) == (8.0, True)
+    assert rows["W5: drained by W1"]["met"] is False
+    assert rows["W1 by the raw relay, CURVE on"]["met"] is None
+
+
+def test_due_latency_comes_from_the_disk_of_the_same_run():
+    found = result()
+    name = "W1 p99 at 20 % load (2 times the disk's 64 KiB sync p99 plus 1 ms)"
+    assert verdicts(found)[name] is True
+    found["workloads"]["w1"]["at_20_percent"]["p99_us"] = 1600
+    assert verdicts(found)[name] is False
+
+
+def test_report_says_what_was_skipped_and_what_is_not_met():
+    text = report.text(result())
+    assert "SKIPPED in w1: x, words: not installed" in text and "1 skipped" in text
+    assert "NOT MET" in text and "not measured" in text
+
+
+def test_page_gets_the_tables_and_keeps_the_others():
+    page = "a\n<!-- bench: due -->\nold\n<!-- end -->\nb\n<!-- bench: peers-w2 -->\nkept\n<!-- end -->\n"
+    made = report.into_page(page, result())
+    assert "old" not in made and "kept" in made and made.startswith("a\n<!-- bench: due -->\n| figure |")
+    assert report.into_page(made, result()) == made
+
+
+def test_every_place_of_the_page_has_a_table():
+    page = report.DOC.read_text(encoding="utf-8")
+    asked = set(report.re.findall(r"<!-- bench: (\S+) -->", page))
+    assert asked == {"conditions", "due", "disk", "bus", "backlog", "idle", "peers-w1", "peers-w2", "skipped", "profile", "functions"}
+
+
+def test_chart_is_well_formed_and_tells_who_is_who():
+    import xml.dom.minidom
+    svg = chart.draw(result())
+    assert xml.dom.minidom.parseString(svg).documentElement.tagName == "svg"
+    assert "Hutong 400 k" in svg and "fast 1: 50.0 k" in svg and "cache" not in svg
+
+
+def test_labels_do_not_cover_each_other():
+    placed = chart.apart([100, 101, 40, 102])
+    assert min(abs(a - b) for i, a in enumerate(placed) for b in placed[i + 1:]) >= 15
+
+
+def test_round_steps():
+    assert [chart.nice_step(most) for most in (6, 55, 480000)] == [1, 10, 100000]
