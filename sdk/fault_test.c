@@ -297,8 +297,8 @@ static void short_transfers_of_the_spool_are_finished(void **state) {
 
 // ---- The inbox ----
 
-#define ADDS 40u
-#define CHUNK 300u
+#define ADDS 40ull
+#define CHUNK 300ull
 
 // Every third position is another instance's.
 static bool is_ours(uint64_t position) {

@@ -14,14 +14,13 @@
 #define FILE_SIZE 64u
 #define VERSION 1u
 
-static int open_file(const char *folder, int flags, int *fd, struct error *error) {
+// The descriptor, or negative.
+static int open_file(const char *folder, int flags, struct error *error) {
     char path[4200];
     if (snprintf(path, sizeof path, "%s/stream", folder) >= (int)sizeof path)
         return error_set(error, -ENAMETOOLONG, "spool: the folder's name is too long");
-    *fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (*fd >= 0)
-        return 0;
-    return error_set(error, -errno, "%s: %s", path, strerror(errno));
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd >= 0 ? fd : error_set(error, -errno, "%s: %s", path, strerror(errno));
 }
 
 static int read_all(int fd, uint8_t *bytes, size_t size, size_t *got) {
@@ -38,12 +37,11 @@ static int read_all(int fd, uint8_t *bytes, size_t size, size_t *got) {
 
 int stream_load(const char *folder, struct stream *out, struct error *error) {
     uint8_t bytes[FILE_SIZE];
-    int fd;
-    int rc = open_file(folder, O_RDONLY, &fd, error);
-    if (rc != 0)
-        return rc == -ENOENT ? STREAM_NONE : rc;
+    int fd = open_file(folder, O_RDONLY, error);
+    if (fd < 0)
+        return fd == -ENOENT ? STREAM_NONE : fd;
     size_t size = 0;
-    rc = read_all(fd, bytes, sizeof bytes, &size);
+    int rc = read_all(fd, bytes, sizeof bytes, &size);
     close(fd);
     if (rc != 0)
         return error_set(error, rc, "spool: reading stream: %s", strerror(-rc));
@@ -78,7 +76,6 @@ static int write_all(int fd, const uint8_t *bytes, size_t size) {
 
 int stream_store(const char *folder, const struct stream *stream, struct error *error) {
     uint8_t bytes[FILE_SIZE];
-    int fd;
     store_u32(bytes + 4, VERSION);
     memcpy(bytes + 8, stream->id, STREAM_SIZE);
     store_u64(bytes + 24, stream->base);
@@ -86,13 +83,13 @@ int stream_store(const char *folder, const struct stream *stream, struct error *
     store_u64(bytes + 40, stream->bus_known);
     memcpy(bytes + 48, stream->bus, STREAM_SIZE);
     store_u32(bytes, crc32c(0, bytes + 4, sizeof bytes - 4));
-    int rc = open_file(folder, O_WRONLY, &fd, error);
-    bool made = rc == -ENOENT;
+    int fd = open_file(folder, O_WRONLY, error);
+    bool made = fd == -ENOENT;
     if (made)
-        rc = open_file(folder, O_WRONLY | O_CREAT, &fd, error);
-    if (rc != 0)
-        return rc;
-    rc = write_all(fd, bytes, sizeof bytes);
+        fd = open_file(folder, O_WRONLY | O_CREAT, error);
+    if (fd < 0)
+        return fd;
+    int rc = write_all(fd, bytes, sizeof bytes);
     close(fd);
     if (rc == 0 && made)
         rc = sync_folder(folder);

@@ -9,6 +9,7 @@
 
 #include "gov/public_security/v1/residence.pb-c.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,8 @@ static size_t pack(
     Gov__Common__V1__Person resident = GOV__COMMON__V1__PERSON__INIT;
     Gov__Common__V1__StructuredAddress address = GOV__COMMON__V1__STRUCTURED_ADDRESS__INIT;
     char number[24];
-    snprintf(subject, 32, "s-%llu", (unsigned long long)(n % subjects));
-    snprintf(number, sizeof number, "%llu", (unsigned long long)(n / subjects + 1));
+    snprintf(subject, 32, "s-%" PRIu64, n % subjects);
+    snprintf(number, sizeof number, "%" PRIu64, n / subjects + 1);
     resident.citizen_number = subject;
     address.unit_code = number;
     message.resident = &resident;

@@ -347,7 +347,7 @@ static void a_shared_inbox_stays_small(void **state) {
         if (i % 20 == 19) // the other one waits for it: a database of one writer
             assert_int_equal(commit(test), 0);
     }
-    int rows = atoi(test_host_sql(folder, "SELECT count(*) FROM hutong_inbox"));
+    long rows = strtol(test_host_sql(folder, "SELECT count(*) FROM hutong_inbox"), NULL, 10);
     assert_true(rows >= 20 && rows < 1200);
     assert_int_equal(deliver(&hosts[0], 2399, "n", 1), 0); // the other one's
     assert_int_equal(commit(&hosts[0]), 0);

@@ -112,7 +112,7 @@ static int open_file(struct refused_file *file, struct error *error) {
 
 // All of the line, or nothing of it: on a full disk it comes again.
 static int write_all(struct refused_file *file, struct error *error) {
-    off_t end = lseek(file->fd, 0, SEEK_END);
+    off_t end = file->fd < 0 ? -1 : lseek(file->fd, 0, SEEK_END);
     for (size_t done = 0; done < file->line.size;) {
         ssize_t n = write(file->fd, file->line.data + done, file->line.size - done);
         if (n < 0 && errno == EINTR)
