@@ -27,15 +27,25 @@ static void shell(const char *command) {
     assert_int_equal(system(whole), 0); // NOLINT(cert-env33-c): a folder of our own making
 }
 
-static int setup(void **state) {
+static int setup_folder(void **state) {
     (void)state;
     snprintf(folder, sizeof folder, "/tmp/hutong-resume-XXXXXX");
     if (!mkdtemp(folder))
         return -1;
     snprintf(spool, sizeof spool, "%s/spool", folder);
+    return 0;
+}
+
+static void start_fake(void) {
     fake_start(&fake, NULL);
     fake.heartbeat_ms = 10000;
-    return 0;
+}
+
+static int setup(void **state) {
+    int rc = setup_folder(state);
+    if (rc == 0)
+        start_fake();
+    return rc;
 }
 
 static int teardown(void **state) {
@@ -346,42 +356,67 @@ static void what_was_held_for_another_bus_is_dropped(void **state) {
 
 // ---- Killed ----
 
-// Publishes four, tells that they are on disk, and waits for its end.
-static pid_t publisher(const char *endpoint) {
-    int fds[2];
-    assert_int_equal(pipe(fds), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        struct hutong *hutong = open_at(endpoint, 0);
-        char id[32];
-        for (int i = 1; i <= 4; i++) {
-            snprintf(id, sizeof id, "m-%d", i);
-            if (publish(hutong, id) != HUTONG_OK)
-                _exit(1);
-        }
-        (void)!write(fds[1], "x", 1);
-        for (;;)
-            pause();
+// Publishes four at the endpoint that it is told, says that they are on disk, and waits for its end.
+static void publish_four(int told, int say) {
+    char endpoint[128] = "";
+    if (read(told, endpoint, sizeof endpoint - 1) <= 0)
+        _exit(1);
+    struct hutong *hutong = open_at(endpoint, 0);
+    char id[32];
+    for (int i = 1; i <= 4; i++) {
+        snprintf(id, sizeof id, "m-%d", i);
+        if (publish(hutong, id) != HUTONG_OK)
+            _exit(1);
     }
-    close(fds[1]);
-    char byte;
-    if (strcmp(endpoint, NOWHERE) == 0)
-        assert_int_equal(read(fds[0], &byte, 1), 1);
-    close(fds[0]);
-    return pid;
+    (void)!write(say, "x", 1);
+    for (;;)
+        pause();
 }
 
-static void kill_it(pid_t pid) {
+struct child {
+    pid_t pid;
+    int tell;
+    int hear;
+};
+
+// While this process has no other thread: its child has some.
+static struct child start_child(void) {
+    int down[2];
+    int up[2];
+    assert_int_equal(pipe(down), 0);
+    assert_int_equal(pipe(up), 0);
+    struct child child = {.pid = fork(), .tell = down[1], .hear = up[0]};
+    if (child.pid == 0) {
+        close(down[1]);
+        publish_four(down[0], up[1]);
+    }
+    close(down[0]);
+    close(up[1]);
+    return child;
+}
+
+static void tell(const struct child *child, const char *endpoint) {
+    assert_int_equal(write(child->tell, endpoint, strlen(endpoint)), strlen(endpoint));
+}
+
+static void kill_it(const struct child *child) {
     int status;
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(kill(child->pid, SIGKILL), 0);
+    assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
     assert_true(WIFSIGNALED(status));
+    close(child->tell);
+    close(child->hear);
 }
 
 static void killed_before_it_sent(void **state) {
     (void)state;
     struct seen seen = {0};
-    kill_it(publisher(NOWHERE));
+    char byte;
+    struct child child = start_child();
+    tell(&child, NOWHERE);
+    assert_int_equal(read(child.hear, &byte, 1), 1);
+    kill_it(&child);
+    start_fake();
     struct hutong *hutong = open_at(fake.endpoint, 0);
     fake_welcome(&fake, 0, FAKE_CREDIT);
     assert_int_equal(fake_collect(&fake, 4, note, &seen), 1);
@@ -392,10 +427,12 @@ static void killed_before_it_sent(void **state) {
 // The broker has all of it, or a part, and its answer never came.
 static void killed_before_it_heard(void **state) {
     (void)state;
-    pid_t pid = publisher(fake.endpoint);
+    struct child child = start_child();
+    start_fake();
+    tell(&child, fake.endpoint);
     fake_welcome(&fake, 0, FAKE_CREDIT);
     assert_int_equal(fake_collect(&fake, 4, NULL, NULL), 1);
-    kill_it(pid);
+    kill_it(&child);
     struct seen seen = {0};
     struct hutong *hutong = open_at(fake.endpoint, 0);
     fake_welcome(&fake, 3, FAKE_CREDIT);
@@ -457,8 +494,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_broker_that_went_back_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_verdict_about_another_bus_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_held_for_another_bus_is_dropped, setup, teardown),
-        cmocka_unit_test_setup_teardown(killed_before_it_sent, setup, teardown),
-        cmocka_unit_test_setup_teardown(killed_before_it_heard, setup, teardown),
+        cmocka_unit_test_setup_teardown(killed_before_it_sent, setup_folder, teardown),
+        cmocka_unit_test_setup_teardown(killed_before_it_heard, setup_folder, teardown),
         cmocka_unit_test_setup_teardown(a_position_without_room_is_forgotten, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

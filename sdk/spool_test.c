@@ -115,6 +115,7 @@ static void it_survives_a_restart(void **state) {
     uint8_t stream[WIRE_STREAM_SIZE];
     struct ids ids = {0};
     fake_start(&fake, NULL);
+    fake.heartbeat_ms = 10000;
     hutong = open_spool(fake.endpoint);
     expect_position(hutong, "row 9");
     fake_welcome(&fake, 0, FAKE_CREDIT);
@@ -151,6 +152,7 @@ static void an_old_copy_is_not_used(void **state) {
     (void)state;
     struct fake_broker fake;
     fake_start(&fake, NULL);
+    fake.heartbeat_ms = 10000;
     struct hutong *hutong = open_spool(fake.endpoint);
     assert_int_equal(publish(hutong, "m-1", NULL, true), HUTONG_OK);
     fake_welcome(&fake, 7, FAKE_CREDIT);
@@ -168,6 +170,7 @@ static void a_backlog_is_read_back(void **state) {
     struct fake_broker fake;
     struct ids ids = {0};
     fake_start(&fake, NULL);
+    fake.heartbeat_ms = 10000;
     struct hutong *hutong = open_spool(fake.endpoint);
     char id[32];
     for (int i = 1; i <= 9000; i++) {
@@ -205,6 +208,7 @@ static void a_full_spool_says_so(void **state) {
     struct hutong_status status;
     struct hutong *hutong;
     fake_start(&fake, NULL);
+    fake.heartbeat_ms = 10000;
     assert_int_equal(try_open(fake.endpoint, 12u << 20, &hutong, &error), HUTONG_OK);
     enum hutong_code code = HUTONG_OK;
     uint64_t taken = 0;
@@ -286,6 +290,7 @@ static void no_taken_message_is_lost(void **state) {
     struct fake_broker fake;
     struct ids ids = {0};
     fake_start(&fake, NULL);
+    fake.heartbeat_ms = 10000;
     struct hutong *hutong = open_spool(fake.endpoint);
     fake_welcome(&fake, 0, FAKE_CREDIT);
     assert_int_equal(fake_collect(&fake, next - 1, check_id, &ids), 1);
