@@ -35,6 +35,37 @@ static void digests_match_the_standards_vectors(void **state) {
         "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732");
 }
 
+static void assert_pair(struct digest *digest, struct bytes a, struct bytes b) {
+    uint8_t got[2][DIGEST_SIZE];
+    uint8_t want[2][DIGEST_SIZE];
+    assert_int_equal(digest_pair(digest, a, b, got[0], got[1]), 0);
+    assert_int_equal(digest_parts(digest, &a, 1, want[0]), 0);
+    assert_int_equal(digest_parts(digest, &b, 1, want[1]), 0);
+    assert_memory_equal(got, want, sizeof got);
+}
+
+// OpenSSL's digests are the measure; all lengths around the blocks' edges, alike and not.
+static void pairs_are_what_each_is_alone(void **state) {
+    (void)state;
+    static uint8_t data[2][5000];
+    struct random_pool pool = {0};
+    assert_int_equal(random_fill(&pool, data, sizeof data), 0);
+    for (int kind = DIGEST_SHA256; kind <= DIGEST_SM3; kind++) {
+        struct digest *digest = digest_new((enum digest_kind)kind);
+        for (size_t size = 0; size < 260; size++)
+            for (size_t other = 0; other < 260; other += size % 64 < 2 || size % 64 > 54 ? 1 : 37)
+                assert_pair(digest, bytes_of(data[0], size), bytes_of(data[1], other));
+        for (size_t i = 0; i < 300; i++) {
+            uint32_t sizes[2];
+            assert_int_equal(random_fill(&pool, sizes, sizeof sizes), 0);
+            size_t skip = i % 16; // at any alignment
+            assert_pair(
+                digest, bytes_of(data[0] + skip, sizes[0] % 4900), bytes_of(data[1] + skip, sizes[1] % 4900));
+        }
+        digest_destroy(&digest);
+    }
+}
+
 static void assert_hmac(struct bytes key, const char *message, const char *hex) {
     struct digest *digest = digest_new(DIGEST_SHA256);
     uint8_t out[DIGEST_SIZE];
@@ -308,6 +339,7 @@ static void a_secret_is_64_digits_that_others_cannot_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_match_the_standards_vectors),
+        cmocka_unit_test(pairs_are_what_each_is_alone),
         cmocka_unit_test(a_digest_in_pieces_is_the_same),
         cmocka_unit_test(hmac_matches_rfc_4231),
         cmocka_unit_test(digest_survives_no_memory),

@@ -150,10 +150,14 @@ void record_decode(const uint8_t *record, struct journal_entry *entries, struct 
         out->body = bytes_of(p, load_u32(record) - (size_t)(p - record));
 }
 
+struct bytes record_leaf_input(const uint8_t *record) {
+    return bytes_of(record + 8, record_length(record) - 8);
+}
+
 int record_leaf(struct digest *digest, const uint8_t *record, uint8_t leaf[DIGEST_SIZE]) {
     // The flags come first and are 0 in a record that is whole: that byte is DOMAIN_LEAF.
     if (!(record[8] & RECORD_ERASED))
-        return digest_parts(digest, &(struct bytes){record + 8, record_length(record) - 8}, 1, leaf);
+        return digest_parts(digest, (struct bytes[]){record_leaf_input(record)}, 1, leaf);
     size_t entries = load_u16(record + 10);
     memcpy(leaf, record + 16, JOURNAL_SALT_SIZE);
     memcpy(leaf + JOURNAL_SALT_SIZE, record + RECORD_SIZE + entries * ENTRY_SIZE,

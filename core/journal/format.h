@@ -76,4 +76,6 @@ void record_decode(const uint8_t *record, struct journal_entry *entries, struct 
 // Makes of the record, whatever part of it was erased already, the one without a body. It has 16 bytes of
 // body at least.
 void record_erase(uint8_t *record, const uint8_t leaf[DIGEST_SIZE]);
+struct bytes record_leaf_input(
+    const uint8_t *record); // what a record's leaf is the digest of; not of an erased one
 int record_leaf(struct digest *digest, const uint8_t *record, uint8_t leaf[DIGEST_SIZE]); // 0 or -EIO
