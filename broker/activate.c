@@ -142,6 +142,7 @@ static void swap(
             queue->limits = registry_limits(broker, queue->name);
     }
     parking_retry(broker, true); // what waits may go elsewhere now, or nowhere
+    registry_wake(broker);
 }
 
 int activate_run(struct broker *broker, const struct activation *activation, struct update *update) {

@@ -16,7 +16,8 @@ void broker_take_settings(struct broker *broker, const struct policy_settings *s
         .bytes = settings->queue_bytes,
         .age_us = settings->queue_age_us,
         .park = settings->queue_park,
-        .window = settings->queue_window};
+        .window = settings->queue_window,
+        .held = settings->queue_held};
     broker->batch_limits =
         (struct queue_batch_limits){.messages = settings->batch_messages, .bytes = settings->batch_bytes};
     broker->connections = settings->connections;
@@ -36,6 +37,7 @@ struct broker *broker_new(const struct configuration *configuration) {
     list_init(&broker->sessions);
     list_init(&broker->turns);
     list_init(&broker->parked);
+    list_init(&broker->agenda);
     broker_take_settings(broker, policy_settings(broker->policy));
     broker->queues_by_name = map_new();
     broker->names = map_new();
@@ -59,6 +61,7 @@ void broker_destroy(struct broker **self) {
     publishers_destroy(&broker->publishers);
     for (size_t i = 0; i < broker->queue_count; i++)
         queue_destroy(&broker->queues[i]);
+    heap_destroy(&broker->timers);
     free(broker->queues);
     free(broker->dead_of);
     free(broker->of_system);
@@ -87,6 +90,7 @@ int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record
     broker->next_record = last_record + 1;
     broker->durable = last_record;
     broker->now_us = broker->started_us = now_us;
+    registry_wake(broker);
     return registry_start(broker, update, error);
 }
 

@@ -536,7 +536,8 @@ static void an_original_without_a_source_gets_the_proved_one(void **state) {
     assert_int_equal(wire_envelope_parse(raw, &envelope, NULL), 0);
     assert_true(bytes_equal_string(envelope.source, PS));
     assert_true(bytes_equal_string(envelope.type, "gov.public_security.v1.ResidenceRegistered"));
-    assert_int_equal(queue_of(bench, H)->sent_bytes, body.size); // as the receiver counts its credit
+    assert_int_equal(LIST_ITEM(queue_of(bench, H)->receivers.next, struct receiver, link)->sent_bytes,
+        body.size); // as the receiver counts its credit
     buffer_destroy(&body);
     wire_frame_free(&frame);
 }
@@ -552,35 +553,6 @@ static void a_full_queue_lets_its_oldest_die(void **state) {
     bench_turn(bench);
     assert_int_equal(queue_of(bench, H)->unsettled, 50);
     assert_int_equal(queue_of(bench, "dead:" H)->unsettled, 10);
-}
-
-static void a_second_receiver_stands_by(void **state) {
-    struct bench *bench = *state;
-    char out[64];
-    bench_hello(bench, 1, PS, STREAM, false);
-    bench_hello(bench, 2, H, NULL, true);
-    Hutong__Bus__V1__Credit credit = HUTONG__BUS__V1__CREDIT__INIT;
-    credit.messages = credit.bytes = 1000;
-    Hutong__Bus__V1__Hello hello = HUTONG__BUS__V1__HELLO__INIT;
-    hello.protocol = WIRE_PROTOCOL;
-    hello.system = (char *)(uintptr_t)H;
-    hello.instance = (char *)(uintptr_t)"second";
-    hello.receive = true;
-    hello.credit = &credit;
-    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
-    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_HELLO;
-    frame.hello = &hello;
-    bench_frame(bench, 3, H, &frame, NULL);
-    bench_publish(bench, 1, PS, 1, 1, "s");
-    bench_turn(bench);
-    bench_delivered(bench, 2, out, sizeof out);
-    assert_string_equal(out, "m1,");
-    bench_settle(bench, 3, H, 1, 1); // not its to settle
-    struct event gone = {.kind = EVENT_GONE, .connection = 2, .now_ms = bench->now_ms, .now_us = 1000};
-    assert_int_equal(broker_step(bench->broker, &gone, &bench->update), 0);
-    bench_turn(bench);
-    bench_delivered(bench, 3, out, sizeof out);
-    assert_string_equal(out, "m1,");
 }
 
 // One of everything: messages, mapped and dead ones, settlements, a retry, a lost session.
@@ -673,7 +645,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_message_that_no_batch_takes_is_refused_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_says_bye_is_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_second_receiver_stands_by, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

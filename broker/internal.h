@@ -48,6 +48,8 @@ struct broker {
     struct queue **of_system; // by policy_system.index
     struct queue **dead_of;   // by queue id - 1: its dead letters' queue, or NULL
     struct map *names;        // interned route names
+    struct list agenda;       // queues that have something to do, by queue.work
+    struct heap timers;       // queues by when they need a tick, by queue.timer
 
     struct chunk *load; // where loaded envelopes are gathered
     size_t load_used, load_capacity;
@@ -132,6 +134,7 @@ struct queue *registry_queue(const struct broker *broker, uint32_t id); // or NU
 struct queue_limits registry_limits(const struct broker *broker, const char *name);
 struct queue *registry_add_queue(struct broker *broker, uint32_t id, const char *name, struct error *error);
 struct queue *registry_dead_queue(struct broker *broker, const struct queue *queue);
+void registry_wake(struct broker *broker); // every queue: something changed for all of them
 const char *registry_name(struct broker *broker, struct bytes name); // interned, or NULL
 int registry_start(struct broker *broker, struct update *update, struct error *error);
 // Makes the queues of all systems of the policy, and of their dead letters. `of_system` gets the systems'
@@ -172,6 +175,10 @@ static inline void broker_count_dead(struct broker *broker, struct queue *queue,
 
 // broker.c
 void broker_take_settings(struct broker *broker, const struct policy_settings *settings);
+
+static inline struct queue_time broker_time(const struct broker *broker) {
+    return (struct queue_time){.ms = broker->now_ms, .us = broker->now_us};
+}
 
 // Adds a packed record and counts it. 0, JOURNAL_BATCH_FULL, negative.
 int broker_record(struct broker *broker, struct update *update, Hutong__Bus__V1__RecordKind kind,

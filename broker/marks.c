@@ -6,9 +6,10 @@
 void marks_take(struct broker *broker) {
     broker->marked = broker->next_record - 1;
     LIST_EACH(node, &broker->sessions) session_mark(LIST_ITEM(node, struct session, link));
-    for (size_t i = 0; i < broker->queue_count; i++)
-        if (broker->queues[i])
-            broker->queues[i]->settled_marked = broker->queues[i]->settled;
+    LIST_EACH(node, &broker->agenda) { // a queue stays there until the disk has what it says
+        struct queue *queue = LIST_ITEM(node, struct queue, work);
+        queue->settled_marked = queue->settled;
+    }
     for (size_t i = 0; i < broker->publishers.count; i++)
         if (broker->publishers.items[i])
             broker->publishers.items[i]->marked = broker->publishers.items[i]->sequence;
@@ -16,9 +17,11 @@ void marks_take(struct broker *broker) {
 
 static void settle_marks(struct broker *broker) {
     broker->marked = 0;
-    for (size_t i = 0; i < broker->queue_count; i++)
-        if (broker->queues[i] && broker->queues[i]->settled_durable < broker->queues[i]->settled_marked)
-            broker->queues[i]->settled_durable = broker->queues[i]->settled_marked;
+    LIST_EACH(node, &broker->agenda) {
+        struct queue *queue = LIST_ITEM(node, struct queue, work);
+        if (queue->settled_durable < queue->settled_marked)
+            queue->settled_durable = queue->settled_marked;
+    }
     for (size_t i = 0; i < broker->publishers.count; i++)
         if (broker->publishers.items[i] &&
             broker->publishers.items[i]->durable < broker->publishers.items[i]->marked)

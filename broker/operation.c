@@ -77,6 +77,7 @@ static int settle_span(struct queue *dead, const struct span *span) {
     spans_absorb(&dead->settled_beyond, &dead->settled);
     dead->unsettled -= span->last - span->first + 1;
     dead->counters.settled += span->last - span->first + 1;
+    queue_wake(dead);
     return 0;
 }
 

@@ -34,37 +34,81 @@ static int record_settled(struct broker *broker, struct queue *queue, const stru
 }
 
 // Look-ups that settling a range may take.
-static uint64_t settle_work(const struct queue *queue, const Hutong__Bus__V1__PositionRange *range) {
+static uint64_t settle_work(const struct receiver *receiver, const Hutong__Bus__V1__PositionRange *range) {
     uint64_t width = range->last >= range->first ? range->last - range->first : 0;
-    return width < queue->known.size ? width + 1 : queue->known.size + 1;
+    return width < receiver->in_flight ? width + 1 : receiver->in_flight + 1;
+}
+
+static int settle_done(struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle,
+    struct update *update) {
+    struct queue *queue = session->queue;
+    struct spans spans = {0};
+    uint64_t bytes = 0;
+    uint64_t work = 0;
+    int rc = 0;
+    queue->settling = broker->next_record;
+    for (size_t i = 0; i < settle->n_done && rc == 0; i++) {
+        // One frame can do no more than settle the whole window a few times over.
+        work += settle_work(session->receiver, settle->done[i]);
+        if (work > 4 * (queue->limits.window + settle->n_done))
+            break;
+        rc = queue_settle(
+            queue, session->receiver, settle->done[i]->first, settle->done[i]->last, &spans, &bytes);
+    }
+    rc = rc ? rc : record_settled(broker, queue, &spans, bytes, update);
+    spans_destroy(&spans);
+    return rc;
+}
+
+static int record_failed(struct broker *broker, const struct queue *queue,
+    Hutong__Bus__V1__FailedDelivery **failures, size_t count, struct update *update) {
+    Hutong__Bus__V1__FailedRecord record = HUTONG__BUS__V1__FAILED_RECORD__INIT;
+    record.queue = queue->id;
+    record.n_failures = count;
+    record.failures = failures;
+    return count ? broker_record(
+                       broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED, &record.base, NULL)
+                 : 0;
+}
+
+static int settle_failed(struct broker *broker, struct session *session,
+    const Hutong__Bus__V1__Settle *settle, struct update *update) {
+    if (settle->n_failures == 0)
+        return 0;
+    Hutong__Bus__V1__FailedDelivery *items = calloc(settle->n_failures, sizeof *items);
+    Hutong__Bus__V1__FailedDelivery **pointers =
+        calloc(settle->n_failures, sizeof(Hutong__Bus__V1__FailedDelivery *));
+    int rc = items && pointers ? 0 : -ENOMEM;
+    size_t count = 0;
+    for (size_t i = 0; i < settle->n_failures && rc == 0; i++) {
+        const Hutong__Bus__V1__Failure *from = settle->failures[i];
+        const struct queue_verdict verdict = {.position = from->position,
+            .retry_after_ms = from->retry_after_ms,
+            .reject = from->reject,
+            .text = from->text};
+        const struct failure *failure;
+        rc = queue_fail(session->queue, session->receiver, &verdict, broker_time(broker), &failure);
+        if (rc || !failure)
+            continue;
+        record_failure(failure, &items[count]);
+        pointers[count] = &items[count];
+        count++;
+    }
+    rc = rc ? rc : record_failed(broker, session->queue, pointers, count, update);
+    session->counters.failed += count;
+    free(items);
+    free(pointers);
+    return rc;
 }
 
 int outflow_settle(struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle,
     struct update *update) {
     struct queue *queue = session->queue;
-    if (!queue || queue->receiver != session->connection)
-        return 0; // it stood by, or came too late: what it says comes again
-    struct spans spans = {0};
-    uint64_t bytes = 0;
+    if (!session->receiver)
+        return 0; // nothing was ever sent to it
     uint64_t before = queue->counters.settled;
-    int rc = 0;
-    uint64_t work = 0;
-    queue->settling = broker->next_record;
-    for (size_t i = 0; i < settle->n_done && rc == 0; i++) {
-        // One frame can do no more than settle the whole window a few times over.
-        work += settle_work(queue, settle->done[i]);
-        if (work > 4 * (queue->limits.window + settle->n_done))
-            break;
-        rc = queue_settle(queue, settle->done[i]->first, settle->done[i]->last, &spans, &bytes);
-    }
-    rc = rc ? rc : record_settled(broker, queue, &spans, bytes, update);
-    spans_destroy(&spans);
-    for (size_t i = 0; i < settle->n_failures && rc == 0; i++) {
-        const Hutong__Bus__V1__Failure *failure = settle->failures[i];
-        queue_fail(queue, failure->position, failure->retry_after_ms, failure->reject, failure->text,
-            broker->now_ms);
-        session->counters.failed++;
-    }
+    int rc = settle_done(broker, session, settle, update);
+    rc = rc ? rc : settle_failed(broker, session, settle, update);
     session->counters.settled += queue->counters.settled - before;
     broker->counters.settled += queue->counters.settled - before;
     return rc;
@@ -76,6 +120,8 @@ static int bury(
     struct queue *dead = registry_dead_queue(broker, queue);
     if (!dead)
         return -ENOMEM;
+    char text[WIRE_TEXT_LIMIT + 1];
+    delivery_dead_text(delivery, text, sizeof text);
     Hutong__Bus__V1__DeadRecord record = HUTONG__BUS__V1__DEAD_RECORD__INIT;
     record.queue = queue->id;
     record.position = delivery->position;
@@ -83,7 +129,7 @@ static int bury(
     record.dead_position = dead->next_position;
     record.route = (char *)(uintptr_t)delivery->rule.route;
     record.reason = delivery->reason;
-    record.text = delivery->text ? delivery->text : (char *)(uintptr_t)"";
+    record.text = text;
     record.attempts = delivery->attempt;
     record.subject_hash = delivery->subject_hash;
     record.envelope.data = (uint8_t *)(uintptr_t)delivery->envelope.data;
@@ -123,26 +169,46 @@ static int bury_dead(struct broker *broker, struct queue *queue, struct update *
     return 0;
 }
 
-static int deliver(struct broker *broker, struct queue *queue, struct update *update) {
-    struct session *session = number_map_get(&broker->by_connection, queue->receiver);
-    while (queue->receiving && session && !broker->draining) {
-        struct queue_frame frame;
-        int rc = queue_fill(queue, broker->durable, broker->now_us, &broker->batch_limits, &frame);
-        if (rc || frame.count == 0)
-            return rc;
-        struct outgoing *outgoing = update_outgoing(update, queue->receiver);
-        if (!outgoing) {
-            buffer_destroy(&frame.head);
-            buffer_destroy(&frame.body);
-            return -ENOMEM;
-        }
-        outgoing->head = frame.head;
-        outgoing->body = frame.body;
-        outgoing->has_body = true;
-        session->spoke_ms = broker->now_ms;
-        session->counters.delivered += frame.count;
+// One frame to one receiver. `*any`: there was something.
+static int deliver_to(
+    struct broker *broker, struct queue *queue, struct receiver *receiver, struct update *update, bool *any) {
+    struct session *session = number_map_get(&broker->by_connection, receiver->connection);
+    struct queue_frame frame;
+    int rc = queue_fill(queue, receiver, broker->durable, broker->now_us, &broker->batch_limits, &frame);
+    if (rc || frame.count == 0)
+        return rc;
+    struct outgoing *outgoing = update_outgoing(update, receiver->connection);
+    if (!outgoing) {
+        buffer_destroy(&frame.head);
+        buffer_destroy(&frame.body);
+        return -ENOMEM;
     }
+    outgoing->head = frame.head;
+    outgoing->body = frame.body;
+    outgoing->has_body = true;
+    session->spoke_ms = broker->now_ms;
+    session->counters.delivered += frame.count;
+    *any = true;
     return 0;
+}
+
+// Frame by frame in turn, so that all have of what is anybody's; next time another is the first.
+static int deliver(struct broker *broker, struct queue *queue, struct update *update) {
+    int rc = 0;
+    for (bool any = !broker->draining; any && rc == 0;) {
+        any = false;
+        struct list *next;
+        for (struct list *node = queue->receivers.next; node != &queue->receivers && rc == 0; node = next) {
+            next = node->next;
+            rc = deliver_to(broker, queue, LIST_ITEM(node, struct receiver, link), update, &any);
+        }
+    }
+    if (queue->receiver_count > 1) {
+        struct list *first = queue->receivers.next;
+        list_remove(first);
+        list_append(&queue->receivers, first);
+    }
+    return rc;
 }
 
 static int tell_accepted(struct broker *broker, struct update *update) {
@@ -162,48 +228,83 @@ static int tell_accepted(struct broker *broker, struct update *update) {
     return 0;
 }
 
-// What is durable goes out.
-static int send_queue(struct broker *broker, struct queue *queue, struct update *update) {
+static void set_timer(struct broker *broker, struct queue *queue, uint64_t deadline_ms) {
+    if (deadline_ms == UINT64_MAX)
+        heap_remove(&broker->timers, &queue->timer);
+    else if (!queue->timer.place || queue->timer.key != deadline_ms)
+        heap_put(&broker->timers, &queue->timer, deadline_ms); // there is room for every queue
+}
+
+// What was carried lies elsewhere than its position says.
+static int wish_load(
+    struct broker *broker, const struct queue *queue, struct queue_load *load, struct update *update) {
+    uint64_t rest;
+    uint32_t place = broker_place(broker, queue->id, load->from, &load->from, &rest);
+    return update_load(update, place, load);
+}
+
+// What is durable goes out. `*busy`: there is more to come.
+static int send_queue(struct broker *broker, struct queue *queue, struct update *update, bool *busy) {
     int rc = deliver(broker, queue, update);
-    struct queue_load load;
-    if (rc == 0 && queue_wants_load(queue, &load)) {
-        uint64_t rest;
-        uint32_t place = broker_place(broker, queue->id, load.from, &load.from, &rest);
-        rc = update_load(update, place, &load);
-    }
+    struct queue_load loads[QUEUE_LOADS];
+    size_t count = rc ? 0 : queue_loads(queue, loads);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = wish_load(broker, queue, &loads[i], update);
+    *busy = count || queue_busy(queue);
     return rc;
 }
 
-static int run_queue(struct broker *broker, struct queue *queue, struct update *update) {
-    queue_skip_settled(queue);
-    queue_tick(queue, broker->now_ms, broker->now_us, &update->deadline_ms);
+static int run_queue(struct broker *broker, struct queue *queue, struct update *update, bool *busy) {
+    set_timer(broker, queue, queue_tick(queue, broker_time(broker)));
     int rc = bury_dead(broker, queue, update);
-    return rc ? rc : send_queue(broker, queue, update);
+    return rc ? rc : send_queue(broker, queue, update, busy);
 }
 
 int outflow_durable(struct broker *broker, struct update *update) {
     update->load_count = 0;
     int rc = tell_accepted(broker, update);
-    for (size_t i = 0; i < broker->queue_count && rc == 0; i++) {
-        if (!broker->queues[i])
-            continue;
-        queue_skip_settled(broker->queues[i]);
-        rc = send_queue(broker, broker->queues[i], update);
+    for (struct list *node = broker->agenda.next; node != &broker->agenda && rc == 0; node = node->next) {
+        struct queue *queue = LIST_ITEM(node, struct queue, work);
+        bool busy; // all stay until there is a turn again
+        queue_skip_settled(queue);
+        rc = send_queue(broker, queue, update, &busy);
     }
     return rc;
 }
 
+static void wake_due(struct broker *broker) {
+    for (struct heap_node *first;
+        (first = heap_first(&broker->timers)) != NULL && first->key <= broker->now_ms;) {
+        heap_remove(&broker->timers, first);
+        queue_wake(HEAP_ITEM(first, struct queue, timer));
+    }
+}
+
+static size_t in_flight(const struct broker *broker) {
+    size_t count = 0;
+    for (size_t i = 0; i < broker->queue_count; i++)
+        count += broker->queues[i] ? broker->queues[i]->in_flight : 0;
+    return count;
+}
+
+// Only queues that have something to do: a thousand others cost nothing.
 int outflow_run(struct broker *broker, struct update *update) {
     update->load_count = 0; // what an earlier run in this turn wished for is asked for again
     int rc = tell_accepted(broker, update);
-    size_t in_flight = update->more ? 1 : 0;
-    for (size_t i = 0; i < broker->queue_count && rc == 0; i++) {
-        if (!broker->queues[i])
-            continue;
-        rc = run_queue(broker, broker->queues[i], update);
-        in_flight += broker->queues[i]->in_flight;
+    wake_due(broker);
+    struct list *next;
+    for (struct list *node = broker->agenda.next; node != &broker->agenda && rc == 0; node = next) {
+        struct queue *queue = LIST_ITEM(node, struct queue, work);
+        bool busy = true;
+        rc = run_queue(broker, queue, update, &busy);
+        next = node->next;
+        if (!busy)
+            list_remove(node);
     }
-    update->drained = broker->draining && in_flight == 0;
+    const struct heap_node *first = heap_first(&broker->timers);
+    if (first && first->key < update->deadline_ms)
+        update->deadline_ms = first->key;
+    update->drained = broker->draining && !update->more && in_flight(broker) == 0;
     if (parking_has_room(broker))
         update->more = true;
     return rc;
@@ -261,5 +362,6 @@ int outflow_loaded(struct broker *broker, const struct event *event) {
     memcpy(at, delivery.envelope.data, delivery.envelope.size);
     broker->load_used += delivery.envelope.size;
     delivery.rule.agreement = "";
-    return queue_loaded(queue, &delivery, route, broker->load, bytes_of(at, delivery.envelope.size));
+    return queue_loaded(
+        queue, &delivery, route, broker->load, bytes_of(at, delivery.envelope.size), broker_time(broker));
 }

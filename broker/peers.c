@@ -39,22 +39,6 @@ static int record_peer(
     return rc == JOURNAL_BATCH_FULL ? 0 : rc; // news of a peer is worth no wait
 }
 
-// The one that receives goes: the next session of the system that wants to receive takes over.
-static void hand_over(struct broker *broker, struct queue *queue) {
-    queue_detach(queue);
-    LIST_EACH(node, &broker->sessions) {
-        struct session *other = LIST_ITEM(node, struct session, link);
-        if (other->queue == queue) {
-            queue_attach(queue, other->connection, other->grant_messages, other->grant_bytes);
-            return;
-        }
-    }
-}
-
-static bool is_receiver(const struct session *session) {
-    return session->queue && session->queue->receiving && session->queue->receiver == session->connection;
-}
-
 static int forget(
     struct broker *broker, struct session *session, int kind, const char *text, struct update *update) {
     int rc = 0;
@@ -66,13 +50,12 @@ static int forget(
         session->publisher->users--;
     if (welcomed && say)
         rc = record_peer(broker, session, false, text, update);
-    struct queue *queue = is_receiver(session) ? session->queue : NULL;
+    if (session->receiver)
+        queue_detach(session->queue, &session->receiver);
     number_map_remove(&broker->by_connection, session->connection);
     parking_forget(broker, session);
     session_destroy(&session);
     broker->session_count--;
-    if (queue)
-        hand_over(broker, queue);
     return rc;
 }
 
@@ -162,11 +145,18 @@ static int supersede(struct broker *broker, const struct session *session, struc
     return 0;
 }
 
-static void start_receiving(struct broker *broker, struct session *session) {
+// It takes its share of the queue from now on. 0, a wire_reason, -ENOMEM.
+static int start_receiving(struct broker *broker, struct session *session) {
     struct queue *queue = broker->of_system[session->system->index];
+    if (queue->receiver_count == QUEUE_RECEIVERS)
+        return HUTONG__BUS__V1__REASON__REASON_TOO_MANY;
+    session->receiver = queue_attach(queue, session->connection,
+        hash_bytes_with(bytes_of_string(session->instance), broker->subject_seed), session->grant_messages,
+        session->grant_bytes);
+    if (!session->receiver)
+        return -ENOMEM;
     session->queue = queue;
-    if (!queue->receiving) // otherwise it stands by
-        queue_attach(queue, session->connection, session->grant_messages, session->grant_bytes);
+    return 0;
 }
 
 static int on_hello(struct broker *broker, struct session *session, const Hutong__Bus__V1__Hello *hello,
@@ -190,7 +180,10 @@ static int on_hello(struct broker *broker, struct session *session, const Hutong
         session->publisher->users++;
     rc = rc ? rc : supersede(broker, session, update);
     if (rc == 0 && hello->receive)
-        start_receiving(broker, session);
+        rc = start_receiving(broker, session);
+    if (rc > 0)
+        return peers_end(
+            broker, session, update, (wire_reason)rc, "as many instances of this system receive as may");
     session->since_us = (uint64_t)broker->now_us;
     broker->counters.sessions++;
     session->said = may_say(broker, &session->account->news);
@@ -221,8 +214,8 @@ static int on_frame(struct broker *broker, struct session *session, const wire_f
     case HUTONG__BUS__V1__FRAME__KIND_CREDIT:
         session->grant_messages = frame->credit->messages;
         session->grant_bytes = frame->credit->bytes;
-        if (is_receiver(session))
-            queue_grant(session->queue, session->grant_messages, session->grant_bytes);
+        if (session->receiver)
+            queue_grant(session->queue, session->receiver, session->grant_messages, session->grant_bytes);
         return 0;
     case HUTONG__BUS__V1__FRAME__KIND_HEARTBEAT:
         return 0;

@@ -33,6 +33,10 @@ static int restore_queue(
         const Hutong__Bus__V1__PositionSpan *span = state->settled_beyond[i];
         rc = queue_recover_settled(queue, span->first, span->first + span->count - 1);
     }
+    for (size_t i = 0; i < state->n_retries && rc == 0; i++) {
+        const struct failure failure = record_failure_read(state->retries[i]);
+        rc = queue_recover_failure(queue, &failure);
+    }
     return rc ? rc : restore_carried(queue, state);
 }
 
@@ -151,6 +155,22 @@ static int replay_settled(
     return 0;
 }
 
+static int replay_failed(
+    struct broker *broker, const Hutong__Bus__V1__FailedRecord *failed, struct error *error) {
+    struct queue *queue = registry_queue(broker, failed->queue);
+    if (!queue)
+        return damaged(error, "failure of an unknown queue");
+    for (size_t i = 0; i < failed->n_failures; i++) {
+        const struct failure failure = record_failure_read(failed->failures[i]);
+        if (failure.position <= queue->settled || failure.position >= queue->next_position)
+            return damaged(error, "failure of a position that is not there");
+        int rc = queue_recover_failure(queue, &failure);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 static int replay_dead(struct broker *broker, const Hutong__Bus__V1__DeadRecord *dead, struct error *error) {
     struct queue *queue = registry_queue(broker, dead->dead_queue);
     if (!queue)
@@ -169,6 +189,7 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED] = &hutong__bus__v1__activated_record__descriptor,
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_PEER] = &hutong__bus__v1__peer_record__descriptor,
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_OPERATED] = &hutong__bus__v1__operated_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED] = &hutong__bus__v1__failed_record__descriptor,
     };
     if (record->kind >= sizeof kinds / sizeof kinds[0] || !kinds[record->kind])
         return damaged(error, "record of a kind that this version does not know");
@@ -185,6 +206,9 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
     switch (record->kind) {
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED:
         rc = replay_settled(broker, body, error);
+        break;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED:
+        rc = replay_failed(broker, body, error);
         break;
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD:
         rc = replay_dead(broker, body, error);
@@ -245,41 +269,70 @@ static Hutong__Bus__V1__CarriedRun **make_runs(const struct carried *carried) {
     return pointers;
 }
 
+// What a queue's state points to while it is packed.
+struct queue_parts {
+    Hutong__Bus__V1__PositionSpan *spans;
+    Hutong__Bus__V1__PositionSpan **span_pointers;
+    Hutong__Bus__V1__FailedDelivery *retries;
+    Hutong__Bus__V1__FailedDelivery **retry_pointers;
+    Hutong__Bus__V1__CarriedRun **runs;
+};
+
+static int gather_parts(const struct queue *queue, struct queue_parts *out) {
+    size_t spans = queue->settled_beyond.count;
+    size_t retries = queue->failures.size;
+    out->spans = calloc(spans + 1, sizeof *out->spans);
+    out->span_pointers = calloc(spans + 1, sizeof *out->span_pointers);
+    out->retries = calloc(retries + 1, sizeof *out->retries);
+    out->retry_pointers = calloc(retries + 1, sizeof *out->retry_pointers);
+    out->runs = make_runs(&queue->carried);
+    if (!out->runs || !out->spans || !out->span_pointers || !out->retries || !out->retry_pointers)
+        return -ENOMEM;
+    for (size_t i = 0; i < spans; i++) {
+        const struct span *span = &queue->settled_beyond.items[i];
+        hutong__bus__v1__position_span__init(&out->spans[i]);
+        out->spans[i].first = span->first;
+        out->spans[i].count = span->last - span->first + 1;
+        out->span_pointers[i] = &out->spans[i];
+    }
+    size_t cursor = 0;
+    void *failure;
+    for (size_t i = 0; number_map_next(&queue->failures, &cursor, NULL, &failure); i++) {
+        record_failure(failure, &out->retries[i]);
+        out->retry_pointers[i] = &out->retries[i];
+    }
+    return 0;
+}
+
 static int append_queue(struct queue *queue, struct buffer *out) {
     carried_drop(&queue->carried, queue->settled);
-    Hutong__Bus__V1__CarriedRun **runs = make_runs(&queue->carried);
-    size_t count = queue->settled_beyond.count;
-    Hutong__Bus__V1__PositionSpan *items = calloc(count + 1, sizeof *items);
-    Hutong__Bus__V1__PositionSpan **pointers = calloc(count + 1, sizeof *pointers);
-    int rc = items && pointers && runs ? 0 : -ENOMEM;
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        const struct span *span = &queue->settled_beyond.items[i];
-        hutong__bus__v1__position_span__init(&items[i]);
-        items[i].first = span->first;
-        items[i].count = span->last - span->first + 1;
-        pointers[i] = &items[i];
-    }
+    struct queue_parts parts = {0};
+    int rc = gather_parts(queue, &parts);
     if (rc == 0) {
         Hutong__Bus__V1__QueueState state = HUTONG__BUS__V1__QUEUE_STATE__INIT;
         state.queue = queue->id;
         state.name = queue->name;
         state.next_position = queue->next_position;
         state.settled = queue->settled;
-        state.n_settled_beyond = count;
-        state.settled_beyond = pointers;
+        state.n_settled_beyond = queue->settled_beyond.count;
+        state.settled_beyond = parts.span_pointers;
         state.bytes = queue->bytes;
         state.carried_queue = queue->carried.queue;
         state.n_carried = queue->carried.count;
-        state.carried = runs;
+        state.carried = parts.runs;
+        state.n_retries = queue->failures.size;
+        state.retries = parts.retry_pointers;
         Hutong__Bus__V1__QueueState *one = &state;
         Hutong__Bus__V1__Checkpoint part = HUTONG__BUS__V1__CHECKPOINT__INIT;
         part.n_queues = 1;
         part.queues = &one;
         rc = append_part(out, &part.base);
     }
-    free(items);
-    free(pointers);
-    free(runs);
+    free(parts.spans);
+    free(parts.span_pointers);
+    free(parts.retries);
+    free(parts.retry_pointers);
+    free(parts.runs);
     return rc;
 }
 

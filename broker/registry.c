@@ -53,14 +53,21 @@ struct queue *registry_add_queue(struct broker *broker, uint32_t id, const char 
     }
     struct queue_limits limits = registry_limits(broker, name);
     struct queue *queue = queue_new(id, name, &limits);
-    if (!queue || grow_queues(broker, id) != 0 ||
+    if (!queue || grow_queues(broker, id) != 0 || heap_reserve(&broker->timers, broker->queue_count) != 0 ||
         map_put(broker->queues_by_name, bytes_of_string(name), queue) != 0) {
         queue_destroy(&queue);
         error_no_memory(error);
         return NULL;
     }
     broker->queues[id - 1] = queue;
+    queue->agenda = &broker->agenda;
     return queue;
+}
+
+void registry_wake(struct broker *broker) {
+    for (size_t i = 0; i < broker->queue_count; i++)
+        if (broker->queues[i] && broker->queues[i]->unsettled && broker->queues[i]->limits.window)
+            queue_wake(broker->queues[i]);
 }
 
 struct queue *registry_dead_queue(struct broker *broker, const struct queue *queue) {

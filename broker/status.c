@@ -2,22 +2,39 @@
 
 #include <jansson.h>
 
+// What a session that receives has of its queue.
+static int add_share(json_t *peer, const struct session *session) {
+    const struct receiver *receiver = session->receiver;
+    if (!receiver)
+        return json_object_set_new(peer, "receives", json_false());
+    uint64_t left = receiver->granted_messages > receiver->sent_messages
+                        ? receiver->granted_messages - receiver->sent_messages
+                        : 0;
+    json_t *share = json_pack("{s:b, s:I, s:I, s:I}", "receives", 1, "in_flight",
+        (json_int_t)receiver->in_flight, "credit", (json_int_t)(left < INT64_MAX ? left : INT64_MAX),
+        "share_percent", (json_int_t)(100 / session->queue->receiver_count));
+    return json_object_update_new(peer, share);
+}
+
 static json_t *describe_parked(const struct session *session) {
     return json_pack(
         "{s:s, s:I}", "queue", session->parked_by->name, "since_us", (json_int_t)session->parked_us);
 }
 
 static json_t *describe_session(const struct broker *broker, const struct session *session) {
-    json_t *peer = json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "system",
+    json_t *peer = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "system",
         session->system->address, "instance", session->instance, "software", session->software, "connected_s",
-        (json_int_t)((broker->now_us - (int64_t)session->since_us) / 1000000), "receives",
-        session->queue != NULL, "standby", session->queue && session->queue->receiver != session->connection,
-        "silent_ms", (json_int_t)(broker->now_ms - session->heard_ms), "accepted",
-        (json_int_t)session->counters.accepted, "refused", (json_int_t)session->counters.refused, "repeats",
-        (json_int_t)session->counters.repeats, "delivered", (json_int_t)session->counters.delivered,
-        "settled", (json_int_t)session->counters.settled, "failed", (json_int_t)session->counters.failed);
-    if (session->parked_by)
+        (json_int_t)((broker->now_us - (int64_t)session->since_us) / 1000000), "silent_ms",
+        (json_int_t)(broker->now_ms - session->heard_ms), "accepted", (json_int_t)session->counters.accepted,
+        "refused", (json_int_t)session->counters.refused, "repeats", (json_int_t)session->counters.repeats,
+        "delivered", (json_int_t)session->counters.delivered, "settled",
+        (json_int_t)session->counters.settled, "failed", (json_int_t)session->counters.failed);
+    if (peer && session->parked_by)
         json_object_set_new(peer, "parked", describe_parked(session));
+    if (peer && add_share(peer, session) != 0) {
+        json_decref(peer);
+        peer = NULL;
+    }
     return peer;
 }
 
@@ -47,13 +64,16 @@ static json_t *describe_reasons(const uint64_t counts[64]) {
 }
 
 static json_t *describe_queue(const struct queue *queue) {
-    json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name",
-        queue->name, "waiting", (json_int_t)queue->unsettled, "bytes", (json_int_t)queue->bytes, "in_flight",
-        (json_int_t)queue->in_flight, "receiving", queue->receiving, "next_position",
-        (json_int_t)queue->next_position, "settled_to", (json_int_t)queue->settled_durable, "routed",
-        (json_int_t)queue->counters.pushed, "sent", (json_int_t)queue->counters.sent, "settled",
-        (json_int_t)queue->counters.settled, "retried", (json_int_t)queue->counters.retried, "dead",
-        (json_int_t)queue->counters.dead, "dead_by", describe_reasons(queue->counters.dead_by));
+    json_t *out =
+        json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+            "name", queue->name, "waiting", (json_int_t)queue->unsettled, "bytes", (json_int_t)queue->bytes,
+            "in_flight", (json_int_t)queue->in_flight, "receiving", queue->receiver_count > 0, "receivers",
+            (json_int_t)queue->receiver_count, "held", (json_int_t)queue->held, "retrying",
+            (json_int_t)queue->retries.size, "next_position", (json_int_t)queue->next_position, "settled_to",
+            (json_int_t)queue->settled_durable, "routed", (json_int_t)queue->counters.pushed, "sent",
+            (json_int_t)queue->counters.sent, "settled", (json_int_t)queue->counters.settled, "retried",
+            (json_int_t)queue->counters.retried, "expired", (json_int_t)queue->counters.expired, "dead",
+            (json_int_t)queue->counters.dead, "dead_by", describe_reasons(queue->counters.dead_by));
     if (!strchr(queue->name, ':'))
         describe_parking(queue, out);
     return out;

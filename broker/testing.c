@@ -154,6 +154,27 @@ void bench_hello(
     bench_frame(bench, connection, system, &frame, NULL);
 }
 
+void bench_receive(
+    struct bench *bench, uint64_t connection, const char *system, const char *instance, uint64_t messages) {
+    Hutong__Bus__V1__Credit credit = HUTONG__BUS__V1__CREDIT__INIT;
+    credit.messages = messages;
+    credit.bytes = 1 << 20;
+    Hutong__Bus__V1__Hello hello = HUTONG__BUS__V1__HELLO__INIT;
+    hello.protocol = WIRE_PROTOCOL;
+    hello.system = (char *)(uintptr_t)system;
+    hello.instance = (char *)(uintptr_t)instance;
+    hello.receive = true;
+    hello.credit = &credit;
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_HELLO;
+    frame.hello = &hello;
+    bench_frame(bench, connection, system, &frame, NULL);
+}
+
+void bench_gone(struct bench *bench, uint64_t connection) {
+    bench_step(bench, (struct event){.kind = EVENT_GONE, .connection = connection});
+}
+
 void bench_publish(struct bench *bench, uint64_t connection, const char *system, uint64_t sequence,
     uint32_t count, const char *subject) {
     static const uint8_t zeros[64 * 1024];

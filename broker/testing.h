@@ -42,6 +42,10 @@ void bench_bytes(struct bench *bench, uint64_t connection, const char *system, s
     const struct buffer *body);
 void bench_hello(
     struct bench *bench, uint64_t connection, const char *system, const char *stream, bool receive);
+// A receiver by this instance, with credit for so many messages; it publishes nothing.
+void bench_receive(
+    struct bench *bench, uint64_t connection, const char *system, const char *instance, uint64_t messages);
+void bench_gone(struct bench *bench, uint64_t connection); // it can't be reached any more
 // `count` messages from `sequence` on; their subjects are `subject`, their ids "m<sequence>".
 void bench_publish(struct bench *bench, uint64_t connection, const char *system, uint64_t sequence,
     uint32_t count, const char *subject);

@@ -60,15 +60,25 @@ static void print_counters(const json_t *status, const json_t *before, double se
         number(journal, "first"), number(journal, "last"));
 }
 
+// "12 (33 %)": what it has in flight, and its share of the subjects; "-": it doesn't receive.
+static const char *in_flight_of(const json_t *peer, char out[48]) {
+    if (json_is_true(json_object_get(peer, "receives")))
+        snprintf(out, 48, "%lld (%lld %%)", number(peer, "in_flight"), number(peer, "share_percent"));
+    else
+        snprintf(out, 48, "-");
+    return out;
+}
+
 static void print_peers(const json_t *status) {
-    printf("%-34s %-12s %9s %9s %9s %9s %9s  %s\n", "PEER", "INSTANCE", "ACCEPTED", "REFUSED", "DELIVERED",
-        "SETTLED", "FAILED", "SOFTWARE");
+    printf("%-34s %-12s %9s %9s %9s %9s %9s %14s  %s\n", "PEER", "INSTANCE", "ACCEPTED", "REFUSED",
+        "DELIVERED", "SETTLED", "FAILED", "IN FLIGHT", "SOFTWARE");
     size_t i;
     json_t *peer;
+    char in_flight[48];
     json_array_foreach(json_object_get(status, "peers"), i, peer) printf(
-        "%-34s %-12s %9lld %9lld %9lld %9lld %9lld  %s\n", text(peer, "system"), text(peer, "instance"),
+        "%-34s %-12s %9lld %9lld %9lld %9lld %9lld %14s  %s\n", text(peer, "system"), text(peer, "instance"),
         number(peer, "accepted"), number(peer, "refused"), number(peer, "delivered"), number(peer, "settled"),
-        number(peer, "failed"), text(peer, "software"));
+        number(peer, "failed"), in_flight_of(peer, in_flight), text(peer, "software"));
 }
 
 // Since when in words: "3h12m", "42s".
@@ -98,8 +108,8 @@ static void print_parked(const json_t *status) {
 }
 
 static void print_queues(const json_t *status, const json_t *before, double seconds) {
-    printf("\n%-42s %9s %9s %9s %10s %9s %9s  %s\n", "QUEUE", "WAITING", "IN FLIGHT", "ROUTED", "SETTLED/s",
-        "RETRIED", "DEAD", "RECEIVER");
+    printf("\n%-42s %9s %9s %9s %10s %9s %9s %9s  %s\n", "QUEUE", "WAITING", "IN FLIGHT", "ROUTED",
+        "SETTLED/s", "RETRIED", "RETRYING", "DEAD", "RECEIVERS");
     size_t i;
     json_t *queue;
     json_array_foreach(json_object_get(status, "queues"), i, queue) {
@@ -107,12 +117,15 @@ static void print_queues(const json_t *status, const json_t *before, double seco
         if (dead && number(queue, "waiting") == 0)
             continue;
         const json_t *then = same_named(json_object_get(before, "queues"), text(queue, "name"));
-        printf("%-42s %9lld %9lld %9lld %10.0f %9lld %9lld  %s\n", text(queue, "name"),
+        char receivers[24];
+        snprintf(receivers, sizeof receivers, "%lld", number(queue, "receivers"));
+        printf("%-42s %9lld %9lld %9lld %10.0f %9lld %9lld %9lld  %s\n", text(queue, "name"),
             number(queue, "waiting"), number(queue, "in_flight"), number(queue, "routed"),
-            rate(queue, then, "settled", seconds), number(queue, "retried"), number(queue, "dead"),
-            dead                                                ? ""
-            : json_is_true(json_object_get(queue, "receiving")) ? "connected"
-                                                                : "away");
+            rate(queue, then, "settled", seconds), number(queue, "retried"), number(queue, "retrying"),
+            number(queue, "dead"),
+            dead                              ? ""
+            : number(queue, "receivers") == 0 ? "away"
+                                              : receivers);
     }
 }
 

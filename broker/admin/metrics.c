@@ -41,11 +41,16 @@ static const struct metric queue_metrics[] = {
     {NULL, "waiting", "hutong_queue_waiting", "gauge", "Deliveries not yet settled."},
     {NULL, "bytes", "hutong_queue_bytes", "gauge", "Bytes of them."},
     {NULL, "in_flight", "hutong_queue_in_flight", "gauge", "Sent and not yet settled."},
+    {NULL, "receivers", "hutong_queue_receivers", "gauge", "Sessions that share it."},
+    {NULL, "held", "hutong_queue_held", "gauge", "Deliveries that wait in memory (limits.queue_held)."},
+    {NULL, "retrying", "hutong_queue_retrying", "gauge", "Of them: to be tried again."},
     {NULL, "routed", "hutong_queue_routed_total", "counter", "Deliveries that entered the queue."},
     {NULL, "settled", "hutong_queue_settled_total", "counter", "Deliveries settled."},
     {NULL, "retried", "hutong_queue_retried_total", "counter", "Deliveries to be tried again."},
     {NULL, "parked", "hutong_queue_parked", "gauge", "Publishers that wait for room in it."},
     {NULL, "parked_total", "hutong_queue_parked_total", "counter", "How often one began to wait."},
+    {NULL, "expired", "hutong_queue_expired_total", "counter",
+        "Of the dead letters: expired before they were handled."},
     {NULL, "dead", "hutong_queue_dead_total", "counter", "Deliveries that became dead letters."},
 };
 

@@ -1,4 +1,4 @@
-#include "broker/delivery/queue.h"
+#include "broker/delivery/testing.h"
 #include "test/support/alloc_fail.h"
 
 #include <errno.h>
@@ -9,67 +9,7 @@
 
 #include <cmocka.h>
 
-static const struct queue_limits limits = {.count = 1000, .bytes = 1 << 20, .age_us = 1000000, .window = 100};
 static const struct queue_batch_limits batch = {.messages = 64, .bytes = 65536};
-
-static struct chunk *chunk_of(const char *text) {
-    return chunk_copy(bytes_of_string(text));
-}
-
-static int push(struct queue *queue, uint64_t subject, const char *text) {
-    struct record_delivery delivery = {.queue = 1,
-        .position = queue->next_position,
-        .subject_hash = subject,
-        .rule = {.route = "r", .agreement = "", .retries = 2, .backoff_min_ms = 100, .backoff_max_ms = 1000}};
-    struct chunk *chunk = chunk_of(text);
-    int rc = queue_push(queue, &delivery, queue->next_position, chunk, chunk->bytes);
-    chunk_unref(&chunk);
-    return rc;
-}
-
-// Answers the queue's wish to load from positions of which each has its number as text.
-static size_t load(struct queue *queue, uint64_t (*subject_of)(uint64_t position)) {
-    struct queue_load wish;
-    if (!queue_wants_load(queue, &wish))
-        return 0;
-    size_t count = 0;
-    for (uint64_t p = wish.from; p < queue->next_position && count < wish.count; p++, count++) {
-        char text[32];
-        snprintf(text, sizeof text, "m%llu", (unsigned long long)p);
-        struct record_delivery delivery = {.queue = 1,
-            .position = p,
-            .subject_hash = subject_of ? subject_of(p) : 0,
-            .rule = {.retries = 2, .backoff_min_ms = 100, .backoff_max_ms = 1000}};
-        struct chunk *chunk = chunk_of(text);
-        assert_int_equal(queue_loaded(queue, &delivery, "r", chunk, chunk->bytes), 0);
-        chunk_unref(&chunk);
-    }
-    return count;
-}
-
-// Sends what may go; appends "body,body," to `out`.
-static size_t send_all(struct queue *queue, char *out, size_t size) {
-    struct queue_frame frame;
-    assert_int_equal(queue_fill(queue, UINT64_MAX, 0, &batch, &frame), 0);
-    struct bytes rest = buffer_bytes(&frame.body);
-    struct bytes raw;
-    out[0] = '\0';
-    while (rest.size && wire_body_next(&rest, &raw, NULL) == 0) {
-        size_t used = strlen(out);
-        snprintf(out + used, size - used, "%.*s,", BYTES_ARGS(raw));
-    }
-    size_t count = frame.count;
-    buffer_destroy(&frame.head);
-    buffer_destroy(&frame.body);
-    return count;
-}
-
-static void settle(struct queue *queue, uint64_t first, uint64_t last) {
-    struct spans spans = {0};
-    uint64_t bytes = 0;
-    assert_int_equal(queue_settle(queue, first, last, &spans, &bytes), 0);
-    spans_destroy(&spans);
-}
 
 static void spans_merge(void **state) {
     (void)state;
@@ -99,26 +39,26 @@ static void spans_merge(void **state) {
 
 static void sends_within_credit_and_keeps_the_rest_on_disk(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
     char out[256];
-    queue_attach(queue, 1, 2, 1000);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 2, 1000);
     for (int i = 1; i <= 4; i++) {
         char text[16];
         snprintf(text, sizeof text, "m%d", i);
-        assert_int_equal(push(queue, 0, text), 0);
+        assert_int_equal(test_push(queue, 0, text), 0);
     }
     assert_int_equal(queue->known.size, 2);
-    assert_int_equal(send_all(queue, out, sizeof out), 2);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
     assert_string_equal(out, "m1,m2,");
-    assert_int_equal(load(queue, NULL), 0); // no credit, nothing wanted
-    queue_grant(queue, 10, 1000);
-    assert_int_equal(load(queue, NULL), 2);
-    assert_int_equal(send_all(queue, out, sizeof out), 2);
+    assert_int_equal(test_load(queue, NULL, 0), 0); // no credit, nothing wanted
+    queue_grant(queue, receiver, 10, 1000);
+    assert_int_equal(test_load(queue, NULL, 0), 2);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
     assert_string_equal(out, "m3,m4,");
-    settle(queue, 2, 4);
+    test_settle(queue, receiver, 2, 4);
     assert_int_equal(queue->settled, 0);
     assert_int_equal(queue->unsettled, 1);
-    settle(queue, 1, UINT64_MAX);
+    test_settle(queue, receiver, 1, UINT64_MAX);
     assert_int_equal(queue->settled, 4);
     assert_int_equal(queue->known.size, 0);
     assert_int_equal(queue->bytes, 0);
@@ -128,19 +68,19 @@ static void sends_within_credit_and_keeps_the_rest_on_disk(void **state) {
 // What an operator sends again is told from what is new, also next to it.
 static void a_replay_says_that_it_is_one(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "q", &limits);
-    queue_attach(queue, 9, 100, 1 << 20);
+    struct queue *queue = queue_new(1, "q", &test_limits);
+    struct receiver *receiver = queue_attach(queue, 9, 7, 100, 1 << 20);
     for (uint64_t position = 1; position <= 3; position++) {
         struct record_delivery delivery = {.queue = 1,
             .position = position,
             .rule = {.route = "r", .agreement = ""},
             .replay = position == 2};
-        struct chunk *chunk = chunk_of("m");
+        struct chunk *chunk = chunk_copy(bytes_of_string("m"));
         assert_int_equal(queue_push(queue, &delivery, position, chunk, chunk->bytes), 0);
         chunk_unref(&chunk);
     }
     struct queue_frame out;
-    assert_int_equal(queue_fill(queue, UINT64_MAX, 0, &batch, &out), 0);
+    assert_int_equal(queue_fill(queue, receiver, UINT64_MAX, 0, &batch, &out), 0);
     wire_frame *frame;
     assert_int_equal(wire_frame_parse(buffer_bytes(&out.head), &frame, NULL), 0);
     assert_int_equal(frame->deliver->n_runs, 3);
@@ -154,185 +94,176 @@ static void a_replay_says_that_it_is_one(void **state) {
 
 static void not_before_it_is_durable(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
-    queue_attach(queue, 1, 10, 1000);
-    push(queue, 0, "m1");
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 10, 1000);
+    test_push(queue, 0, "m1");
     struct queue_frame frame;
-    assert_int_equal(queue_fill(queue, 0, 0, &batch, &frame), 0);
+    assert_int_equal(queue_fill(queue, receiver, 0, 0, &batch, &frame), 0);
     assert_int_equal(frame.count, 0);
     char out[64];
-    assert_int_equal(send_all(queue, out, sizeof out), 1);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
     queue_destroy(&queue);
 }
 
 static void a_subject_waits_for_its_own_only(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
     char out[256];
-    uint64_t deadline = UINT64_MAX;
-    queue_attach(queue, 1, 100, 10000);
-    push(queue, 7, "m1");
-    push(queue, 7, "m2");
-    push(queue, 8, "m3");
-    push(queue, 7, "m4");
-    assert_int_equal(send_all(queue, out, sizeof out), 2);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 100, 10000);
+    test_push(queue, 7, "m1");
+    test_push(queue, 7, "m2");
+    test_push(queue, 8, "m3");
+    test_push(queue, 7, "m4");
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
     assert_string_equal(out, "m1,m3,");
-    queue_fail(queue, 1, 50, false, "later", 1000);
-    settle(queue, 3, 3);
-    assert_int_equal(send_all(queue, out, sizeof out), 0);
-    queue_tick(queue, 1049, 0, &deadline);
-    assert_int_equal(deadline, 1050);
-    queue_tick(queue, 1050, 0, &deadline);
-    load(queue, NULL);
-    assert_int_equal(send_all(queue, out, sizeof out), 1);
+    test_fail(queue, receiver, 1, 50, false, "later", 1000);
+    test_settle(queue, receiver, 3, 3);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 0);
+    assert_int_equal(test_tick(queue, 1049), 1050);
+    test_tick(queue, 1050);
+    test_load(queue, NULL, 0);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
     assert_string_equal(out, "m1,");
-    settle(queue, 1, 1);
-    load(queue, NULL);
-    assert_int_equal(send_all(queue, out, sizeof out), 1);
+    test_settle(queue, receiver, 1, 1);
+    test_load(queue, NULL, 0);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
     assert_string_equal(out, "m2,");
-    settle(queue, 2, 2);
-    load(queue, NULL);
-    assert_int_equal(send_all(queue, out, sizeof out), 1);
+    test_settle(queue, receiver, 2, 2);
+    test_load(queue, NULL, 0);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
     assert_string_equal(out, "m4,");
     queue_destroy(&queue);
 }
 
 static void a_lost_receiver_gets_it_again(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
     char out[256];
-    queue_attach(queue, 1, 100, 10000);
-    push(queue, 1, "m1");
-    push(queue, 2, "m2");
-    push(queue, 1, "m3");
-    assert_int_equal(send_all(queue, out, sizeof out), 2);
-    queue_detach(queue);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 100, 10000);
+    test_push(queue, 1, "m1");
+    test_push(queue, 2, "m2");
+    test_push(queue, 1, "m3");
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
+    queue_detach(queue, &receiver);
     assert_int_equal(queue->in_flight, 0);
-    assert_int_equal(load(queue, NULL), 0);
-    queue_attach(queue, 2, 100, 10000);
-    assert_int_equal(load(queue, NULL), 3);
-    assert_int_equal(send_all(queue, out, sizeof out), 2);
+    assert_int_equal(test_load(queue, NULL, 0), 0);
+    receiver = queue_attach(queue, 2, 7, 100, 10000);
+    assert_int_equal(test_load(queue, NULL, 0), 2);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
     assert_string_equal(out, "m1,m2,");
-    struct delivery *delivery = number_map_get(&queue->known, 1);
+    struct delivery *delivery = test_delivery(queue, 1);
     assert_int_equal(delivery->attempt, 2);
     queue_destroy(&queue);
 }
 
 static void what_comes_again_comes_before_what_is_newer(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
     char out[256];
-    queue_attach(queue, 1, 100, 10000);
-    push(queue, 0, "m1");
-    push(queue, 0, "m2");
-    assert_int_equal(send_all(queue, out, sizeof out), 2);
-    queue_detach(queue);
-    queue_attach(queue, 2, 100, 10000);
-    push(queue, 0, "m3");
-    assert_int_equal(send_all(queue, out, sizeof out), 0);
-    assert_int_equal(load(queue, NULL), 3);
-    assert_int_equal(send_all(queue, out, sizeof out), 3);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 100, 10000);
+    test_push(queue, 0, "m1");
+    test_push(queue, 0, "m2");
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
+    queue_detach(queue, &receiver);
+    receiver = queue_attach(queue, 2, 7, 100, 10000);
+    test_push(queue, 0, "m3");
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 0);
+    assert_int_equal(test_load(queue, NULL, 0), 2);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 3);
     assert_string_equal(out, "m1,m2,m3,");
     queue_destroy(&queue);
-}
-
-static void bury(struct queue *queue, struct delivery *dead) {
-    struct spans spans = {0};
-    uint64_t bytes = 0;
-    assert_int_equal(queue_bury(queue, dead, &spans, &bytes), 0);
-    spans_destroy(&spans);
 }
 
 // However much a receiver grants: what may wait in sockets has the broker's own bound.
 static void unsettled_bytes_are_bounded(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
     char out[64];
-    queue_attach(queue, 1, UINT64_MAX, UINT64_MAX);
-    push(queue, 0, "m1");
-    queue->in_flight_bytes = QUEUE_IN_FLIGHT_BYTES;
-    assert_int_equal(send_all(queue, out, sizeof out), 0);
-    queue->in_flight_bytes = QUEUE_IN_FLIGHT_BYTES - 1;
-    assert_int_equal(send_all(queue, out, sizeof out), 1);
+    struct receiver *receiver = queue_attach(queue, 1, 7, UINT64_MAX, UINT64_MAX);
+    test_push(queue, 0, "m1");
+    receiver->in_flight_bytes = QUEUE_IN_FLIGHT_BYTES;
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 0);
+    receiver->in_flight_bytes = QUEUE_IN_FLIGHT_BYTES - 1;
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
     queue_destroy(&queue);
 }
 
 static void any_range_may_come(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
     char out[64];
-    queue_attach(queue, 1, 10, 1000);
-    push(queue, 0, "m1");
-    push(queue, 0, "m2");
-    assert_int_equal(send_all(queue, out, sizeof out), 2);
-    settle(queue, UINT64_MAX, UINT64_MAX);
-    settle(queue, 3, UINT64_MAX);
-    settle(queue, 2, 1);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 10, 1000);
+    test_push(queue, 0, "m1");
+    test_push(queue, 0, "m2");
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
+    test_settle(queue, receiver, UINT64_MAX, UINT64_MAX);
+    test_settle(queue, receiver, 3, UINT64_MAX);
+    test_settle(queue, receiver, 2, 1);
     assert_int_equal(queue->unsettled, 2);
-    settle(queue, 0, UINT64_MAX);
+    test_settle(queue, receiver, 0, UINT64_MAX);
     assert_int_equal(queue->unsettled, 0);
-    assert_int_equal(queue->in_flight_bytes, 0);
-    settle(queue, 0, UINT64_MAX);
+    assert_int_equal(receiver->in_flight_bytes, 0);
+    test_settle(queue, receiver, 0, UINT64_MAX);
     queue_destroy(&queue);
 }
 
 static void failures_end_as_dead_letters(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
     char out[256];
-    uint64_t deadline = UINT64_MAX;
-    queue_attach(queue, 1, 100, 10000);
-    push(queue, 1, "m1");
-    push(queue, 1, "m2");
+    struct receiver *receiver = queue_attach(queue, 1, 7, 100, 10000);
+    test_push(queue, 1, "m1");
+    test_push(queue, 1, "m2");
     for (uint64_t now = 0; now < 3; now++) {
-        queue_tick(queue, now * 10000, 0, &deadline);
-        load(queue, NULL);
-        assert_int_equal(send_all(queue, out, sizeof out), 1);
-        queue_fail(queue, 1, 0, false, "no luck", now * 10000);
+        test_tick(queue, now * 10000);
+        test_load(queue, NULL, 0);
+        assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
+        test_fail(queue, receiver, 1, 0, false, "no luck", now * 10000);
     }
     assert_null(queue_next_dead(queue));
-    load(queue, NULL);
+    test_load(queue, NULL, 0);
     struct delivery *dead = queue_next_dead(queue);
     assert_non_null(dead);
     assert_int_equal(dead->reason, HUTONG__BUS__V1__REASON__REASON_RETRIES);
-    assert_string_equal(dead->text, "no luck");
+    delivery_dead_text(dead, out, sizeof out);
+    assert_string_equal(out, "no luck");
     assert_int_equal(dead->attempt, 3);
     assert_true(bytes_equal_string(dead->envelope, "m1"));
-    settle(queue, 1, 1); // the peer says so too late: it stays a dead letter
+    test_settle(queue, receiver, 1, 1); // the peer says so too late: it stays a dead letter
     assert_ptr_equal(queue_next_dead(queue), dead);
-    bury(queue, dead);
-    assert_int_equal(send_all(queue, out, sizeof out) || load(queue, NULL), 1);
-    queue_fail(queue, 2, 0, true, "bad", 0);
+    test_bury(queue, dead);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out) || test_load(queue, NULL, 0), 1);
+    test_fail(queue, receiver, 2, 0, true, "bad", 0);
     queue_destroy(&queue);
 }
 
 static void expired_and_overfull_ones_die(void **state) {
     (void)state;
-    struct queue_limits small = {.count = 2, .bytes = 1 << 20, .age_us = 1, .window = 100};
+    struct queue_limits small = {.count = 2, .bytes = 1 << 20, .age_us = 1, .window = 100, .held = 100};
     struct queue *queue = queue_new(1, "a/b", &small);
-    uint64_t deadline = UINT64_MAX;
     for (int i = 1; i <= 4; i++)
-        push(queue, 0, "mx");
+        test_push(queue, 0, "mx");
     assert_int_equal(queue->known.size, 0);
-    queue_tick(queue, 0, 0, &deadline);
-    load(queue, NULL);
-    queue_tick(queue, 0, 0, &deadline);
+    test_tick(queue, 0);
+    test_load(queue, NULL, 0);
+    test_tick(queue, 0);
+    test_load(queue, NULL, 0); // bytes are read when it is known who needs them
     struct delivery *dead = queue_next_dead(queue);
     assert_non_null(dead);
     assert_int_equal(dead->position, 1);
     assert_int_equal(dead->reason, HUTONG__BUS__V1__REASON__REASON_QUEUE_FULL);
-    bury(queue, dead);
+    test_bury(queue, dead);
     dead = queue_next_dead(queue);
     assert_int_equal(dead->position, 2);
-    bury(queue, dead);
-    queue_tick(queue, 0, 0, &deadline);
+    test_bury(queue, dead);
+    test_tick(queue, 0);
     assert_null(queue_next_dead(queue));
     queue_destroy(&queue);
 }
 
 static void recovery_knows_what_is_left(void **state) {
     (void)state;
-    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
     char out[256];
     for (uint64_t p = 1; p <= 5; p++)
         queue_recover_push(queue, p, 2);
@@ -341,11 +272,11 @@ static void recovery_knows_what_is_left(void **state) {
     assert_int_equal(queue_recover_settled(queue, 1, 1), 0);
     assert_int_equal(queue->settled, 3);
     assert_int_equal(queue->unsettled, 2);
-    queue_attach(queue, 1, 100, 10000);
-    assert_int_equal(load(queue, NULL), 2);
-    assert_int_equal(send_all(queue, out, sizeof out), 2);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 100, 10000);
+    assert_int_equal(test_load(queue, NULL, 0), 2);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
     assert_string_equal(out, "m4,m5,");
-    struct delivery *delivery = number_map_get(&queue->known, 4);
+    struct delivery *delivery = test_delivery(queue, 4);
     assert_int_equal(delivery->attempt, 2); // an earlier process may have sent it
     queue_destroy(&queue);
 }
@@ -401,20 +332,20 @@ static void records_are_read_as_written(void **state) {
 static void no_memory_is_said(void **state) {
     (void)state;
     alloc_fail_after(0);
-    assert_null(queue_new(1, "a/b", &limits));
+    assert_null(queue_new(1, "a/b", &test_limits));
     alloc_fail_after(1);
-    assert_null(queue_new(1, "a/b", &limits));
+    assert_null(queue_new(1, "a/b", &test_limits));
     alloc_fail_never();
     for (size_t n = 0;; n++) {
-        struct queue *queue = queue_new(1, "a/b", &limits);
-        queue_attach(queue, 1, 10, 1000);
-        struct chunk *chunk = chunk_of("m1");
+        struct queue *queue = queue_new(1, "a/b", &test_limits);
+        struct receiver *receiver = queue_attach(queue, 1, 7, 10, 1000);
+        struct chunk *chunk = chunk_copy(bytes_of_string("m1"));
         struct record_delivery delivery = {
             .queue = 1, .position = 1, .subject_hash = 5, .rule = {.route = "r", .agreement = ""}};
         alloc_fail_after(n);
         int rc = queue_push(queue, &delivery, 1, chunk, chunk->bytes);
         struct queue_frame frame = {0};
-        int filled = rc ? rc : queue_fill(queue, 1, 0, &batch, &frame);
+        int filled = rc ? rc : queue_fill(queue, receiver, 1, 0, &batch, &frame);
         alloc_fail_never();
         buffer_destroy(&frame.head);
         buffer_destroy(&frame.body);

@@ -1,12 +1,13 @@
 // The queue of one system: what is routed to it and not yet settled. The backlog lies in the journal; in
 // memory is a bounded window, and bytes only of what is about to be sent. No I/O: loads are asked for and
-// come back.
+// come back. docs/decisions/0019-shared-queues.md
 #pragma once
 
 #include "broker/delivery/carried.h"
 #include "broker/delivery/record.h"
 #include "broker/delivery/spans.h"
 #include "core/base/chunk.h"
+#include "core/base/heap.h"
 #include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/wire/wire.h"
@@ -15,13 +16,26 @@ enum delivery_state {
     DELIVERY_WAITING, // behind an unsettled one of its subject
     DELIVERY_READY,   // may be sent; its bytes may still have to be loaded
     DELIVERY_SENT,
-    DELIVERY_RETRY, // waits for due_ms
+    DELIVERY_RETRY, // until it is due
     DELIVERY_DYING, // to become a dead letter as soon as its bytes are there
 };
 
+// What is kept of a delivery that failed until it is settled, also across restarts.
+struct failure {
+    uint64_t position;
+    uint32_t attempt; // how often it had been sent
+    uint32_t failures;
+    int64_t due_us;     // since 1970: not to be sent before
+    uint32_t delay_ms;  // it waits no longer than this, whatever the clock does
+    wire_reason reason; // it is to die of this; 0: it is to be tried again
+    char *text;         // the adapter's words; owned by the queue's, or NULL
+};
+
+struct receiver;
+
 struct delivery {
-    struct list link;          // in the list of its state
-    struct delivery *follower; // the next one of its subject
+    struct list link;                   // in a list of its share or queue, by its state
+    struct delivery *leader, *follower; // of its subject: the ones before and behind it
     uint64_t position;
     uint64_t record;       // sendable once durable up to here
     uint64_t subject_hash; // 0: no order
@@ -30,26 +44,60 @@ struct delivery {
     struct bytes envelope;
     size_t size;
     enum delivery_state state;
-    bool replay;      // an operator sent it again
-    uint32_t attempt; // how often it was sent
-    uint32_t failures;
-    uint64_t due_ms;
-    wire_reason reason; // of a dying one
-    char *text;         // owned, or NULL
+    bool replay;               // an operator sent it again
+    uint32_t attempt;          // how often it was sent
+    struct receiver *receiver; // READY, SENT: whose it is; NULL: of whoever has credit
+    struct heap_node due;      // RETRY: monotonic ms
+    struct failure *failure;   // NULL: it didn't fail; owned by the queue
+    wire_reason reason;        // of a dying one
+    const char *why;           // of a dying one besides the adapter's words; a literal, or NULL
 };
 
-// Sent and unsettled at most, whatever the receiver grants: the broker's own bound on what waits in sockets.
+// Sent and unsettled at most, whatever the receivers grant, shared evenly between them: the broker's own
+// bound on what waits in sockets.
 #define QUEUE_IN_FLIGHT_BYTES ((uint64_t)64 << 20)
+#define QUEUE_RECEIVERS 64              // at once
+#define QUEUE_RETRY_LIMIT_MS 604800000u // the longest wait between two attempts: 7 days
+#define QUEUE_WORDS_LIMIT ((size_t)256) // of an adapter's words while it is tried again
 
 struct queue_limits {
     uint64_t count;  // unsettled deliveries; above, the oldest become dead letters (or see `park`)
     uint64_t bytes;  // of them
     uint64_t age_us; // older ones become dead letters
-    size_t window;   // deliveries known in memory
+    size_t window;   // deliveries with bytes, or sent
+    size_t held;     // deliveries that wait in memory: to be tried again, behind others, for a slow receiver
     bool park;       // above `count` or `bytes` publishers wait instead
 };
 
+// Ready deliveries of one receiver, or of whoever has credit.
+struct share {
+    struct list again;   // ready, and in flight at a session that was lost: they go first
+    struct list ready;   // the others
+    struct list lacking; // ready but for their bytes
+    size_t ready_count;  // with bytes
+};
+
+// One session that takes from the queue. Its credit is totals since its start.
+struct receiver {
+    struct list link;
+    struct share share;
+    struct list sent;
+    uint64_t connection;
+    uint64_t instance; // hash of its name: which subjects are its
+    uint64_t granted_messages, granted_bytes, sent_messages, sent_bytes;
+    size_t in_flight;
+    uint64_t in_flight_bytes;
+};
+
+struct queue_time {
+    uint64_t ms; // monotonic
+    int64_t us;  // since 1970
+};
+
 struct queue {
+    struct list work;    // of the owner's agenda: it has something to do at the next turn
+    struct list *agenda; // borrowed; NULL: nobody wants to know
+    struct heap_node timer;
     uint32_t id;
     char *name; // owned
     struct queue_limits limits;
@@ -74,16 +122,22 @@ struct queue {
     uint64_t bytes;
     struct number_map known;    // position -> struct delivery
     struct number_map subjects; // hash -> the last delivery of its chain
-    struct list waiting, ready, sent, retry, dying;
-    size_t lacking; // ready or dying ones without bytes
-    size_t in_flight;
-    uint64_t in_flight_bytes;
-    // The session that receives, as credit: totals since its start.
-    bool receiving;
-    uint64_t receiver; // its connection
-    uint64_t granted_messages, granted_bytes, sent_messages, sent_bytes;
+    struct number_map failures; // position -> struct failure (owned)
+    struct list receivers;
+    size_t receiver_count;
+    uint64_t flight_bytes; // that one receiver may have unsettled
+    struct share common;   // without a subject, or without receivers
+    struct list dying, dying_lacking;
+    struct heap retries;
+    size_t held;      // known ones that are neither sent, dying nor have bytes
+    size_t in_flight; // at all receivers
+    size_t dying_count;
+    uint64_t dying_bytes;
+    uint64_t trimmed;  // all unsettled ones up to here were looked at for the limits
+    int64_t expiry_us; // none of the known expires before
+    uint64_t sweep_ms; // not before this they are looked at again
     uint64_t probe_due_ms;
-    bool probe; // look at the head although nobody receives (age)
+    bool probe; // look at the head although nobody has credit (age)
     uint32_t jitter;
     struct {
         uint64_t pushed, sent, settled, retried, dead, expired;
@@ -102,9 +156,10 @@ int queue_push(struct queue *queue, const struct record_delivery *delivery, uint
 // The name of its route that a known delivery points to becomes what `copies` has for that address.
 void queue_rename_routes(struct queue *queue, const struct number_map *copies);
 
-// What recovery knows of a delivery or of settled spans.
+// What recovery knows of a delivery, of settled spans, of one that failed.
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size);
 int queue_recover_settled(struct queue *queue, uint64_t first, uint64_t last);
+int queue_recover_failure(struct queue *queue, const struct failure *failure); // copied; 0 or -ENOMEM
 
 // The last position of the settled ones that stand without a gap from `from` on; below `from`: it is
 // unsettled.
@@ -112,10 +167,22 @@ uint64_t queue_settled_to(const struct queue *queue, uint64_t from);
 // The reading goes on behind what is settled there: it may be gone from the journal.
 void queue_skip_settled(struct queue *queue);
 
-// ---- Receiving session ----
-void queue_attach(struct queue *queue, uint64_t receiver, uint64_t messages, uint64_t bytes);
-void queue_grant(struct queue *queue, uint64_t messages, uint64_t bytes); // totals
-void queue_detach(struct queue *queue);                                   // what was sent becomes ready again
+// ---- Its owner's loop ----
+// Whoever changes something that lets it work (other than by these functions) wakes it.
+void queue_wake(struct queue *queue);
+// Due retries become ready; expired ones and the oldest over the limits start dying. Returns when it needs
+// the next tick at the latest (monotonic ms), whatever happens.
+uint64_t queue_tick(struct queue *queue, struct queue_time now);
+// Whether the next turn has to look at it again without anything that wakes it; besides what it has to load.
+bool queue_busy(const struct queue *queue);
+
+// ---- Receivers ----
+// Returns borrowed: lives until queue_detach(). NULL without memory. `instance`: a hash of its name.
+struct receiver *queue_attach(
+    struct queue *queue, uint64_t connection, uint64_t instance, uint64_t messages, uint64_t bytes);
+void queue_grant(struct queue *queue, struct receiver *receiver, uint64_t messages, uint64_t bytes); // totals
+// Its share moves to the others; what was sent to it becomes ready again.
+void queue_detach(struct queue *queue, struct receiver **self);
 
 // ---- Loading ----
 struct queue_load {
@@ -123,12 +190,13 @@ struct queue_load {
     size_t count;
     size_t bytes;
 };
-// Whether something has to be read from the journal now, up to durable record `durable`.
-bool queue_wants_load(const struct queue *queue, struct queue_load *out);
+#define QUEUE_LOADS 8
+// What has to be read from the journal now: fills `out`, returns how many.
+size_t queue_loads(const struct queue *queue, struct queue_load out[QUEUE_LOADS]);
 // One loaded delivery, with its own reference to `chunk`. Positions that are settled or have their bytes are
-// passed over.
+// passed over. 0 or -ENOMEM.
 int queue_loaded(struct queue *queue, const struct record_delivery *delivery, const char *route,
-    struct chunk *chunk, struct bytes envelope);
+    struct chunk *chunk, struct bytes envelope, struct queue_time now);
 
 // ---- Sending ----
 struct queue_frame {
@@ -140,22 +208,29 @@ struct queue_batch_limits {
     size_t messages;
     size_t bytes;
 };
-// Fills a frame with what may be sent now; count 0: nothing. 0 or -ENOMEM.
-int queue_fill(struct queue *queue, uint64_t durable, int64_t now_us, const struct queue_batch_limits *limits,
-    struct queue_frame *out);
+// Fills a frame with what may be sent to the receiver now; count 0: nothing. 0 or -ENOMEM.
+int queue_fill(struct queue *queue, struct receiver *receiver, uint64_t durable, int64_t now_us,
+    const struct queue_batch_limits *limits, struct queue_frame *out);
 
 // ---- Settling ----
-// Marks those of [first, last] that were sent as settled, and says which in `spans` with the
+// Marks those of [first, last] that were sent to the receiver as settled, and says which in `spans` with the
 // bytes they had. 0 or -ENOMEM.
-int queue_settle(struct queue *queue, uint64_t first, uint64_t last, struct spans *spans, uint64_t *bytes);
-// One that failed: tried again after `retry_after_ms` (0: the route's back-off), or dying. Unknown positions
-// are ignored.
-void queue_fail(struct queue *queue, uint64_t position, uint32_t retry_after_ms, bool reject,
-    const char *text, uint64_t now_ms);
-// Due retries become ready; the oldest over the limits start dying. `*deadline_ms` is lowered to the next one
-// due.
-void queue_tick(struct queue *queue, uint64_t now_ms, int64_t now_us, uint64_t *deadline_ms);
+int queue_settle(struct queue *queue, struct receiver *receiver, uint64_t first, uint64_t last,
+    struct spans *spans, uint64_t *bytes);
+
+struct queue_verdict {
+    uint64_t position;
+    uint32_t retry_after_ms; // 0: the back-off of its rule
+    bool reject;
+    const char *text;
+};
+// One that failed at the receiver: tried again later, or dying. `*out` (borrowed until it is
+// settled) is what a journal has to keep of it; NULL: the receiver has no such one in flight. 0 or -ENOMEM.
+int queue_fail(struct queue *queue, const struct receiver *receiver, const struct queue_verdict *verdict,
+    struct queue_time now, const struct failure **out);
 // The next dying one with bytes, or NULL. It goes by queue_bury().
-struct delivery *queue_next_dead(struct queue *queue);
+struct delivery *queue_next_dead(const struct queue *queue);
+// Why it died, for a person: cut to `size`, never within a character.
+void delivery_dead_text(const struct delivery *delivery, char *out, size_t size);
 // It has its dead letter and is settled. As queue_settle().
 int queue_bury(struct queue *queue, struct delivery *delivery, struct spans *spans, uint64_t *bytes);

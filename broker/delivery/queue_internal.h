@@ -1,10 +1,49 @@
-// Between queue.c (what is known) and send.c (what goes out, fails and dies); for nobody else.
+// Between the files of this folder; for nobody else.
 #pragma once
 
 #include "broker/delivery/queue.h"
 
 bool queue_over_limit(const struct queue *queue); // its oldest are to become dead letters
-bool queue_has_credit(const struct queue *queue);
-void delivery_free(struct delivery *delivery); // takes
+
+// window.c: deliveries that are known, their states and their subjects' chains
+// A new one, in memory without bytes. NULL without memory.
+struct delivery *window_add(struct queue *queue, const struct record_delivery *from, const char *route,
+    size_t size, struct queue_time now);
+bool window_room(const struct queue *queue);                        // for one more
+void window_remove(struct queue *queue, struct delivery *delivery); // frees it; its follower is free to go
+void delivery_free(struct delivery *delivery);                      // takes
+// Not to DELIVERY_RETRY, which delivery_wait() does.
 void delivery_move(struct queue *queue, struct delivery *delivery, enum delivery_state state, bool front);
+int delivery_wait(struct queue *queue, struct delivery *delivery, uint64_t due_ms); // 0 or -ENOMEM
+void delivery_send(struct queue *queue, struct delivery *delivery, struct receiver *receiver);
+void delivery_die(struct queue *queue, struct delivery *delivery, wire_reason reason, const char *why);
+void delivery_give_bytes(
+    struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope);
 void delivery_drop_bytes(struct queue *queue, struct delivery *delivery);
+// It was in flight at a session that was lost, or may have been at an earlier process.
+bool delivery_comes_again(const struct delivery *delivery);
+bool delivery_expired(const struct delivery *delivery, int64_t now_us);
+// It may expire while nobody looks at it.
+void delivery_watch_expiry(struct queue *queue, const struct delivery *delivery);
+
+// share.c: receivers and what is whose
+void share_init(struct share *share);
+struct share *share_of(struct queue *queue, const struct delivery *delivery);
+struct receiver *share_owner(const struct queue *queue, uint64_t subject_hash); // NULL: whoever has credit
+bool receiver_has_credit(const struct queue *queue, const struct receiver *receiver);
+bool queue_has_credit(const struct queue *queue);
+bool queue_can_take(const struct queue *queue); // some receiver, one more than is ready for it
+// Whether the share may have the bytes of one more: they are pinned only for what goes out next.
+bool share_wants_bytes(const struct queue *queue, const struct share *share, const struct receiver *receiver);
+// Those that wait for receivers without credit go to whoever has some.
+void share_relieve(struct queue *queue);
+
+// load.c: could take more than there is in memory for it
+bool receiver_is_hungry(const struct queue *queue, const struct receiver *receiver);
+
+// retry.c
+// What an earlier process knew of it.
+void failure_resume(struct queue *queue, struct delivery *delivery, struct queue_time now, uint64_t *due_ms);
+void failures_destroy(struct queue *queue);
+void failure_forget(struct queue *queue, uint64_t position);
+void failure_forget_span(struct queue *queue, uint64_t first, uint64_t last);

@@ -1,5 +1,6 @@
 #include "broker/delivery/record.h"
 
+#include "broker/delivery/queue.h"
 #include "core/base/varint.h"
 
 #include <errno.h>
@@ -215,4 +216,25 @@ int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind k
     int rc = journal_batch_add(batch, (uint8_t)kind, entry, entry ? 1 : 0, &part, 1);
     free(packed);
     return rc;
+}
+
+void record_failure(const struct failure *failure, Hutong__Bus__V1__FailedDelivery *out) {
+    hutong__bus__v1__failed_delivery__init(out);
+    out->position = failure->position;
+    out->attempt = failure->attempt;
+    out->failures = failure->failures;
+    out->due_us = failure->due_us;
+    out->delay_ms = failure->delay_ms;
+    out->reason = failure->reason;
+    out->text = failure->text ? failure->text : (char *)(uintptr_t)"";
+}
+
+struct failure record_failure_read(const Hutong__Bus__V1__FailedDelivery *from) {
+    return (struct failure){.position = from->position,
+        .attempt = from->attempt,
+        .failures = from->failures,
+        .due_us = from->due_us,
+        .delay_ms = from->delay_ms,
+        .reason = (wire_reason)from->reason,
+        .text = from->text};
 }

@@ -52,6 +52,12 @@ int record_message_read(struct bytes body, uint32_t queue, uint64_t position, st
 int record_message_each(struct bytes body, struct record_message *message,
     int (*visit)(void *context, const struct record_delivery *delivery), void *context);
 
+struct failure;
+// What the record, or a checkpoint, has of it; the text is borrowed.
+void record_failure(const struct failure *failure, Hutong__Bus__V1__FailedDelivery *out);
+// The other way.
+struct failure record_failure_read(const Hutong__Bus__V1__FailedDelivery *from);
+
 // Packs a small record and adds it to the batch.
 int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind kind,
     const ProtobufCMessage *message, const struct journal_entry *entry);

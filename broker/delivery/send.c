@@ -1,11 +1,10 @@
+// What goes out to one receiver.
 #include "broker/delivery/queue_internal.h"
 #include "core/base/varint.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-#define RUNS_LIMIT 4096         // in one frame
-#define PROBE_INTERVAL_MS 10000 // how often the head of a queue without a receiver is looked at
+#define RUNS_LIMIT 4096 // in one frame
 
 // The runs of a frame while it fills.
 struct runs {
@@ -37,72 +36,83 @@ static bool runs_add(struct runs *runs, const struct delivery *delivery) {
     return true;
 }
 
-static void start_dying(
-    struct queue *queue, struct delivery *delivery, wire_reason reason, const char *text) {
-    delivery->reason = reason;
-    free(delivery->text);
-    delivery->text =
-        text && *text ? strndup(text, WIRE_TEXT_LIMIT) : NULL; // without memory it dies without words
-    delivery_move(queue, delivery, DELIVERY_DYING, false);
-}
-
-static bool expire(struct queue *queue, struct delivery *delivery, int64_t now_us) {
-    if (delivery->rule.expires_us == 0 || delivery->rule.expires_us > now_us)
-        return false;
-    queue->counters.expired++;
-    start_dying(queue, delivery, HUTONG__BUS__V1__REASON__REASON_EXPIRED, "");
-    return true;
-}
-
-static void mark_sent(struct queue *queue, struct delivery *delivery) {
-    queue->sent_messages++;
+static void mark_sent(struct queue *queue, struct delivery *delivery, struct receiver *receiver) {
+    receiver->sent_messages++;
     // As both sides count: bytes of the body, with the length that stands before each envelope.
-    queue->sent_bytes += varint_size(delivery->envelope.size) + delivery->envelope.size;
+    receiver->sent_bytes += varint_size(delivery->envelope.size) + delivery->envelope.size;
     queue->counters.sent++;
-    delivery_drop_bytes(queue, delivery);
-    delivery_move(queue, delivery, DELIVERY_SENT, false);
+    delivery_send(queue, delivery, receiver);
 }
 
-static int fill_body(struct queue *queue, uint64_t durable, int64_t now_us,
+static struct delivery *first_of(const struct list *list) {
+    return list_empty(list) ? NULL : LIST_ITEM(list->next, struct delivery, link);
+}
+
+static struct delivery *first_ready(const struct share *share) {
+    struct delivery *again = first_of(&share->again);
+    return again ? again : first_of(&share->ready);
+}
+
+// Whether the first that lacks its bytes comes again after a lost session: before what is newer. A retry that
+// became due holds up nobody.
+static bool goes_before(const struct list *lacking, const struct delivery *other) {
+    const struct delivery *first = first_of(lacking);
+    return first && delivery_comes_again(first) && first->position < other->position;
+}
+
+static bool may_go(const struct delivery *delivery, uint64_t durable) {
+    return delivery && delivery->record <= durable;
+}
+
+// The next that goes to the receiver: its own or a common one, the older first.
+static struct delivery *next_of(
+    const struct queue *queue, const struct receiver *receiver, uint64_t durable) {
+    struct delivery *own = first_ready(&receiver->share);
+    struct delivery *common = first_ready(&queue->common);
+    if (!may_go(own, durable))
+        own = NULL;
+    if (!may_go(common, durable))
+        common = NULL;
+    struct delivery *next = !own || (common && common->position < own->position) ? common : own;
+    if (!next || goes_before(&receiver->share.lacking, next) || goes_before(&queue->common.lacking, next))
+        return NULL;
+    return next;
+}
+
+static int fill_body(struct queue *queue, struct receiver *receiver, uint64_t durable, int64_t now_us,
     const struct queue_batch_limits *limits, struct runs *runs, struct queue_frame *out) {
-    struct list *next;
-    for (struct list *node = queue->ready.next; node != &queue->ready && queue_has_credit(queue);
-        node = next) {
-        next = node->next;
-        struct delivery *delivery = LIST_ITEM(node, struct delivery, link);
-        if (delivery->record > durable)
-            break; // nor is anything behind it
-        if (expire(queue, delivery, now_us))
+    for (struct delivery *next;
+        receiver_has_credit(queue, receiver) && (next = next_of(queue, receiver, durable)) != NULL;) {
+        if (delivery_expired(next, now_us)) {
+            queue->counters.expired++;
+            delivery_die(queue, next, HUTONG__BUS__V1__REASON__REASON_EXPIRED, NULL);
             continue;
-        if (!delivery->chunk && delivery->attempt)
-            break; // what comes again after a lost session goes out before what is newer
-        if (!delivery->chunk)
-            continue; // a follower that just became ready must not hold up the others
+        }
         if (out->count == limits->messages ||
-            (out->count && out->body.size + delivery->envelope.size > limits->bytes))
+            (out->count && out->body.size + next->envelope.size > limits->bytes))
             break;
-        delivery->attempt++;
-        if (!runs_add(runs, delivery)) {
-            delivery->attempt--;
+        next->attempt++;
+        if (!runs_add(runs, next)) {
+            next->attempt--;
             break;
         }
-        int rc = wire_body_append(&out->body, delivery->envelope);
+        int rc = wire_body_append(&out->body, next->envelope);
         if (rc)
             return rc;
         out->count++;
-        mark_sent(queue, delivery);
+        mark_sent(queue, next, receiver);
     }
     return 0;
 }
 
-int queue_fill(struct queue *queue, uint64_t durable, int64_t now_us, const struct queue_batch_limits *limits,
-    struct queue_frame *out) {
+int queue_fill(struct queue *queue, struct receiver *receiver, uint64_t durable, int64_t now_us,
+    const struct queue_batch_limits *limits, struct queue_frame *out) {
     *out = (struct queue_frame){0};
-    if (list_empty(&queue->ready) || !queue_has_credit(queue))
+    if (receiver->share.ready_count + queue->common.ready_count == 0 || !receiver_has_credit(queue, receiver))
         return 0;
     static _Thread_local struct runs runs; // too large for the stack
     runs.count = 0;
-    int rc = fill_body(queue, durable, now_us, limits, &runs, out);
+    int rc = fill_body(queue, receiver, durable, now_us, limits, &runs, out);
     if (rc == 0 && out->count) {
         Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
         deliver.n_runs = runs.count;
@@ -119,93 +129,4 @@ int queue_fill(struct queue *queue, uint64_t durable, int64_t now_us, const stru
         out->count = 0;
     }
     return rc;
-}
-
-// min * 2^(failures-1) up to max, less up to a quarter, so that many failures at once don't come back at
-// once.
-static uint32_t backoff_ms(struct queue *queue, const struct delivery *delivery) {
-    uint64_t delay = delivery->rule.backoff_min_ms ? delivery->rule.backoff_min_ms : 1000;
-    uint64_t most = delivery->rule.backoff_max_ms ? delivery->rule.backoff_max_ms : 600000;
-    for (uint32_t i = 1; i < delivery->failures && delay < most; i++)
-        delay *= 2;
-    if (delay > most)
-        delay = most;
-    queue->jitter = queue->jitter * 1664525u + 1013904223u;
-    return (uint32_t)(delay - delay * (queue->jitter >> 16) / (4u << 16));
-}
-
-void queue_fail(struct queue *queue, uint64_t position, uint32_t retry_after_ms, bool reject,
-    const char *text, uint64_t now_ms) {
-    struct delivery *delivery = number_map_get(&queue->known, position);
-    if (!delivery || delivery->state != DELIVERY_SENT)
-        return;
-    delivery->failures++;
-    if (reject) {
-        start_dying(queue, delivery, HUTONG__BUS__V1__REASON__REASON_REJECTED, text);
-    } else if (delivery->failures > delivery->rule.retries) {
-        start_dying(queue, delivery, HUTONG__BUS__V1__REASON__REASON_RETRIES, text);
-    } else {
-        queue->counters.retried++;
-        delivery->due_ms = now_ms + (retry_after_ms ? retry_after_ms : backoff_ms(queue, delivery));
-        delivery_move(queue, delivery, DELIVERY_RETRY, false);
-    }
-}
-
-static void trim(struct queue *queue) {
-    uint64_t count = queue->unsettled;
-    uint64_t bytes = queue->bytes;
-    LIST_EACH(node, &queue->dying) {
-        count--;
-        bytes -= LIST_ITEM(node, struct delivery, link)->size;
-    }
-    for (uint64_t position = queue->settled + 1; position < queue->read_position; position++) {
-        if (count <= queue->limits.count && bytes <= queue->limits.bytes)
-            return;
-        struct delivery *delivery = number_map_get(&queue->known, position);
-        if (!delivery || delivery->state == DELIVERY_SENT || delivery->state == DELIVERY_DYING ||
-            delivery->state == DELIVERY_WAITING)
-            continue;
-        count--;
-        bytes -= delivery->size;
-        start_dying(queue, delivery, HUTONG__BUS__V1__REASON__REASON_QUEUE_FULL,
-            "the queue is over its limit and this was its oldest");
-    }
-}
-
-static void expire_ready(struct queue *queue, int64_t now_us) {
-    struct list *next;
-    for (struct list *node = queue->ready.next; node != &queue->ready; node = next) {
-        next = node->next;
-        expire(queue, LIST_ITEM(node, struct delivery, link), now_us);
-    }
-}
-
-void queue_tick(struct queue *queue, uint64_t now_ms, int64_t now_us, uint64_t *deadline_ms) {
-    struct list *next;
-    for (struct list *node = queue->retry.next; node != &queue->retry; node = next) {
-        next = node->next;
-        struct delivery *delivery = LIST_ITEM(node, struct delivery, link);
-        if (delivery->due_ms <= now_ms)
-            delivery_move(queue, delivery, DELIVERY_READY, true);
-        else if (delivery->due_ms < *deadline_ms)
-            *deadline_ms = delivery->due_ms;
-    }
-    if (queue_over_limit(queue))
-        trim(queue);
-    if (!queue->receiving && queue->unsettled) {
-        expire_ready(queue, now_us);
-        if (queue->probe_due_ms <= now_ms) {
-            queue->probe = true;
-            queue->probe_due_ms = now_ms + PROBE_INTERVAL_MS;
-        }
-    }
-}
-
-struct delivery *queue_next_dead(struct queue *queue) {
-    LIST_EACH(node, &queue->dying) {
-        struct delivery *delivery = LIST_ITEM(node, struct delivery, link);
-        if (delivery->chunk)
-            return delivery;
-    }
-    return NULL;
 }

@@ -43,6 +43,7 @@ static const struct setting settings[] = {
     LIVE("limits.queue_age", queue_age_us),
     LIVE("limits.queue_when_full", queue_park),
     LIVE("limits.queue_window", queue_window),
+    LIVE("limits.queue_held", queue_held),
 };
 
 #define SETTINGS (sizeof settings / sizeof settings[0])

@@ -32,6 +32,7 @@ struct policy_settings {
     uint64_t queue_age_us;    // 30 days
     bool queue_park;          // false: above them the oldest become dead letters; true: publishers wait
     size_t queue_window;      // 16,384
+    size_t queue_held;        // 32,768
     uint32_t heartbeat_ms;    // 5,000
     uint32_t drain_ms;        // 10,000
     const char *admin;        // path of a UNIX socket, or "127.0.0.1:PORT"; NULL: none

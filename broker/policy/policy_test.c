@@ -76,7 +76,7 @@ static void what_is_said_is_taken(void **state) {
         "limits: { message: 1MiB, batch_bytes: 64KiB, batch_messages: 10, connections: 5, credit_messages: "
         "7, "
         "credit_bytes: 2MiB, queue_count: 100, queue_bytes: 1GiB, queue_age: 1h, queue_when_full: park, "
-        "queue_window: 50 }\n");
+        "queue_window: 50, queue_held: 60 }\n");
     struct policy *policy = tree_load(&tree, report);
     assert_string_equal(tree_printed(&tree, report), "");
     const struct policy_settings *settings = policy_settings(policy);
@@ -100,6 +100,7 @@ static void what_is_said_is_taken(void **state) {
     assert_int_equal(settings->queue_age_us, 3600LL * 1000000);
     assert_true(settings->queue_park);
     assert_int_equal(settings->queue_window, 50);
+    assert_int_equal(settings->queue_held, 60);
     assert_int_equal(settings->drain_ms, 0);
     assert_string_equal(settings->log_level, "debug");
     policy_destroy(&policy);
@@ -150,8 +151,8 @@ static void mistakes_in_broker_yaml(void **state) {
     only("broker.yaml", TREE_BROKER "limits: 5\n",
         "./broker.yaml:4:9: error: \"limits\" is a mapping with the keys message, batch_bytes, "
         "batch_messages, connections, "
-        "credit_messages, credit_bytes, queue_count, queue_bytes, queue_age, queue_when_full, queue_window; "
-        "this is a text");
+        "credit_messages, credit_bytes, queue_count, queue_bytes, queue_age, queue_when_full, queue_window, "
+        "queue_held; this is a text");
     only("broker.yaml", TREE_BROKER "limits: { message: 9MiB }\n",
         "./broker.yaml:4:20: error: \"message\" is from 1KiB to 8MiB, not 9MiB");
     only("broker.yaml", TREE_BROKER "limits: { credit_bytes: 1MiB }\n",

@@ -53,6 +53,7 @@ static const struct config_key limit_keys[] = {
     {"queue_age", CONFIG_OPTIONAL},
     {"queue_when_full", CONFIG_OPTIONAL},
     {"queue_window", CONFIG_OPTIONAL},
+    {"queue_held", CONFIG_OPTIONAL},
     {NULL, CONFIG_OPTIONAL},
 };
 
@@ -74,6 +75,7 @@ static const struct policy_settings defaults = {
     .queue_bytes = 100 * GIB,
     .queue_age_us = 30 * DAY / 1000,
     .queue_window = 16384,
+    .queue_held = 32768,
     .heartbeat_ms = 5000,
     .drain_ms = 10000,
     .catalogue = "catalogue.binpb",
@@ -233,6 +235,7 @@ static void load_limits(struct policy *policy, const struct config_node *node) {
     uint64_t messages = settings->batch_messages;
     uint64_t connections = settings->connections;
     uint64_t window = settings->queue_window;
+    uint64_t held = settings->queue_held;
     if (!config_is_null(node) && !config_expect_mapping(node, "\"limits\"", limit_keys, policy->report))
         node = NULL;
     read_bytes(policy, node, "message", KIB, 8 * MIB, &settings->message_bytes);
@@ -246,9 +249,11 @@ static void load_limits(struct policy *policy, const struct config_node *node) {
     read_span(policy, node, "queue_age", SECOND, 36500 * DAY, 1000, &settings->queue_age_us);
     policy_read_when_full(node, "queue_when_full", &settings->queue_park, policy->report);
     read_count(policy, node, "queue_window", 1, 10000000, &window);
+    read_count(policy, node, "queue_held", 1, 10000000, &held);
     settings->batch_messages = (uint32_t)messages;
     settings->connections = (size_t)connections;
     settings->queue_window = (size_t)window;
+    settings->queue_held = (size_t)held;
 }
 
 // Where two values must fit each other, the place of the one that was written.

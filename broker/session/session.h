@@ -8,6 +8,7 @@
 #include "core/base/list.h"
 
 struct queue;
+struct receiver;
 
 struct session_limits {
     uint64_t credit_messages; // publish ahead of what is decided
@@ -47,6 +48,7 @@ struct session {
     char software[129];
     struct publisher *publisher; // NULL: a stream for this session only
     struct queue *queue;         // NULL: it doesn't receive
+    struct receiver *receiver;   // of that queue; the queue's
     uint64_t since_us;
     uint64_t heard_ms;
     uint64_t spoke_ms;
@@ -72,7 +74,7 @@ struct session {
     } *refusals;
     size_t refusal_count, refusal_capacity;
     uint64_t sequence;                    // the last one decided, when there is no publisher
-    uint64_t grant_messages, grant_bytes; // what hello granted to the broker, until it is attached
+    uint64_t grant_messages, grant_bytes; // what it granted to the broker
     struct {
         uint64_t accepted, refused, repeats, delivered, settled, failed;
     } counters;

@@ -1,0 +1,139 @@
+// What has to be read from the journal, and what comes of it.
+#include "broker/delivery/queue_internal.h"
+
+#include <errno.h>
+
+enum {
+    LOAD_COUNT = 1024,
+    LOAD_BYTES = 1024 * 1024,
+    LOAD_GAP = 16,   // so many positions between two wanted ones are read over
+    LOAD_WALK = 256, // that are looked at to find what can be read together
+    PROBE = 64,      // of a queue's head, when nobody has credit
+};
+
+struct wishes {
+    struct queue_load *items;
+    size_t count;
+};
+
+static bool wish(struct wishes *wishes, uint64_t from, size_t count) {
+    if (wishes->count == QUEUE_LOADS)
+        return false;
+    wishes->items[wishes->count++] = (struct queue_load){.from = from, .count = count, .bytes = LOAD_BYTES};
+    return true;
+}
+
+// Whether the wish can read this position too; then it does.
+static bool stretch(struct queue_load *load, uint64_t position) {
+    uint64_t end = load->from + load->count;
+    if (position < load->from || position >= load->from + LOAD_COUNT || position > end + LOAD_GAP)
+        return false;
+    if (position >= end)
+        load->count = (size_t)(position - load->from) + 1;
+    return true;
+}
+
+// The first `most` of a list that lacks bytes, as few readings as its order allows.
+static void wish_for(struct wishes *wishes, const struct list *list, uint64_t most) {
+    size_t walked = 0;
+    bool open = false;
+    LIST_EACH(node, list) {
+        if (walked == most || walked++ == LOAD_WALK)
+            return;
+        uint64_t position = LIST_ITEM(node, const struct delivery, link)->position;
+        if (open && stretch(&wishes->items[wishes->count - 1], position))
+            continue;
+        open = wish(wishes, position, 1);
+        if (!open)
+            return;
+    }
+}
+
+bool receiver_is_hungry(const struct queue *queue, const struct receiver *receiver) {
+    return receiver_has_credit(queue, receiver) && receiver->share.ready_count == 0 &&
+           queue->common.ready_count == 0 && list_empty(&receiver->share.lacking) &&
+           list_empty(&queue->common.lacking);
+}
+
+// How many of the backlog to read next: what hungry receivers may be sent; or what may have to die.
+static uint64_t appetite(const struct queue *queue) {
+    uint64_t count = 0;
+    LIST_EACH(node, &queue->receivers) {
+        const struct receiver *receiver = LIST_ITEM(node, const struct receiver, link);
+        if (receiver_is_hungry(queue, receiver) &&
+            receiver->granted_messages - receiver->sent_messages > count)
+            count = receiver->granted_messages - receiver->sent_messages;
+    }
+    bool over = queue_over_limit(queue);
+    if (count == 0 && ((over && !queue_has_credit(queue)) || (queue->probe && queue->known.size < PROBE)))
+        count = PROBE;
+    return count;
+}
+
+// The first position from read_position on that isn't settled.
+static uint64_t next_unread(const struct queue *queue) {
+    uint64_t from = queue->read_position > queue->settled ? queue->read_position : queue->settled + 1;
+    return spans_end(&queue->settled_beyond, from) + 1;
+}
+
+static void wish_for_backlog(const struct queue *queue, struct wishes *wishes) {
+    uint64_t count = queue->read_position < queue->next_position && window_room(queue) ? appetite(queue) : 0;
+    uint64_t room = queue->limits.window - (queue->known.size - queue->held);
+    if (queue->limits.held - queue->held < room)
+        room = queue->limits.held - queue->held;
+    if (count > room)
+        count = room;
+    if (count > LOAD_COUNT)
+        count = LOAD_COUNT;
+    uint64_t from = count ? next_unread(queue) : queue->next_position;
+    if (from < queue->next_position)
+        wish(wishes, from, (size_t)count);
+}
+
+size_t queue_loads(const struct queue *queue, struct queue_load out[QUEUE_LOADS]) {
+    struct wishes wishes = {.items = out};
+    uint64_t most = 0;
+    wish_for(&wishes, &queue->dying_lacking, UINT64_MAX);
+    LIST_EACH(node, &queue->receivers) {
+        const struct receiver *receiver = LIST_ITEM(node, const struct receiver, link);
+        if (!receiver_has_credit(queue, receiver))
+            continue;
+        uint64_t left = receiver->granted_messages - receiver->sent_messages;
+        wish_for(&wishes, &receiver->share.lacking, left);
+        most = left > most ? left : most;
+    }
+    wish_for(&wishes, &queue->common.lacking, most);
+    wish_for_backlog(queue, &wishes);
+    return wishes.count;
+}
+
+// The next of the backlog. NULL: it is none, or has no room. -ENOMEM in `*rc`.
+static struct delivery *enter(struct queue *queue, const struct record_delivery *from, const char *route,
+    size_t size, struct queue_time now, int *rc) {
+    uint64_t position = from->position;
+    if (position < queue->read_position || position != next_unread(queue) || !window_room(queue))
+        return NULL;
+    struct delivery *delivery = window_add(queue, from, route, size, now);
+    if (delivery)
+        queue->read_position = position + 1;
+    else
+        *rc = -ENOMEM;
+    return delivery;
+}
+
+int queue_loaded(struct queue *queue, const struct record_delivery *from, const char *route,
+    struct chunk *chunk, struct bytes envelope, struct queue_time now) {
+    int rc = 0;
+    queue->probe = false;
+    queue_wake(queue);
+    struct delivery *delivery = number_map_get(&queue->known, from->position);
+    if (!delivery)
+        delivery = enter(queue, from, route, envelope.size, now, &rc);
+    if (!delivery || delivery->chunk)
+        return rc;
+    if (delivery->state == DELIVERY_DYING ||
+        (delivery->state == DELIVERY_READY &&
+            share_wants_bytes(queue, share_of(queue, delivery), delivery->receiver)))
+        delivery_give_bytes(queue, delivery, chunk, envelope);
+    return 0;
+}

@@ -1,0 +1,240 @@
+// The window: deliveries that are known in memory, by state, and chained by subject.
+#include "broker/delivery/queue_internal.h"
+
+#include <stdlib.h>
+
+void delivery_free(struct delivery *delivery) {
+    chunk_unref(&delivery->chunk);
+    free(delivery);
+}
+
+bool window_room(const struct queue *queue) {
+    return queue->known.size - queue->held < queue->limits.window && queue->held < queue->limits.held;
+}
+
+// ---- States ----
+
+bool delivery_comes_again(const struct delivery *delivery) {
+    return delivery->attempt > (delivery->failure ? delivery->failure->attempt : 0);
+}
+
+static struct list *ready_list(struct share *share, const struct delivery *delivery) {
+    if (!delivery->chunk)
+        return &share->lacking;
+    return delivery_comes_again(delivery) ? &share->again : &share->ready;
+}
+
+// The list that a delivery of this state belongs in; NULL: none.
+static struct list *list_of(struct queue *queue, const struct delivery *delivery) {
+    switch (delivery->state) {
+    case DELIVERY_READY:
+        return ready_list(share_of(queue, delivery), delivery);
+    case DELIVERY_SENT:
+        return &delivery->receiver->sent;
+    case DELIVERY_DYING:
+        return delivery->chunk ? &queue->dying : &queue->dying_lacking;
+    default:
+        return NULL;
+    }
+}
+
+// `one`: 1, or -1 in its arithmetic.
+static void count(struct queue *queue, const struct delivery *delivery, uint64_t one) {
+    switch (delivery->state) {
+    case DELIVERY_READY:
+        if (delivery->chunk)
+            share_of(queue, delivery)->ready_count += one;
+        else
+            queue->held += one;
+        break;
+    case DELIVERY_SENT:
+        queue->in_flight += one;
+        delivery->receiver->in_flight += one;
+        delivery->receiver->in_flight_bytes += one * delivery->size;
+        break;
+    case DELIVERY_DYING:
+        queue->dying_count += one;
+        queue->dying_bytes += one * delivery->size;
+        break;
+    default:
+        queue->held += one;
+    }
+}
+
+static void take_out(struct queue *queue, struct delivery *delivery) {
+    count(queue, delivery, (uint64_t)-1);
+    list_remove(&delivery->link);
+    heap_remove(&queue->retries, &delivery->due);
+}
+
+static void put_in(struct queue *queue, struct delivery *delivery, bool front) {
+    struct list *list = list_of(queue, delivery);
+    if (list)
+        list_insert_before(front ? list->next : list, &delivery->link);
+    count(queue, delivery, 1);
+}
+
+void delivery_move(struct queue *queue, struct delivery *delivery, enum delivery_state state, bool front) {
+    take_out(queue, delivery);
+    delivery->state = state;
+    delivery->receiver = state == DELIVERY_READY ? share_owner(queue, delivery->subject_hash) : NULL;
+    put_in(queue, delivery, front);
+    // It may be one for the limits to take.
+    if (delivery->position <= queue->trimmed && state != DELIVERY_DYING)
+        queue->trimmed = delivery->position - 1;
+}
+
+int delivery_wait(struct queue *queue, struct delivery *delivery, uint64_t due_ms) {
+    int rc = heap_reserve(&queue->retries, 1);
+    if (rc)
+        return rc;
+    delivery_move(queue, delivery, DELIVERY_RETRY, false);
+    delivery_watch_expiry(queue, delivery);
+    return heap_put(&queue->retries, &delivery->due, due_ms);
+}
+
+void delivery_send(struct queue *queue, struct delivery *delivery, struct receiver *receiver) {
+    take_out(queue, delivery);
+    chunk_unref(&delivery->chunk);
+    delivery->envelope = bytes_of(NULL, 0);
+    delivery->record = 0; // it is durable
+    delivery->state = DELIVERY_SENT;
+    delivery->receiver = receiver;
+    put_in(queue, delivery, false);
+}
+
+void delivery_die(struct queue *queue, struct delivery *delivery, wire_reason reason, const char *why) {
+    delivery->reason = reason;
+    delivery->why = why;
+    delivery_move(queue, delivery, DELIVERY_DYING, false);
+}
+
+void delivery_give_bytes(
+    struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope) {
+    take_out(queue, delivery);
+    delivery->chunk = chunk_ref(chunk);
+    delivery->envelope = envelope;
+    put_in(queue, delivery, false);
+}
+
+void delivery_drop_bytes(struct queue *queue, struct delivery *delivery) {
+    if (!delivery->chunk)
+        return;
+    take_out(queue, delivery);
+    chunk_unref(&delivery->chunk);
+    delivery->envelope = bytes_of(NULL, 0);
+    put_in(queue, delivery, false);
+}
+
+bool delivery_expired(const struct delivery *delivery, int64_t now_us) {
+    return delivery->rule.expires_us != 0 && delivery->rule.expires_us <= now_us;
+}
+
+void delivery_watch_expiry(struct queue *queue, const struct delivery *delivery) {
+    if (delivery->rule.expires_us && delivery->rule.expires_us < queue->expiry_us)
+        queue->expiry_us = delivery->rule.expires_us;
+}
+
+// ---- Chains of subjects ----
+
+static int join_subject(struct queue *queue, struct delivery *delivery) {
+    if (delivery->subject_hash == 0)
+        return 0;
+    struct delivery *last = number_map_get(&queue->subjects, delivery->subject_hash);
+    int rc = number_map_put(&queue->subjects, delivery->subject_hash, delivery);
+    if (rc)
+        return rc;
+    delivery->leader = last;
+    if (last)
+        last->follower = delivery;
+    return 0;
+}
+
+// Any place of the chain may leave it: one that expires does while it waits.
+static void leave_subject(struct queue *queue, struct delivery *delivery) {
+    if (delivery->subject_hash == 0)
+        return;
+    struct delivery *leader = delivery->leader;
+    struct delivery *follower = delivery->follower;
+    if (leader)
+        leader->follower = follower;
+    if (follower)
+        follower->leader = leader;
+    else if (leader) // in place of what is there: it needs no memory
+        number_map_put(&queue->subjects, delivery->subject_hash, leader);
+    else
+        number_map_remove(&queue->subjects, delivery->subject_hash);
+    if (!follower || leader || follower->state != DELIVERY_WAITING)
+        return;
+    // Not before it is on the disk that the one before is settled.
+    if (follower->record < queue->settling)
+        follower->record = queue->settling;
+    delivery_move(queue, follower, DELIVERY_READY, false);
+}
+
+// ---- Coming and going ----
+
+static struct delivery *delivery_new(
+    struct queue *queue, const struct record_delivery *from, const char *route, size_t size) {
+    struct delivery *delivery = calloc(1, sizeof *delivery);
+    if (!delivery)
+        return NULL;
+    list_init(&delivery->link);
+    delivery->position = from->position;
+    delivery->subject_hash = from->subject_hash;
+    delivery->rule = from->rule;
+    delivery->rule.route = route;
+    delivery->rule.agreement = ""; // the record has it
+    delivery->size = size;
+    delivery->replay = from->replay;
+    delivery->attempt = from->position < queue->recovered ? 1 : 0;
+    delivery->state = DELIVERY_WAITING;
+    return delivery;
+}
+
+// Where a new one goes: it waits, is tried again, dies or is ready.
+static int find_state(struct queue *queue, struct delivery *delivery, struct queue_time now) {
+    uint64_t due_ms = 0;
+    if (queue->failures.size)
+        failure_resume(queue, delivery, now, &due_ms);
+    if (delivery->failure && delivery->failure->reason)
+        delivery_die(queue, delivery, delivery->failure->reason, NULL);
+    else if (delivery->leader)
+        ; // it waits
+    else if (due_ms > now.ms)
+        return delivery_wait(queue, delivery, due_ms);
+    else
+        delivery_move(queue, delivery, DELIVERY_READY, false);
+    return 0;
+}
+
+struct delivery *window_add(struct queue *queue, const struct record_delivery *from, const char *route,
+    size_t size, struct queue_time now) {
+    struct delivery *delivery = delivery_new(queue, from, route, size);
+    if (!delivery)
+        return NULL;
+    if (number_map_put(&queue->known, from->position, delivery) != 0) {
+        free(delivery);
+        return NULL;
+    }
+    queue->held++;
+    if (join_subject(queue, delivery) != 0) {
+        queue->held--;
+        number_map_remove(&queue->known, from->position);
+        free(delivery);
+        return NULL;
+    }
+    delivery_watch_expiry(queue, delivery);
+    if (find_state(queue, delivery, now) != 0) {
+        window_remove(queue, delivery);
+        return NULL;
+    }
+    return delivery;
+}
+
+void window_remove(struct queue *queue, struct delivery *delivery) {
+    take_out(queue, delivery);
+    number_map_remove(&queue->known, delivery->position);
+    leave_subject(queue, delivery);
+    delivery_free(delivery);
+}
