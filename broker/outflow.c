@@ -250,6 +250,8 @@ static int send_queue(struct broker *broker, struct queue *queue, struct update 
     size_t count = rc ? 0 : queue_loads(queue, loads);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = wish_load(broker, queue, &loads[i], update);
+    if (!list_empty(&queue->dying))
+        update->more = true; // what expired just now
     *busy = count || queue_busy(queue);
     return rc;
 }

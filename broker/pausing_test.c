@@ -83,6 +83,8 @@ static void what_is_durable_is_delivered_and_settled(void **state) {
     bench_hello(bench, 2, H, NULL, true);
     bench->no_append = true;
     paused_turn(bench);
+    assert_true(bench_load(bench));
+    paused_turn(bench);
     bench_delivered(bench, 2, out, sizeof out);
     assert_string_equal(out, "m1,m2,m3,");
     bench_settle(bench, 2, H, 1, 3);

@@ -250,7 +250,7 @@ static int on_record(void *context, const struct journal_record *record, uint64_
     return 0;
 }
 
-static bool load(struct bench *bench) {
+bool bench_load(struct bench *bench) {
     struct error error;
     bool any = false;
     size_t count = bench->update.load_count;
@@ -279,7 +279,7 @@ void bench_turn(struct bench *bench) {
             bench_step(
                 bench, (struct event){.kind = EVENT_DURABLE, .durable = journal_durable(bench->journal)});
         }
-        bool loaded = !bench->failed && load(bench);
+        bool loaded = !bench->failed && bench_load(bench);
         if (!appended && !loaded && !bench->update.more)
             return;
     }

@@ -53,6 +53,7 @@ void bench_settle(
     struct bench *bench, uint64_t connection, const char *system, uint64_t first, uint64_t last);
 void bench_fail(struct bench *bench, uint64_t connection, const char *system, uint64_t position,
     uint32_t retry_ms, bool reject);
+bool bench_load(struct bench *bench); // what the last step wished for; whether there was anything
 void bench_turn(struct bench *bench); // turn, append, durable, loads, until nothing more is to do
 
 // Takes the oldest frame of this kind that goes to the connection: parsed and owned, or NULL. Its body goes

@@ -22,7 +22,7 @@ static const char help[] =
     "      --from N      start at the record with this sequence\n"
     "      --count N     stop after so many\n"
     "      --kind KIND   only message, settled, refused, dead, queue, publisher, activated, peer,\n"
-    "                    operated or carried\n"
+    "                    failed, operated or carried\n"
     "      --json        print JSON, one value a line\n";
 
 struct arguments {

@@ -107,33 +107,28 @@ size_t queue_loads(const struct queue *queue, struct queue_load out[QUEUE_LOADS]
     return wishes.count;
 }
 
-// The next of the backlog. NULL: it is none, or has no room. -ENOMEM in `*rc`.
-static struct delivery *enter(struct queue *queue, const struct record_delivery *from, const char *route,
-    size_t size, struct queue_time now, int *rc) {
+// The next of the backlog enters the window, if it is that and has room. 0 or -ENOMEM.
+static int enter(struct queue *queue, const struct record_delivery *from, const char *route,
+    struct chunk *chunk, struct bytes envelope, struct queue_time now) {
     uint64_t position = from->position;
     if (position < queue->read_position || position != next_unread(queue) || !window_room(queue))
-        return NULL;
-    struct delivery *delivery = window_add(queue, from, route, size, now);
-    if (delivery)
-        queue->read_position = position + 1;
-    else
-        *rc = -ENOMEM;
-    return delivery;
+        return 0;
+    if (!window_add(queue, from, route, 0, chunk, envelope, now))
+        return -ENOMEM;
+    queue->read_position = position + 1;
+    return 0;
 }
 
 int queue_loaded(struct queue *queue, const struct record_delivery *from, const char *route,
     struct chunk *chunk, struct bytes envelope, struct queue_time now) {
-    int rc = 0;
     queue->probe = false;
     queue_wake(queue);
     struct delivery *delivery = number_map_get(&queue->known, from->position);
     if (!delivery)
-        delivery = enter(queue, from, route, envelope.size, now, &rc);
-    if (!delivery || delivery->chunk)
-        return rc;
-    if (delivery->state == DELIVERY_DYING ||
-        (delivery->state == DELIVERY_READY &&
-            share_wants_bytes(queue, share_of(queue, delivery), delivery->receiver)))
+        return enter(queue, from, route, chunk, envelope, now);
+    bool ready = delivery->state == DELIVERY_READY &&
+                 share_wants_bytes(queue, share_of(queue, delivery), delivery->receiver);
+    if (!delivery->chunk && (ready || delivery->state == DELIVERY_DYING))
         delivery_give_bytes(queue, delivery, chunk, envelope);
     return 0;
 }

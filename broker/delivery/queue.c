@@ -85,13 +85,10 @@ int queue_push(struct queue *queue, const struct record_delivery *delivery, uint
     if (!caught_up || !window_room(queue) || !queue_can_take(queue))
         return 0; // it is backlog: the journal has it
     struct delivery *hot =
-        window_add(queue, delivery, delivery->rule.route, envelope.size, (struct queue_time){0});
+        window_add(queue, delivery, delivery->rule.route, record, chunk, envelope, (struct queue_time){0});
     if (!hot)
         return -ENOMEM;
     queue->read_position++;
-    hot->record = record;
-    if (hot->state == DELIVERY_READY && share_wants_bytes(queue, share_of(queue, hot), hot->receiver))
-        delivery_give_bytes(queue, hot, chunk, envelope);
     return 0;
 }
 

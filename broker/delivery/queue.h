@@ -1,6 +1,6 @@
 // The queue of one system: what is routed to it and not yet settled. The backlog lies in the journal; in
 // memory is a bounded window, and bytes only of what is about to be sent. No I/O: loads are asked for and
-// come back. docs/decisions/0019-shared-queues.md
+// come back. docs/decisions/0020-shared-queues.md
 #pragma once
 
 #include "broker/delivery/carried.h"
@@ -71,8 +71,8 @@ struct queue_limits {
 
 // Ready deliveries of one receiver, or of whoever has credit.
 struct share {
-    struct list again;   // ready, and in flight at a session that was lost: they go first
-    struct list ready;   // the others
+    struct list loaded;  // from the journal, so they are durable, and older than what is fresh
+    struct list fresh;   // as they were pushed
     struct list lacking; // ready but for their bytes
     size_t ready_count;  // with bytes
 };

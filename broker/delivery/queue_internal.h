@@ -6,9 +6,10 @@
 bool queue_over_limit(const struct queue *queue); // its oldest are to become dead letters
 
 // window.c: deliveries that are known, their states and their subjects' chains
-// A new one, in memory without bytes. NULL without memory.
+// A new one; `record`: of a push, 0: it was read. `envelope` lies in `chunk`, of which a reference is kept
+// only if it is needed now. NULL without memory.
 struct delivery *window_add(struct queue *queue, const struct record_delivery *from, const char *route,
-    size_t size, struct queue_time now);
+    uint64_t record, struct chunk *chunk, struct bytes envelope, struct queue_time now);
 bool window_room(const struct queue *queue);                        // for one more
 void window_remove(struct queue *queue, struct delivery *delivery); // frees it; its follower is free to go
 void delivery_free(struct delivery *delivery);                      // takes

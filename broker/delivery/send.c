@@ -49,8 +49,8 @@ static struct delivery *first_of(const struct list *list) {
 }
 
 static struct delivery *first_ready(const struct share *share) {
-    struct delivery *again = first_of(&share->again);
-    return again ? again : first_of(&share->ready);
+    struct delivery *loaded = first_of(&share->loaded);
+    return loaded ? loaded : first_of(&share->fresh);
 }
 
 // Whether the first that lacks its bytes comes again after a lost session: before what is newer. A retry that

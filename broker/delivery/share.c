@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 void share_init(struct share *share) {
-    list_init(&share->again);
-    list_init(&share->ready);
+    list_init(&share->loaded);
+    list_init(&share->fresh);
     list_init(&share->lacking);
     share->ready_count = 0;
 }
@@ -111,8 +111,8 @@ static void deal(struct queue *queue, struct list *list, const struct receiver *
 // What is ready in `share` goes to its owners.
 static void share_deal(struct queue *queue, struct share *share, const struct receiver *holder) {
     deal(queue, &share->lacking, holder);
-    deal(queue, &share->again, holder);
-    deal(queue, &share->ready, holder);
+    deal(queue, &share->loaded, holder);
+    deal(queue, &share->fresh, holder);
 }
 
 struct receiver *queue_attach(
@@ -145,10 +145,10 @@ void queue_grant(struct queue *queue, struct receiver *receiver, uint64_t messag
 
 // Nobody has credit: bytes that would go out next are kept for nobody.
 static void drop_ready_bytes(struct queue *queue, struct share *share) {
-    while (!list_empty(&share->again))
-        delivery_drop_bytes(queue, LIST_ITEM(share->again.next, struct delivery, link));
-    while (!list_empty(&share->ready))
-        delivery_drop_bytes(queue, LIST_ITEM(share->ready.next, struct delivery, link));
+    while (!list_empty(&share->loaded))
+        delivery_drop_bytes(queue, LIST_ITEM(share->loaded.next, struct delivery, link));
+    while (!list_empty(&share->fresh))
+        delivery_drop_bytes(queue, LIST_ITEM(share->fresh.next, struct delivery, link));
 }
 
 void queue_detach(struct queue *queue, struct receiver **self) {

@@ -21,7 +21,7 @@ bool delivery_comes_again(const struct delivery *delivery) {
 static struct list *ready_list(struct share *share, const struct delivery *delivery) {
     if (!delivery->chunk)
         return &share->lacking;
-    return delivery_comes_again(delivery) ? &share->again : &share->ready;
+    return delivery->record ? &share->fresh : &share->loaded;
 }
 
 // The list that a delivery of this state belongs in; NULL: none.
@@ -114,6 +114,7 @@ void delivery_give_bytes(
     take_out(queue, delivery);
     delivery->chunk = chunk_ref(chunk);
     delivery->envelope = envelope;
+    delivery->record = 0; // it was read: it is durable
     put_in(queue, delivery, false);
 }
 
@@ -192,40 +193,47 @@ static struct delivery *delivery_new(
     return delivery;
 }
 
-// Where a new one goes: it waits, is tried again, dies or is ready.
-static int find_state(struct queue *queue, struct delivery *delivery, struct queue_time now) {
+// Where a new one goes: it waits, is tried again, dies or is ready, with its bytes if its share wants them.
+static int enter(struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope,
+    struct queue_time now) {
     uint64_t due_ms = 0;
     if (queue->failures.size)
         failure_resume(queue, delivery, now, &due_ms);
-    if (delivery->failure && delivery->failure->reason)
-        delivery_die(queue, delivery, delivery->failure->reason, NULL);
-    else if (delivery->leader)
-        ; // it waits
-    else if (due_ms > now.ms)
-        return delivery_wait(queue, delivery, due_ms);
-    else
-        delivery_move(queue, delivery, DELIVERY_READY, false);
-    return 0;
+    if (delivery->failure && delivery->failure->reason) {
+        delivery->state = DELIVERY_DYING;
+        delivery->reason = delivery->failure->reason;
+    } else if (!delivery->leader && due_ms <= now.ms) {
+        delivery->state = DELIVERY_READY;
+        delivery->receiver = share_owner(queue, delivery->subject_hash);
+    }
+    if (delivery->state == DELIVERY_DYING ||
+        (delivery->state == DELIVERY_READY &&
+            share_wants_bytes(queue, share_of(queue, delivery), delivery->receiver))) {
+        delivery->chunk = chunk_ref(chunk);
+        delivery->envelope = envelope;
+    }
+    put_in(queue, delivery, false);
+    return delivery->state == DELIVERY_WAITING && !delivery->leader ? delivery_wait(queue, delivery, due_ms)
+                                                                    : 0;
 }
 
 struct delivery *window_add(struct queue *queue, const struct record_delivery *from, const char *route,
-    size_t size, struct queue_time now) {
-    struct delivery *delivery = delivery_new(queue, from, route, size);
+    uint64_t record, struct chunk *chunk, struct bytes envelope, struct queue_time now) {
+    struct delivery *delivery = delivery_new(queue, from, route, envelope.size);
     if (!delivery)
         return NULL;
     if (number_map_put(&queue->known, from->position, delivery) != 0) {
         free(delivery);
         return NULL;
     }
-    queue->held++;
     if (join_subject(queue, delivery) != 0) {
-        queue->held--;
         number_map_remove(&queue->known, from->position);
         free(delivery);
         return NULL;
     }
+    delivery->record = record;
     delivery_watch_expiry(queue, delivery);
-    if (find_state(queue, delivery, now) != 0) {
+    if (enter(queue, delivery, chunk, envelope, now) != 0) {
         window_remove(queue, delivery);
         return NULL;
     }

@@ -23,6 +23,7 @@ static const struct config_key system_keys[] = {
     {"key_files", CONFIG_OPTIONAL},
     {"may_publish", CONFIG_OPTIONAL},
     {"queue", CONFIG_OPTIONAL},
+    {"deliver", CONFIG_OPTIONAL},
     {NULL, CONFIG_OPTIONAL},
 };
 
@@ -238,6 +239,8 @@ static void load_system(struct policy *policy, const struct config_node *node, c
     load_list(policy, system, node, "key_files", load_key_file);
     load_types(policy, system, node);
     policy_load_queue(policy, system, node);
+    system->public.deliver = policy_deliver_default;
+    policy_read_deliver(config_get(node, "deliver"), &system->public.deliver, policy->report);
     if (policy->settings.curve && config_is_null(config_get(node, "keys")) &&
         config_is_null(config_get(node, "key_files")))
         config_warning(node, policy->report, "%s has no \"keys\" and no \"key_files\": it can't connect",

@@ -52,12 +52,24 @@ struct policy_queue {
     bool park; // as queue_park
 };
 
+// How a delivery is tried: `deliver` of its route, else of its system, else the default.
+struct policy_deliver {
+    uint32_t retries;
+    uint32_t backoff_min_ms;
+    uint32_t backoff_max_ms;
+    int64_t expires_us; // from now; 0: never
+    bool says_retries;  // it stands there
+    bool says_backoff;
+    bool says_expires;
+};
+
 struct policy_system {
     const char *address; // "agency/system"
     const char *agency;
     const char *title;
     size_t index; // from 0, in policy_system_at()
     struct policy_queue queue;
+    struct policy_deliver deliver; // where a route says nothing else
 };
 
 #define POLICY_ID_LIMIT 100 // bytes of an agreement's number: each record of a delivery has it
@@ -76,6 +88,13 @@ struct policy_agreement {
     int64_t until;
     const struct config_node *node; // where it stands
 };
+
+extern const struct policy_deliver policy_deliver_default; // 10 retries, 1s..10m apart, for 7 days
+// What the mapping `node` says (NULL, null: nothing), over what is in `*deliver`.
+void policy_read_deliver(
+    const struct config_node *node, struct policy_deliver *deliver, struct report *report);
+// What holds for deliveries of a route to the system.
+struct policy_deliver policy_deliver_of(const struct policy_system *to, const struct policy_deliver *route);
 
 // Loads all that broker.yaml names but routes. Every problem goes to the report; NULL when there was any
 // error. Owned.

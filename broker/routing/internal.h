@@ -35,10 +35,7 @@ struct route {
     struct cel_program *order_by; // owned; NULL: the envelope's subject
     struct destination *destinations;
     size_t destination_count;
-    uint32_t retries;
-    uint32_t backoff_min_ms;
-    uint32_t backoff_max_ms;
-    int64_t expires_us;
+    struct policy_deliver deliver;
 };
 
 // A route under one of its senders.

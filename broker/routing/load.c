@@ -22,13 +22,6 @@ static const struct config_key route_keys[] = {
     {NULL, CONFIG_OPTIONAL},
 };
 
-static const struct config_key deliver_keys[] = {
-    {"retries", CONFIG_OPTIONAL},
-    {"backoff", CONFIG_OPTIONAL},
-    {"expires", CONFIG_OPTIONAL},
-    {NULL, CONFIG_OPTIONAL},
-};
-
 void *routes_keep(struct routes *routes, void *value) {
     if (!value)
         routes->no_memory = true;
@@ -82,24 +75,6 @@ static void load_name(struct routes *routes, struct route *route) {
 }
 
 // ---- Routes ----
-
-static void load_deliver(const struct routes *routes, struct route *route, const struct config_node *node) {
-    int64_t retries = 10;
-    uint64_t low = 1 * SECOND;
-    uint64_t high = 600 * SECOND;
-    uint64_t expires = 7 * DAY;
-    if (!config_is_null(node) && config_expect_mapping(node, "\"deliver\"", deliver_keys, routes->report)) {
-        config_read_int(node, "retries", 0, 1000000, &retries, routes->report);
-        config_read_duration_range(node, "backoff", &low, &high, routes->report);
-        config_read_duration(node, "expires", 0, 3650 * DAY, &expires, routes->report);
-        if (low < SECOND / 1000 || high > 7 * DAY)
-            config_error(config_get(node, "backoff"), routes->report, "\"backoff\" is from 1ms to 7d");
-    }
-    route->retries = (uint32_t)retries;
-    route->backoff_min_ms = (uint32_t)(low / 1000000);
-    route->backoff_max_ms = (uint32_t)(high / 1000000);
-    route->expires_us = (int64_t)(expires / 1000);
-}
 
 // The env of what is asked of each element, or of the whole message where it isn't split.
 static const struct cel_env *inner_env(const struct route *route) {
@@ -258,7 +233,8 @@ static void load_route(struct routes *routes, const struct config_node *node) {
         return;
     model->node = node;
     load_name(routes, model);
-    load_deliver(routes, model, config_get(node, "deliver"));
+    model->deliver = policy_deliver_default;
+    policy_read_deliver(config_get(node, "deliver"), &model->deliver, routes->report);
     routes_load_source(routes, node, source);
     routes->file_count++;
     if (source->type_count == 1)

@@ -67,6 +67,28 @@ static void a_message_goes_where_its_routes_lead(void **state) {
     bench_close(&bench);
 }
 
+// What the route says nothing of is as the receiver's agency has it.
+static void a_system_says_how_it_is_tried(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    struct policy_system *to = // not shared with anybody here
+        (void *)(uintptr_t)policy_system_named(bench.policy, bytes_of_string("housing/registry"));
+    to->deliver = (struct policy_deliver){
+        .retries = 77, .backoff_min_ms = 5, .backoff_max_ms = 6, .expires_us = 8000000};
+    assert_int_equal(match(&bench, "{" PERSON ", \"kind\": \"MOVE_IN\", \"relation\": \"10\", "
+                                   "\"householdNumber\": \"123\"}"),
+        0);
+    assert_int_equal(bench.count, 3);
+    assert_int_equal(bench.matches[1].retries, 3); // of route "first"
+    assert_int_equal(bench.matches[1].expires_us, 3600000000);
+    assert_int_equal(bench.matches[2].retries, 77); // route "second" says nothing
+    assert_int_equal(bench.matches[2].backoff_min_ms, 5);
+    assert_int_equal(bench.matches[2].backoff_max_ms, 6);
+    assert_int_equal(bench.matches[2].expires_us, 8000000);
+    bench_close(&bench);
+}
+
 static void null_is_no_order(void **state) {
     (void)state;
     struct bench bench;
@@ -239,6 +261,7 @@ static void without_memory_matching_fails_whole(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_goes_where_its_routes_lead),
+        cmocka_unit_test(a_system_says_how_it_is_tried),
         cmocka_unit_test(null_is_no_order),
         cmocka_unit_test(unknown_fields_go_to_nobody),
         cmocka_unit_test(what_no_route_wants_goes_nowhere),

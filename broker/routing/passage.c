@@ -44,6 +44,7 @@ static int add_match(const struct passage *passage, const struct route *route,
             passage->error, MATCH_TOO_LARGE, "the routes make more than %d deliveries of it", MATCHES_LIMIT);
     if (matcher->count == matcher->capacity && matcher_grow(matcher) != 0)
         return -ENOMEM;
+    const struct policy_deliver deliver = policy_deliver_of(destination->to, &route->deliver);
     matcher->places[matcher->count] = (struct place){0};
     memcpy(matcher->places[matcher->count].number, subject->number, NUMBER_SIZE);
     matcher->matches[matcher->count++] = (struct match){
@@ -53,10 +54,10 @@ static int add_match(const struct passage *passage, const struct route *route,
         .to = destination->to,
         .type = destination->type,
         .subject = subject->text,
-        .retries = route->retries,
-        .backoff_min_ms = route->backoff_min_ms,
-        .backoff_max_ms = route->backoff_max_ms,
-        .expires_us = route->expires_us,
+        .retries = deliver.retries,
+        .backoff_min_ms = deliver.backoff_min_ms,
+        .backoff_max_ms = deliver.backoff_max_ms,
+        .expires_us = deliver.expires_us,
         .element = (uint32_t)(passage->item + 1),
     };
     return 0;

@@ -9,13 +9,15 @@ static size_t sender_in(const struct route *route, const struct policy_system *f
     return i;
 }
 
-static struct permit permit_of(const struct route *route, const struct policy_agreement *agreement) {
+static struct permit permit_of(
+    const struct route *route, const struct policy_system *to, const struct policy_agreement *agreement) {
+    const struct policy_deliver deliver = policy_deliver_of(to, &route->deliver);
     return (struct permit){.route = route->name,
         .agreement = agreement,
-        .retries = route->retries,
-        .backoff_min_ms = route->backoff_min_ms,
-        .backoff_max_ms = route->backoff_max_ms,
-        .expires_us = route->expires_us};
+        .retries = deliver.retries,
+        .backoff_min_ms = deliver.backoff_min_ms,
+        .backoff_max_ms = deliver.backoff_max_ms,
+        .expires_us = deliver.expires_us};
 }
 
 // Looks through the destinations of one compiled route. `*last` becomes the agreement of one that fits.
@@ -46,7 +48,7 @@ bool routes_permit(const struct routes *routes, struct bytes name, const struct 
         known = true;
         const struct policy_agreement *agreement = find_in(route, from, to, type, now_us / 1000000, &last);
         if (agreement) {
-            *out = permit_of(route, agreement);
+            *out = permit_of(route, to, agreement);
             return true;
         }
     }

@@ -242,17 +242,21 @@ def test_a_newer_session_ends_the_older(connect):
     assert not other.pump(lambda: False, 0.3)
 
 
-def test_one_receives_the_others_stand_by(queue, connect):
-    first = connect("housing/tenancy", instance="one", receive=True)
+def test_instances_share_and_take_over(queue, connect):
+    first = connect("housing/tenancy", instance="one", receive=True, credit=(1, 1 << 20))
     second = connect("housing/tenancy", instance="two", receive=True)
     publisher = connect("public_security/population")
-    publisher.publish(envelope("i-1"))
-    assert first.wait_deliveries(1)
-    assert not second.wait_deliveries(1, patience=0.3)
+    numbers = [f"33010619900101{n:04d}" for n in range(40)]
+    publisher.publish(*[envelope(f"i-{number}", registered(number)) for number in numbers])
+    assert first.wait_deliveries(1) and second.wait_deliveries(1)
+    second.pump(lambda: False, 0.3)
+    taken = [d.position for d in second.deliveries]
+    assert len(first.deliveries) == 1 and 5 < len(taken) < 39  # the first has its share, and credit for one
     first.close()
-    assert second.wait_deliveries(1)
-    assert second.deliveries[0].attempt == 2
-    second.settle(second.deliveries[0].position)
+    assert second.wait_deliveries(40)
+    attempts = {d.position: d.attempt for d in second.deliveries}
+    assert len(attempts) == 40 and attempts[first.deliveries[0].position] == 2
+    second.settle(*attempts)
 
 
 # ---- Frames that are wrong ----
