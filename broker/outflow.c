@@ -80,6 +80,7 @@ static int settle_failed(struct broker *broker, struct session *session,
         calloc(settle->n_failures, sizeof(Hutong__Bus__V1__FailedDelivery *));
     int rc = items && pointers ? 0 : -ENOMEM;
     size_t count = 0;
+    session->queue->settling = broker->next_record;
     for (size_t i = 0; i < settle->n_failures && rc == 0; i++) {
         const Hutong__Bus__V1__Failure *from = settle->failures[i];
         const struct queue_verdict verdict = {.position = from->position,

@@ -71,8 +71,8 @@ struct queue_limits {
 
 // Ready deliveries of one receiver, or of whoever has credit.
 struct share {
-    struct list loaded;  // from the journal, so they are durable, and older than what is fresh
-    struct list fresh;   // as they were pushed
+    struct list loaded;  // durable, and older than what is fresh
+    struct list fresh;   // pushed, or free to go, by a record that may not be durable yet
     struct list lacking; // ready but for their bytes
     size_t ready_count;  // with bytes
 };
@@ -106,7 +106,7 @@ struct queue {
     uint64_t settled_durable;
     uint64_t settle_record;  // the last record that settled or carried any of it
     uint64_t settled_marked; // `settled` when a batch was last appended
-    uint64_t settling;       // the record that will say what is being settled now
+    uint64_t settling;       // the record that will say what is being settled, or failed, now
     struct spans settled_beyond;
     struct carried carried; // where what outlived its segment is found now
     struct {                // kept by broker/parking.c

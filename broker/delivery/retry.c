@@ -152,6 +152,7 @@ int queue_fail(struct queue *queue, const struct receiver *receiver, const struc
         return 0;
     }
     queue->counters.retried++;
+    delivery->record = queue->settling; // not again before it is on the disk that it failed
     return delivery_wait(queue, delivery, now.ms + failure->delay_ms);
 }
 

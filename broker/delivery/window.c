@@ -97,7 +97,7 @@ void delivery_send(struct queue *queue, struct delivery *delivery, struct receiv
     take_out(queue, delivery);
     chunk_unref(&delivery->chunk);
     delivery->envelope = bytes_of(NULL, 0);
-    delivery->record = 0; // it is durable
+    delivery->record = 0;
     delivery->state = DELIVERY_SENT;
     delivery->receiver = receiver;
     put_in(queue, delivery, false);
@@ -114,7 +114,6 @@ void delivery_give_bytes(
     take_out(queue, delivery);
     delivery->chunk = chunk_ref(chunk);
     delivery->envelope = envelope;
-    delivery->record = 0; // it was read: it is durable
     put_in(queue, delivery, false);
 }
 
