@@ -16,6 +16,11 @@ static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
     daemon->paused = paused;
 }
 
+void commit_pause(struct daemon *daemon, const char *why) {
+    pause_intake(daemon, true, why);
+    daemon->append_at_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS + DAEMON_PAUSE_MS;
+}
+
 // The core hears of what became durable.
 static int tell_durable(struct daemon *daemon) {
     uint64_t durable = journal_durable(daemon->journal);
@@ -43,8 +48,7 @@ int commit_run(struct daemon *daemon, struct error *error) {
         return 0;
     int rc = journal_append(daemon->journal, daemon->batch, error);
     if (rc == JOURNAL_FULL) {
-        pause_intake(daemon, true, error->text);
-        daemon->append_at_ms = now_ms + DAEMON_PAUSE_MS;
+        commit_pause(daemon, error->text);
         return 0;
     }
     if (rc)

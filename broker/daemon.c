@@ -80,6 +80,10 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
     if (rc == 0 && journal_batch_count(daemon->batch))
         rc = journal_append(daemon->journal, daemon->batch, error);
     rc = rc ? rc : journal_collect(daemon->journal, true, error);
+    if (rc == JOURNAL_FULL) { // it starts paused: what retires or what others free may make room
+        commit_pause(daemon, error->text);
+        rc = 0;
+    }
     if (rc)
         return rc < 0 ? rc : -ENOSPC;
     daemon->durable = journal_durable(daemon->journal);

@@ -87,7 +87,8 @@ static int replay_segment(struct file_journal *file, struct walk *walk, struct e
 }
 
 // Goes on where the whole batches end. The rest is made zero first: else it could stand behind the next
-// batch, and pass for damage when a later write is cut.
+// batch, and pass for damage when a later write is cut. What was found may have been written and never synced
+// (the process ended between): nobody may hear of it before it is.
 static int continue_open(struct file_journal *file, const struct walk *walk, struct error *error) {
     char name[SEGMENT_NAME_SIZE];
     segment_name(walk->number, name);
@@ -100,7 +101,7 @@ static int continue_open(struct file_journal *file, const struct walk *walk, str
         rc = disk_truncate(file->fd, file->allocated);
     if (!rc && walk->torn_bytes > 0)
         rc = transfer_erase(file->fd, walk->offset, file->allocated - walk->offset, false);
-    if (!rc && walk->torn_bytes > 0)
+    if (!rc)
         rc = disk_sync_all(file->fd);
     segment->size = block_up(walk->size);
     if (rc)
@@ -114,13 +115,13 @@ static int continue_open(struct file_journal *file, const struct walk *walk, str
     return rc ? file_io_failed(file, walk->number, rc, error) : 0;
 }
 
-// A crash came between the foot and the cut behind it.
-static int cut_behind_foot(struct file_journal *file, const struct walk *walk, uint64_t end) {
+// A crash may have come between the foot and the cut behind it, or before the sync.
+static int secure_sealed(struct file_journal *file, const struct walk *walk, uint64_t end) {
     char name[SEGMENT_NAME_SIZE];
     segment_name(walk->number, name);
     int fd = -1;
     int rc = disk_open(file->folder, name, O_WRONLY, true, &fd);
-    if (!rc)
+    if (!rc && end < walk->size)
         rc = disk_truncate(fd, end);
     if (!rc)
         rc = disk_sync_all(fd);
@@ -132,7 +133,7 @@ static int cut_behind_foot(struct file_journal *file, const struct walk *walk, u
 // The last segment was sealed, and its successor was never finished.
 static int continue_sealed(struct file_journal *file, const struct walk *walk, struct error *error) {
     uint64_t end = walk->offset + walk->foot_size;
-    int rc = end < walk->size ? cut_behind_foot(file, walk, end) : 0;
+    int rc = secure_sealed(file, walk, end);
     if (rc)
         return file_io_failed(file, walk->number, rc, error);
     file->segments[file->segment_count - 1].size = end;
@@ -154,6 +155,12 @@ static int recover_last(struct file_journal *file, uint64_t number, struct error
         rc = continue_sealed(file, &walk, error);
     walk_close(&walk);
     return rc;
+}
+
+// The last segment's name may be there by a rename that was never synced.
+static int secure_names(struct file_journal *file, struct error *error) {
+    int rc = disk_folder_sync(file->folder);
+    return rc ? error_set(error, rc, "the folder can't be synced: %s", strerror(-rc)) : 0;
 }
 
 // ---- The whole folder ----
@@ -210,7 +217,9 @@ int file_recover(struct file_journal *file, struct error *error) {
     if (!rc && list.segment_count == 0)
         rc = make_new(file, error);
     else if (!rc) {
-        rc = know_first(file, error);
+        rc = secure_names(file, error);
+        if (!rc)
+            rc = know_first(file, error);
         if (!rc)
             rc = recover_last(file, list.segments[list.segment_count - 1], error);
     }
