@@ -35,11 +35,12 @@ static bool stretch(struct queue_load *load, uint64_t position) {
 
 // The first `most` of a list that lacks bytes, as few readings as its order allows.
 static void wish_for(struct wishes *wishes, const struct list *list, uint64_t most) {
-    size_t walked = 0;
+    uint64_t left = most < LOAD_WALK ? most : LOAD_WALK;
     bool open = false;
     LIST_EACH(node, list) {
-        if (walked == most || walked++ == LOAD_WALK)
+        if (left == 0)
             return;
+        left--;
         uint64_t position = LIST_ITEM(node, const struct delivery, link)->position;
         if (open && stretch(&wishes->items[wishes->count - 1], position))
             continue;
