@@ -298,6 +298,91 @@ static void a_long_backlog_is_carried_in_portions_and_read_in_order(void **state
     assert_string_equal(all, expected);
 }
 
+// ---- What was erased ----
+
+static int keep(void *context, const struct journal_record *record, uint64_t position) {
+    (void)position;
+    struct bench *bench = context;
+    char problem[BROKER_PROBLEM_SIZE] = "";
+    if (!broker_may_erase(bench->broker, record, problem))
+        fail_msg("%s", problem);
+    return broker_record_erased(bench->broker, record, "somebody(1)", "an order", &bench->update);
+}
+
+struct refusal {
+    struct bench *bench;
+    char problem[BROKER_PROBLEM_SIZE];
+};
+
+static int refuse(void *context, const struct journal_record *record, uint64_t position) {
+    (void)position;
+    struct refusal *refusal = context;
+    assert_false(broker_may_erase(refusal->bench->broker, record, refusal->problem));
+    return 0;
+}
+
+// What stands in the way of an erasure of the record.
+static const char *problem_of(struct bench *bench, uint64_t sequence) {
+    static struct refusal refusal;
+    struct error error;
+    refusal.bench = bench;
+    assert_int_equal(journal_read_record(bench->journal, sequence, refuse, &refusal, &error), 0);
+    return refusal.problem;
+}
+
+static void erase(struct bench *bench, uint64_t sequence) {
+    struct error error;
+    assert_int_equal(journal_read_record(bench->journal, sequence, keep, bench, &error), 0);
+    bench_turn(bench);
+    assert_int_equal(journal_erase(bench->journal, sequence, &error), 0);
+}
+
+static uint64_t last_record(struct bench *bench) {
+    return journal_last(bench->journal);
+}
+
+static void what_is_settled_can_be_erased_and_a_restart_knows_its_place(void **state) {
+    struct bench *bench = *state;
+    journal_store_set_segment(bench->store, 1 << 20); // the last segment has it all
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_turn(bench);
+    bench_publish(bench, 1, PS, 1, 1, "");
+    bench_turn(bench);
+    uint64_t m1 = last_record(bench);
+    bench_publish(bench, 1, PS, 2, 2, "");
+    bench_turn(bench);
+    assert_non_null(strstr(problem_of(bench, m1), "not settled"));
+    assert_non_null(strstr(problem_of(bench, 1), "holds no message"));
+    bench_settle(bench, 2, H, 1, 1);
+    bench_settle(bench, 2, H, 3, 3);
+    bench_turn(bench);
+    erase(bench, m1);
+    erase(bench, m1 + 2); // m3; m2 stays before it
+    restart(bench);
+    struct queue *queue = queue_of(bench, H);
+    assert_int_equal(queue->next_position, 4);
+    assert_int_equal(queue->unsettled, 1);
+    assert_delivered(bench, "m2,"); // the reading passes over what is gone
+    bench_settle(bench, 2, H, 2, 2);
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_publish(bench, 1, PS, 3, 2, ""); // m3 is a repeat, although its record can't say so
+    bench_turn(bench);
+    assert_delivered(bench, "m4,");
+}
+
+static void a_dead_letter_is_erased_when_it_was_dropped(void **state) {
+    struct bench *bench = *state;
+    journal_store_set_segment(bench->store, 1 << 20);
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_publish(bench, 1, PS, 1, 1, "dead");
+    bench_turn(bench);
+    uint64_t letter = last_record(bench);
+    while (strstr(problem_of(bench, letter), "holds no message"))
+        letter--;
+    assert_non_null(strstr(problem_of(bench, letter), "hutong dead drop --system " H " 1"));
+}
+
 // ---- The map alone ----
 
 static void the_map_splits_and_joins(void **state) {
@@ -366,6 +451,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_not_on_disk_lets_nothing_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_long_backlog_is_carried_in_portions_and_read_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_settled_can_be_erased_and_a_restart_knows_its_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dead_letter_is_erased_when_it_was_dropped, set_up, tear_down),
         cmocka_unit_test(the_map_splits_and_joins),
         cmocka_unit_test(a_record_is_reduced_to_one_delivery),
     };

@@ -132,7 +132,7 @@ int control_committed(struct daemon *daemon) {
     if (daemon->durable < daemon->answer_at && !daemon->paused)
         return 0;
     if (!takeover)
-        return perform_committed(daemon);
+        return daemon->erasing ? erasing_committed(daemon) : perform_committed(daemon);
     daemon->takeover = NULL;
     takeover->recorded = !daemon->paused;
     return router_control_answer(daemon->router, bytes_of(NULL, 0));
@@ -155,6 +155,8 @@ int control_answer(struct daemon *daemon) {
         return perform_letters(daemon, request + 8);
     if (sscanf(request, "operate %p", &address) == 1)
         return perform_part(daemon, address);
+    if (sscanf(request, "erase %p", &address) == 1)
+        return erasing_start(daemon, address);
     if (sscanf(request, "activate %p", &address) == 1)
         return activate(daemon, address);
     return router_control_answer(daemon->router, bytes_of(NULL, 0));

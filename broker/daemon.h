@@ -34,6 +34,8 @@ int daemon_run(struct daemon *daemon, int stop_fd, struct error *error);
 //   sequence (8), size (4) and body. Empty: there is no such system.
 // "operate" and the address of a struct part: it is done as far as there is room. The answer is empty; it
 //   comes when the record of it is on disk.
+// "erase" and the address of a struct erasing: a record's body goes. The answer is empty; it comes when it is
+//   done, behind the record of it.
 #define DAEMON_RECORDS 64
 #define DAEMON_LETTERS 256
 
@@ -49,6 +51,17 @@ struct part {
     bool recorded; // what was done is on disk; false: it waits for room
     uint64_t next; // the item that is the first of the rest, for which there was no room; 0: there is none
     char problem[256]; // also where the journal could not be read to the end
+};
+
+struct erasing {
+    uint64_t sequence;
+    bool check; // only look whether it may go
+    const char *who;
+    const char *why;
+    // The core's answer:
+    bool done;
+    bool gone; // it isn't there, or was erased before
+    char problem[BROKER_PROBLEM_SIZE];
 };
 
 struct takeover {

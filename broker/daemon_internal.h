@@ -21,6 +21,7 @@ struct daemon {
     uint64_t answer_at;        // that record
     uint64_t carried;          // the last record that was written again for a segment to go
     uint64_t durable;          // up to here the core knows that it is
+    struct erasing *erasing;   // to be done when the record of it is on disk
     uint64_t retire_at_ms;
     uint64_t append_at_ms; // while paused: when to try again
     int64_t keep_until_ns; // what is older may go, while `retiring`
@@ -52,3 +53,7 @@ int control_committed(struct daemon *daemon); // what was gathered is on disk, o
 int perform_letters(struct daemon *daemon, const char *argument);
 int perform_part(struct daemon *daemon, struct part *part);
 int perform_committed(struct daemon *daemon);
+
+// erasing.c. As above.
+int erasing_start(struct daemon *daemon, struct erasing *erasing);
+int erasing_committed(struct daemon *daemon);

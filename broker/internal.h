@@ -173,6 +173,9 @@ static inline void broker_count_dead(struct broker *broker, struct queue *queue,
     queue->counters.dead_by[reason < 64 ? reason : 0]++;
 }
 
+// erase.c
+int erase_replay(struct broker *broker, const struct journal_record *record); // of one without its body
+
 // broker.c
 void broker_take_settings(struct broker *broker, const struct policy_settings *settings);
 

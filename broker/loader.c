@@ -201,6 +201,8 @@ static void handle(struct loader *loader, const json_t *request, struct answer *
         loader_files(loader, request, answer);
     else if (strcmp(command, "rollback") == 0)
         loader_rollback(loader, request, answer);
+    else if (strcmp(command, "erase") == 0)
+        loader_erase(loader, request, answer);
     else if (strcmp(command, "letters") == 0)
         loader_letters(loader, request, answer);
     else if (strcmp(command, "dead-replay") == 0)

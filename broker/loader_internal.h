@@ -62,5 +62,8 @@ void loader_letters(struct loader *loader, const json_t *request, struct answer 
 void loader_operate(
     struct loader *loader, enum operation_act act, const json_t *request, struct answer *answer);
 
+// ---- erasing.c ----
+void loader_erase(struct loader *loader, const json_t *request, struct answer *answer);
+
 // ---- rollback.c ----
 void loader_rollback(struct loader *loader, const json_t *request, struct answer *answer);

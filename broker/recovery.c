@@ -190,6 +190,7 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_PEER] = &hutong__bus__v1__peer_record__descriptor,
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_OPERATED] = &hutong__bus__v1__operated_record__descriptor,
         [HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED] = &hutong__bus__v1__failed_record__descriptor,
+        [HUTONG__BUS__V1__RECORD_KIND__RECORD_ERASED] = &hutong__bus__v1__erased_record__descriptor,
     };
     if (record->kind >= sizeof kinds / sizeof kinds[0] || !kinds[record->kind])
         return damaged(error, "record of a kind that this version does not know");
@@ -202,6 +203,7 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
     const Hutong__Bus__V1__RefusedRecord *refused = body;
     const Hutong__Bus__V1__QueueRecord *queue = body;
     const Hutong__Bus__V1__PublisherRecord *named = body;
+    const Hutong__Bus__V1__ErasedRecord *erased = body;
     struct publisher *publisher;
     switch (record->kind) {
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED:
@@ -221,6 +223,9 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_REFUSED:
         advance_publisher(broker, refused->publisher, refused->sequence, record->time_ns);
         break;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_ERASED:
+        advance_publisher(broker, erased->publisher, erased->publisher_sequence, record->time_ns);
+        break;
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_QUEUE:
         rc = registry_add_queue(broker, queue->queue, queue->name, error) ? 0 : -EBADMSG;
         break;
@@ -236,6 +241,8 @@ static int replay_small(struct broker *broker, const struct journal_record *reco
 }
 
 static int replay(void *context, const struct journal_record *record, struct error *error) {
+    if (!record->body.data && record->kind != HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED)
+        return erase_replay(context, record) ? damaged(error, "record of an unknown queue") : 0;
     if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED) {
         int rc = carry_replay(context, record);
         return rc == -EBADMSG ? damaged(error, "carried record") : rc;

@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "cli/erase.h"
 #include "cli/record.h"
 #include "core/crypto/digest.h"
 
@@ -12,6 +13,7 @@ static const char help[] =
     "Usage: hutong journal list [OPTION…] FOLDER           print records, one a line\n"
     "       hutong journal show [--json] SEQUENCE FOLDER   print one record\n"
     "       hutong journal verify [--json] FOLDER          check all of it\n"
+    "       hutong journal erase --sequence N --why TEXT [--admin SOCKET] [--dry-run] FOLDER\n"
     "\n"
     "Reads a journal's folder; the broker may be running. Ids, types, routes and sizes are printed, never a\n"
     "subject or a payload. verify recomputes every CRC, digest and link, and exits with 1 when anything was\n"
@@ -19,16 +21,25 @@ static const char help[] =
     "is\n"
     "as it was.\n"
     "\n"
+    "erase overwrites the body of one message's record, and of every record that holds a copy of it: "
+    "carried\n"
+    "ones, dead letters, replays. The chain still verifies. What is not settled yet is not erased. With a\n"
+    "running broker give --admin: what broker.yaml names as admin, a socket's path.\n"
+    "\n"
     "      --from N      start at the record with this sequence\n"
     "      --count N     stop after so many\n"
     "      --kind KIND   only message, settled, refused, dead, queue, publisher, activated, peer,\n"
-    "                    failed, operated or carried\n"
+    "                    failed, operated, erased or carried\n"
     "      --json        print JSON, one value a line\n";
 
 struct arguments {
     unsigned long long from;
     unsigned long long count;
-    uint8_t kind; // 0: all
+    uint8_t kind;                // 0: all
+    unsigned long long sequence; // erase
+    const char *why;
+    const char *admin;
+    bool dry;
     bool json;
     bool help;
 };
@@ -58,6 +69,19 @@ static int take_option(int option, struct arguments *arguments) {
         if (!record_kind_parse(optarg, &arguments->kind))
             return cli_wrong("journal", "there is no kind \"%s\"; see --help", optarg);
         return EXIT_DONE;
+    case 's':
+        if (!parse_number(optarg, &arguments->sequence) || arguments->sequence == 0)
+            return cli_wrong("journal", "--sequence is a number from 1, not \"%s\"", optarg);
+        return EXIT_DONE;
+    case 'w':
+        arguments->why = optarg;
+        return EXIT_DONE;
+    case 'a':
+        arguments->admin = optarg;
+        return EXIT_DONE;
+    case 'n':
+        arguments->dry = true;
+        return EXIT_DONE;
     case 'j':
         arguments->json = true;
         return EXIT_DONE;
@@ -72,10 +96,12 @@ static int take_option(int option, struct arguments *arguments) {
 static int parse(int argc, char **argv, struct arguments *arguments) {
     static const struct option options[] = {{"from", required_argument, NULL, 'f'},
         {"count", required_argument, NULL, 'c'}, {"kind", required_argument, NULL, 'k'},
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'},
+        {"sequence", required_argument, NULL, 's'}, {"why", required_argument, NULL, 'w'},
+        {"admin", required_argument, NULL, 'a'}, {"dry-run", no_argument, NULL, 'n'}, {0}};
     *arguments = (struct arguments){.from = 1, .count = UINT64_MAX};
     opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "ha:", options, NULL)) != -1;) {
         int code = take_option(option, arguments);
         if (code)
             return code;
@@ -153,6 +179,24 @@ static int verify(const char *folder, bool json) {
     return EXIT_DONE;
 }
 
+// ---- erase ----
+
+static int erase(const char *folder, const struct arguments *arguments) {
+    if (!arguments->sequence)
+        return cli_wrong("journal", "erase needs --sequence N; see: hutong journal list FOLDER");
+    if (!arguments->dry && (!arguments->why || !arguments->why[0]))
+        return cli_wrong("journal", "erase needs --why TEXT: the journal keeps who did it and why");
+    if (arguments->why && strlen(arguments->why) > 256)
+        return cli_wrong("journal", "--why has at most 256 bytes");
+    const struct erase wanted = {.folder = folder,
+        .admin = arguments->admin,
+        .why = arguments->why,
+        .sequence = arguments->sequence,
+        .dry = arguments->dry,
+        .json = arguments->json};
+    return erase_run(&wanted);
+}
+
 static int run(int argc, char **argv) {
     struct arguments arguments;
     unsigned long long printed = 0;
@@ -169,7 +213,10 @@ static int run(int argc, char **argv) {
         return show(argv[optind + 1], argv[optind + 2], &arguments);
     if (strcmp(verb, "verify") == 0 && rest == 1)
         return verify(argv[optind + 1], arguments.json);
-    return cli_wrong("journal", "it takes list FOLDER, show SEQUENCE FOLDER or verify FOLDER; see --help");
+    if (strcmp(verb, "erase") == 0 && rest == 1)
+        return erase(argv[optind + 1], &arguments);
+    return cli_wrong(
+        "journal", "it takes list FOLDER, show SEQUENCE FOLDER, verify FOLDER or erase FOLDER; see --help");
 }
 
 int command_journal(int argc, char **argv) {

@@ -18,6 +18,7 @@ static const char *const kinds[] = {[1] = "message",
     [8] = "peer",
     [9] = "failed",
     [10] = "operated",
+    [11] = "erased",
     [12] = "carried"};
 
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)
@@ -255,6 +256,13 @@ static void describe_operated(json_t *to, const void *unpacked) {
     put_number(to, "refused", record->refused);
 }
 
+static void describe_erased(json_t *to, const void *unpacked) {
+    const Hutong__Bus__V1__ErasedRecord *record = unpacked;
+    put_number(to, "erased_sequence", record->sequence);
+    put_text(to, "who", record->who);
+    put_text(to, "why", record->why);
+}
+
 static const struct {
     const ProtobufCMessageDescriptor *type;
     void (*describe)(json_t *to, const void *unpacked);
@@ -269,6 +277,7 @@ static const struct {
     [8] = {&hutong__bus__v1__peer_record__descriptor, describe_peer},
     [9] = {&hutong__bus__v1__failed_record__descriptor, describe_failed},
     [10] = {&hutong__bus__v1__operated_record__descriptor, describe_operated},
+    [11] = {&hutong__bus__v1__erased_record__descriptor, describe_erased},
     [12] = {&hutong__bus__v1__carried_record__descriptor, describe_carried},
 };
 

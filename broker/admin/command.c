@@ -24,6 +24,7 @@ static const struct command {
     {"POST", "/dead/replay", "dead-replay", {NULL}, true},
     {"POST", "/dead/drop", "dead-drop", {NULL}, true},
     {"POST", "/replay", "replay", {NULL}, true},
+    {"POST", "/journal/erase", "erase", {NULL}, true},
     {"GET", "/status", "", {NULL}, false}, // http.c answers these itself, when the method is right
     {"GET", "/metrics", "", {NULL}, false},
     {"GET", "/health", "", {NULL}, false},
