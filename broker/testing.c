@@ -273,7 +273,7 @@ void bench_turn(struct bench *bench) {
             return;
         bench->update.more = false;
         bench_step(bench, (struct event){.kind = EVENT_TURN});
-        bool appended = !bench->no_append && journal_batch_count(bench->batch) > 0;
+        bool appended = !bench->no_append && !bench->failed && journal_batch_count(bench->batch) > 0;
         if (appended) {
             assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
             bench_step(

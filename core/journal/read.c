@@ -122,11 +122,13 @@ static int places_from_foot(struct file_journal *file, uint32_t queue, struct pl
 
 // Fills `places` for [from, …) of the queue in segment `at`, which has `first` to `first + count`.
 static int places_in(struct file_journal *file, size_t at, uint32_t queue, uint64_t first, uint64_t count,
-    uint64_t from, struct places *places, struct error *error) {
+    uint64_t from, size_t most, struct places *places, struct error *error) {
     places->segment = at;
     places->first = from > first ? from : first;
     uint64_t rest = first + count - places->first;
-    places->count = rest < PLACES ? (size_t)rest : PLACES;
+    places->count = most < PLACES ? most : PLACES;
+    if (rest < places->count)
+        places->count = (size_t)rest;
     if (is_active(file, at)) {
         const struct queue_items *items = queue_index_get(&file->index, queue);
         memcpy(places->offsets, items->offsets + (places->first - first), places->count * sizeof(uint32_t));
@@ -139,9 +141,51 @@ static int places_in(struct file_journal *file, size_t at, uint32_t queue, uint6
     return rc ? read_failed(file, at, rc, error) : 0;
 }
 
+// The first segment from `at` on, before `end`, that has any of the queue; `end`: none.
+static int next_with(struct file_journal *file, uint32_t queue, size_t end, size_t *at, uint64_t *behind,
+    struct error *error) {
+    for (; *at < end; (*at)++) {
+        uint64_t first = 0;
+        uint64_t count = 0;
+        int rc = span_in(file, *at, queue, &first, &count, error);
+        if (rc)
+            return rc;
+        *behind = first + count;
+        if (count > 0)
+            return 0;
+    }
+    return 0;
+}
+
+// The first segment that has something of the queue at or behind `from`; the count of segments: none. By
+// halves: segments without the queue say nothing, so the next one that has it is asked, and each foot is read
+// once.
+static int find_start(
+    struct file_journal *file, uint32_t queue, uint64_t from, size_t *start, struct error *error) {
+    size_t low = 0;
+    size_t high = file->segment_count;
+    *start = high;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        size_t at = middle;
+        uint64_t behind = 0;
+        int rc = next_with(file, queue, high, &at, &behind, error);
+        if (rc)
+            return rc;
+        if (at < high && behind <= from) {
+            low = at + 1;
+            continue;
+        }
+        if (at < high)
+            *start = at;
+        high = middle;
+    }
+    return 0;
+}
+
 // The first places at or behind `from`, looking from segment *at on. places->count is 0 at the end of the
 // queue.
-static int find_places(struct file_journal *file, uint32_t queue, uint64_t from, size_t *at,
+static int find_places(struct file_journal *file, uint32_t queue, uint64_t from, size_t *at, size_t most,
     struct places *places, struct error *error) {
     places->count = 0;
     for (; *at < file->segment_count; (*at)++) {
@@ -151,7 +195,7 @@ static int find_places(struct file_journal *file, uint32_t queue, uint64_t from,
         if (rc)
             return rc;
         if (count > 0 && first + count > from)
-            return places_in(file, *at, queue, first, count, from, places, error);
+            return places_in(file, *at, queue, first, count, from, most, places, error);
     }
     return 0;
 }
@@ -165,6 +209,11 @@ struct visit {
     size_t bytes_left;
     journal_visit *visit;
     void *context;
+    // The record of the last place: the next one may be another entry of it.
+    size_t segment;
+    uint64_t offset; // 0: none yet
+    struct journal_record record;
+    struct journal_entry entries[JOURNAL_ENTRIES_MAX];
 };
 
 static bool holds_entry(const struct journal_record *record, uint32_t queue, uint64_t position) {
@@ -176,38 +225,51 @@ static bool holds_entry(const struct journal_record *record, uint32_t queue, uin
 
 static uint64_t span_behind(const struct places *places, size_t i) {
     size_t to = i + 8 < places->count ? i + 8 : places->count - 1;
-    return to > i ? places->offsets[to] - places->offsets[i] : UINT64_MAX;
+    if (to > i)
+        return places->offsets[to] - places->offsets[i];
+    return i > 0 ? places->offsets[i] - places->offsets[i - 1] : UINT64_MAX; // as it was so far
 }
 
-// 1: the caller's measure is full.
-static int visit_place(struct visit *visit, const struct places *places, size_t i, struct error *error) {
+static int read_place(struct visit *visit, const struct places *places, size_t i, struct error *error) {
     struct file_journal *file = visit->file;
     const uint8_t *bytes = NULL;
     uint64_t offset = places->offsets[i];
-    uint64_t position = places->first + i;
+    if (visit->offset == offset && visit->segment == places->segment)
+        return 0;
+    visit->offset = 0;
     int rc = reader_record(&file->reader, file->segments[places->segment].number, offset, places->end,
         span_behind(places, i), &bytes);
     if (rc == -EBADMSG)
         return damaged(file, places->segment, offset, "a record's CRC or length does not match", error);
     if (rc)
         return read_failed(file, places->segment, rc, error);
-    struct journal_entry entries[JOURNAL_ENTRIES_MAX];
-    struct journal_record record;
-    record_decode(bytes, entries, &record);
-    if (!holds_entry(&record, visit->queue, position))
-        return damaged(
-            file, places->segment, offset, "the record is not the one that the index names", error);
-    rc = visit->visit(visit->context, &record, position);
+    record_decode(bytes, visit->entries, &visit->record);
+    visit->segment = places->segment;
+    visit->offset = offset;
+    return 0;
+}
+
+static int visit_place(struct visit *visit, const struct places *places, size_t i, struct error *error) {
+    uint64_t position = places->first + i;
+    int rc = read_place(visit, places, i, error);
+    if (rc)
+        return rc;
+    if (!holds_entry(&visit->record, visit->queue, position))
+        return damaged(visit->file, places->segment, places->offsets[i],
+            "the record is not the one that the index names", error);
+    rc = visit->visit(visit->context, &visit->record, position);
+    size_t size = visit->record.body.size;
     visit->count_left--;
-    visit->bytes_left -= record.body.size < visit->bytes_left ? record.body.size : visit->bytes_left;
+    visit->bytes_left -= size < visit->bytes_left ? size : visit->bytes_left;
     return rc;
 }
 
 static int visit_from(struct visit *visit, uint64_t from, struct error *error) {
     struct places places = {0};
     size_t at = 0;
-    for (;;) {
-        int rc = find_places(visit->file, visit->queue, from, &at, &places, error);
+    int rc = find_start(visit->file, visit->queue, from, &at, error);
+    while (!rc) {
+        rc = find_places(visit->file, visit->queue, from, &at, visit->count_left, &places, error);
         if (rc || places.count == 0)
             return rc;
         for (size_t i = 0; i < places.count; i++) {
@@ -217,17 +279,20 @@ static int visit_from(struct visit *visit, uint64_t from, struct error *error) {
         }
         from = places.first + places.count;
     }
+    return rc;
 }
 
 int file_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
     size_t max_bytes, journal_visit *visit, void *context, struct error *error) {
     struct file_journal *file = (struct file_journal *)journal;
-    struct visit state = {.file = file,
-        .queue = queue,
-        .count_left = max_count ? max_count : 1,
-        .bytes_left = max_bytes ? max_bytes : 1,
-        .visit = visit,
-        .context = context};
+    struct visit state; // large, and its entries need no zeros
+    state.file = file;
+    state.queue = queue;
+    state.count_left = max_count ? max_count : 1;
+    state.bytes_left = max_bytes ? max_bytes : 1;
+    state.visit = visit;
+    state.context = context;
+    state.offset = 0;
     writer_lock(file->writer);
     int rc = visit_from(&state, from, error);
     writer_unlock(file->writer);

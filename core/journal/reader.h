@@ -26,6 +26,8 @@ struct reader {
     int folder; // borrowed
     uint64_t clock;
     struct reader_window windows[READER_WINDOWS];
+    const struct reader_window *checked; // in it the record at `checked_offset` had a good CRC; NULL: none
+    uint64_t checked_offset;
     struct reader_file files[READER_FILES];
 };
 
