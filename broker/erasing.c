@@ -56,6 +56,7 @@ int erasing_start(struct daemon *daemon, struct erasing *erasing) {
     if (erasing->problem[0] || erasing->check)
         return router_control_answer(daemon->router, bytes_of(NULL, 0));
     daemon->erasing = erasing;
+    daemon->answer_at = commit_gathered(daemon);
     daemon->update.more = true;
     return 0;
 }
@@ -66,8 +67,11 @@ int erasing_committed(struct daemon *daemon) {
     if (!erasing)
         return 0;
     daemon->erasing = NULL;
-    int rc = daemon->paused ? error_set(&error, JOURNAL_FULL, "the journal is full: nothing was erased")
-                            : journal_erase(daemon->journal, erasing->sequence, &error);
+    int rc = commit_all(daemon, &error); // the core hears of what an erasure would wait for
+    if (rc < 0)
+        return rc;
+    rc = daemon->paused ? error_set(&error, JOURNAL_FULL, "the journal is full: nothing was erased")
+                        : journal_erase(daemon->journal, erasing->sequence, &error);
     erasing->done = rc == 0;
     if (rc)
         snprintf(
