@@ -62,7 +62,7 @@ void loader_letters(struct loader *loader, const json_t *request, struct answer 
 void loader_operate(
     struct loader *loader, enum operation_act act, const json_t *request, struct answer *answer);
 
-// ---- erasing.c ----
+// ---- erasure.c ----
 void loader_erase(struct loader *loader, const json_t *request, struct answer *answer);
 
 // ---- rollback.c ----
