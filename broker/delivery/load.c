@@ -127,8 +127,11 @@ int queue_loaded(struct queue *queue, const struct record_delivery *from, const 
     struct delivery *delivery = number_map_get(&queue->known, from->position);
     if (!delivery)
         return enter(queue, from, route, chunk, envelope, now);
-    bool ready = delivery->state == DELIVERY_READY &&
-                 share_wants_bytes(queue, share_of(queue, delivery), delivery->receiver);
+    // What comes again goes out before what is newer, so it needs its bytes also where the newer has all the
+    // credit: else neither could go, and the same would be read for ever.
+    bool ready =
+        delivery->state == DELIVERY_READY &&
+        (delivery->attempt || share_wants_bytes(queue, share_of(queue, delivery), delivery->receiver));
     if (!delivery->chunk && (ready || delivery->state == DELIVERY_DYING))
         delivery_give_bytes(queue, delivery, chunk, envelope);
     return 0;
