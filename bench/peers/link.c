@@ -18,7 +18,7 @@
 #define LINKS_MAX 16
 
 void link_adopt(struct link *link, int fd) {
-    *link = (struct link){.fd = fd};
+    *link = (struct link){.fd = fd, .adopted = true};
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
@@ -32,6 +32,14 @@ void link_connect(struct link *link, int port) {
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
         peer_fail("port %d: %s", port, strerror(errno));
     link_adopt(link, fd);
+    link->adopted = false;
+}
+
+void link_close(struct link *link) {
+    if (!link->adopted)
+        close(link->fd);
+    buffer_destroy(&link->in);
+    buffer_destroy(&link->out);
 }
 
 void link_write(struct link *link, const void *data, size_t size) {

@@ -3,8 +3,11 @@
 
 #include "core/base/buffer.h"
 
+#include <stdbool.h>
+
 struct link {
     int fd;
+    bool adopted;
     struct buffer in;
     size_t taken; // of `in`
     struct buffer out;
@@ -13,6 +16,7 @@ struct link {
 
 void link_connect(struct link *link, int port); // 127.0.0.1; waits; ends the process when it fails
 void link_adopt(struct link *link, int fd);     // a connection that a library made; borrows it
+void link_close(struct link *link);             // an adopted connection stays its library's
 void link_write(struct link *link, const void *data, size_t size);
 void link_printf(struct link *link, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // Writes and reads what goes without waiting; where nothing can be read waits for at most `timeout_us`. Ends

@@ -77,6 +77,7 @@ static int publish(const struct peer_options *options) {
         acknowledged += peer_driver.pump(self, WAIT_US);
     printf("{\"sent\": %" PRIu64 ", \"accepted\": %" PRIu64 ", \"seconds\": %.3f}\n", load.sent, acknowledged,
         (double)(load_now_us() - load.started_us) / 1e6);
+    peer_driver.close(self);
     free(text);
     return acknowledged == load.sent ? 0 : 1;
 }
@@ -93,6 +94,8 @@ static int receive(const struct peer_options *options) {
         if (peer_driver.pump(self, 1000) > 0)
             last = load_now_us();
     tally_print(&tally);
+    tally_free(&tally);
+    peer_driver.close(self);
     return 0;
 }
 

@@ -103,6 +103,7 @@ static void prepare(const struct peer_options *options) {
             i, i, PENDING);
         request(&link, subject, body);
     }
+    link_close(&link);
 }
 
 static void *open_nats(const struct peer_options *options, bool receive) {
@@ -115,6 +116,12 @@ static void *open_nats(const struct peer_options *options, bool receive) {
         link_printf(&nats->link, "SUB d.%u %u\r\n", i, i);
     link_pump(&nats->link, 1, 1000);
     return nats;
+}
+
+static void close_nats(void *self) {
+    struct nats *nats = self;
+    link_close(&nats->link);
+    free(nats);
 }
 
 static void send_one(void *self, struct bytes message) {
@@ -146,5 +153,9 @@ static uint64_t pump(void *self, int64_t timeout_us) {
     return done;
 }
 
-const struct peer peer_driver = {
-    .name = "nats", .prepare = prepare, .open = open_nats, .send = send_one, .pump = pump};
+const struct peer peer_driver = {.name = "nats",
+    .prepare = prepare,
+    .open = open_nats,
+    .send = send_one,
+    .pump = pump,
+    .close = close_nats};

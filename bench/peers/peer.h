@@ -26,6 +26,7 @@ struct peer {
     // returns how many messages were acknowledged. Consumer: calls peer_received() and acknowledges; returns
     // how many came.
     uint64_t (*pump)(void *self, int64_t timeout_us);
+    void (*close)(void *self); // takes
 };
 
 extern const struct peer peer_driver;

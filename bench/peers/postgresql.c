@@ -114,6 +114,14 @@ static void *open_postgresql(const struct peer_options *options, bool receive) {
     return postgresql;
 }
 
+static void close_postgresql(void *self) {
+    struct postgresql *postgresql = self;
+    for (size_t i = 0; i < postgresql->count; i++)
+        PQfinish(postgresql->connections[i].link);
+    buffer_destroy(&postgresql->rows);
+    free(postgresql);
+}
+
 static void put_u32(struct buffer *out, uint32_t value) {
     uint32_t big = htobe32(value);
     if (buffer_append(out, &big, sizeof big) != 0)
@@ -263,5 +271,9 @@ static uint64_t pump(void *self, int64_t timeout_us) {
     return done;
 }
 
-const struct peer peer_driver = {
-    .name = "postgresql", .prepare = prepare, .open = open_postgresql, .send = send_one, .pump = pump};
+const struct peer peer_driver = {.name = "postgresql",
+    .prepare = prepare,
+    .open = open_postgresql,
+    .send = send_one,
+    .pump = pump,
+    .close = close_postgresql};

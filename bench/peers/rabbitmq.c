@@ -8,6 +8,7 @@
 #include <amqp_tcp_socket.h>
 #include <endian.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHANNEL 1
@@ -22,7 +23,8 @@ enum { METHOD = 1, HEADER = 2, BODY = 3 };
 enum { DELIVER = 60, ACK = 80, NACK = 120 };
 
 struct rabbitmq {
-    struct link link;
+    amqp_connection_state_t connection;
+    struct link link; // on its socket
     bool receive;
     struct buffer head; // of a message to be published: method and header frames, all but the body
     uint8_t confirmed[TAGS];
@@ -79,6 +81,7 @@ static void prepare(const struct peer_options *options) {
         must(amqp_get_rpc_reply(connection), "bind");
     }
     must(amqp_connection_close(connection, AMQP_REPLY_SUCCESS), "close");
+    amqp_destroy_connection(connection);
 }
 
 static void put(struct buffer *out, uint64_t value, size_t size) {
@@ -125,6 +128,7 @@ static void make_head(struct rabbitmq *rabbitmq, const struct peer_options *opti
 static void *open_rabbitmq(const struct peer_options *options, bool receive) {
     struct rabbitmq *rabbitmq = peer_calloc(sizeof *rabbitmq);
     amqp_connection_state_t connection = connect_rabbitmq(options->port);
+    rabbitmq->connection = connection;
     rabbitmq->receive = receive;
     if (receive) {
         amqp_basic_qos(connection, CHANNEL, 0, PREFETCH, 0);
@@ -143,6 +147,15 @@ static void *open_rabbitmq(const struct peer_options *options, bool receive) {
     // Nothing was published yet, so the library holds nothing that came behind its last answer.
     link_adopt(&rabbitmq->link, amqp_get_sockfd(connection));
     return rabbitmq;
+}
+
+static void close_rabbitmq(void *self) {
+    struct rabbitmq *rabbitmq = self;
+    link_close(&rabbitmq->link);
+    amqp_destroy_connection(rabbitmq->connection);
+    buffer_destroy(&rabbitmq->head);
+    buffer_destroy(&rabbitmq->body);
+    free(rabbitmq);
 }
 
 static void send_one(void *self, struct bytes message) {
@@ -243,5 +256,9 @@ static uint64_t pump(void *self, int64_t timeout_us) {
     return done;
 }
 
-const struct peer peer_driver = {
-    .name = "rabbitmq", .prepare = prepare, .open = open_rabbitmq, .send = send_one, .pump = pump};
+const struct peer peer_driver = {.name = "rabbitmq",
+    .prepare = prepare,
+    .open = open_rabbitmq,
+    .send = send_one,
+    .pump = pump,
+    .close = close_rabbitmq};

@@ -5,6 +5,7 @@
 #include "bench/peers/peer.h"
 
 #include <hiredis/hiredis.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define READ_COUNT 1000
@@ -50,6 +51,19 @@ static void prepare(const struct peer_options *options) {
         for (redisReply *reply; (reply = answer(&redis, 0)) != NULL; answers++)
             freeReplyObject(reply);
     }
+    for (size_t i = 0; i < redis.count; i++) {
+        link_close(&redis.links[i]);
+        redisReaderFree(redis.readers[i]);
+    }
+}
+
+static void close_redis(void *self) {
+    struct redis *redis = self;
+    for (size_t i = 0; i < redis->count; i++) {
+        link_close(&redis->links[i]);
+        redisReaderFree(redis->readers[i]);
+    }
+    free(redis);
 }
 
 static void ask(struct redis *redis, size_t i) {
@@ -114,5 +128,9 @@ static uint64_t pump(void *self, int64_t timeout_us) {
     return done;
 }
 
-const struct peer peer_driver = {
-    .name = "redis", .prepare = prepare, .open = open_redis, .send = send_one, .pump = pump};
+const struct peer peer_driver = {.name = "redis",
+    .prepare = prepare,
+    .open = open_redis,
+    .send = send_one,
+    .pump = pump,
+    .close = close_redis};

@@ -126,7 +126,7 @@ class RabbitMq(Server):
                "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"), "RABBITMQ_CONF_ENV_FILE": "/dev/null",
                "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"), "RABBITMQ_PID_FILE": str(self.folder / "pid")}
         self.run("epmd", "epmd", "-port", epmd, "-address", "127.0.0.1", env=env)
-        return self.wait_for_port(self.run("rabbitmq", self.program, env=env, cwd=self.folder), 90)
+        return self.wait_for_port(self.run("rabbitmq", self.program, env=env, cwd=self.folder), 240)
 
 
 class Nats(Server):
