@@ -64,7 +64,7 @@ uint64_t carry_needed(const struct broker *broker, uint32_t id, uint64_t last) {
 bool carry_may_go(const struct broker *broker, const struct queue *queue, uint64_t last) {
     const struct queue *owner = is_carry_queue(queue) ? owner_of(broker, queue) : queue;
     // What is settled or carried in memory counts only when it is on disk.
-    if (!owner || owner->settle_record > broker->durable)
+    if (!owner || owner->unwritten.settled.count || owner->settle_record > broker->durable)
         return owner == queue && queue->settled_durable >= last;
     return carry_needed(broker, queue->id, last) == 0;
 }

@@ -129,6 +129,12 @@ int outflow_loaded(struct broker *broker, const struct event *event);
 void marks_take(struct broker *broker);
 void marks_durable(struct broker *broker, uint64_t durable);
 
+// settlement.c: the records of what came back
+bool settlement_waits(const struct queue *queue);                              // for room in the batch
+bool settlement_holds(const struct broker *broker, const struct queue *queue); // what would go out
+int settlement_write(
+    struct broker *broker, struct queue *queue, struct update *update); // what there is room for
+
 // registry.c: queues and names, with recovery's help
 struct queue *registry_queue(const struct broker *broker, uint32_t id); // or NULL
 struct queue_limits registry_limits(const struct broker *broker, const char *name);

@@ -51,7 +51,10 @@ int matcher_match(struct matcher *matcher, const struct policy_system *from,
         if (system)
             matcher->matches[(*count)++] = (struct match){.route = "r",
                 .to = policy_system_named(matcher->policy, bytes_of_string(system)),
-                .type = type};
+                .type = type,
+                .retries = 3,
+                .backoff_min_ms = 100,
+                .backoff_max_ms = 1000};
     }
     return 0;
 }

@@ -8,7 +8,8 @@ void marks_take(struct broker *broker) {
     LIST_EACH(node, &broker->sessions) session_mark(LIST_ITEM(node, struct session, link));
     LIST_EACH(node, &broker->agenda) { // a queue stays there until the disk has what it says
         struct queue *queue = LIST_ITEM(node, struct queue, work);
-        queue->settled_marked = queue->settled;
+        if (queue->unwritten.settled.count == 0)
+            queue->settled_marked = queue->settled;
     }
     for (size_t i = 0; i < broker->publishers.count; i++)
         if (broker->publishers.items[i])

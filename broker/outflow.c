@@ -5,45 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-// Records the spans of one queue as settled.
-static int record_settled(struct broker *broker, struct queue *queue, const struct spans *spans,
-    uint64_t bytes, struct update *update) {
-    if (spans->count == 0)
-        return 0;
-    Hutong__Bus__V1__PositionSpan *items = calloc(spans->count, sizeof *items);
-    Hutong__Bus__V1__PositionSpan **pointers = calloc(spans->count, sizeof *pointers);
-    int rc = items && pointers ? 0 : -ENOMEM;
-    for (size_t i = 0; i < spans->count && rc == 0; i++) {
-        hutong__bus__v1__position_span__init(&items[i]);
-        items[i].first = spans->items[i].first;
-        items[i].count = spans->items[i].last - spans->items[i].first + 1;
-        pointers[i] = &items[i];
-    }
-    if (rc == 0) {
-        Hutong__Bus__V1__SettledRecord record = HUTONG__BUS__V1__SETTLED_RECORD__INIT;
-        record.queue = queue->id;
-        record.n_spans = spans->count;
-        record.spans = pointers;
-        record.bytes = bytes;
-        rc = broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED, &record.base, NULL);
-        queue->settle_record = broker->next_record - 1;
-    }
-    free(items);
-    free(pointers);
-    return rc;
-}
-
 // Look-ups that settling a range may take.
 static uint64_t settle_work(const struct receiver *receiver, const Hutong__Bus__V1__PositionRange *range) {
     uint64_t width = range->last >= range->first ? range->last - range->first : 0;
     return width < receiver->in_flight ? width + 1 : receiver->in_flight + 1;
 }
 
-static int settle_done(struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle,
-    struct update *update) {
+static int settle_done(
+    struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle) {
     struct queue *queue = session->queue;
-    struct spans spans = {0};
-    uint64_t bytes = 0;
     uint64_t work = 0;
     int rc = 0;
     queue->settling = broker->next_record;
@@ -52,34 +22,15 @@ static int settle_done(struct broker *broker, struct session *session, const Hut
         work += settle_work(session->receiver, settle->done[i]);
         if (work > 4 * (queue->limits.window + settle->n_done))
             break;
-        rc = queue_settle(
-            queue, session->receiver, settle->done[i]->first, settle->done[i]->last, &spans, &bytes);
+        rc = queue_settle(queue, session->receiver, settle->done[i]->first, settle->done[i]->last,
+            &queue->unwritten.settled, &queue->unwritten.bytes);
     }
-    rc = rc ? rc : record_settled(broker, queue, &spans, bytes, update);
-    spans_destroy(&spans);
     return rc;
 }
 
-static int record_failed(struct broker *broker, const struct queue *queue,
-    Hutong__Bus__V1__FailedDelivery **failures, size_t count, struct update *update) {
-    Hutong__Bus__V1__FailedRecord record = HUTONG__BUS__V1__FAILED_RECORD__INIT;
-    record.queue = queue->id;
-    record.n_failures = count;
-    record.failures = failures;
-    return count ? broker_record(
-                       broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED, &record.base, NULL)
-                 : 0;
-}
-
-static int settle_failed(struct broker *broker, struct session *session,
-    const Hutong__Bus__V1__Settle *settle, struct update *update) {
-    if (settle->n_failures == 0)
-        return 0;
-    Hutong__Bus__V1__FailedDelivery *items = calloc(settle->n_failures, sizeof *items);
-    Hutong__Bus__V1__FailedDelivery **pointers =
-        calloc(settle->n_failures, sizeof(Hutong__Bus__V1__FailedDelivery *));
-    int rc = items && pointers ? 0 : -ENOMEM;
-    size_t count = 0;
+static int settle_failed(
+    struct broker *broker, struct session *session, const Hutong__Bus__V1__Settle *settle) {
+    int rc = 0;
     session->queue->settling = broker->next_record;
     for (size_t i = 0; i < settle->n_failures && rc == 0; i++) {
         const Hutong__Bus__V1__Failure *from = settle->failures[i];
@@ -91,14 +42,9 @@ static int settle_failed(struct broker *broker, struct session *session,
         rc = queue_fail(session->queue, session->receiver, &verdict, broker_time(broker), &failure);
         if (rc || !failure)
             continue;
-        record_failure(failure, &items[count]);
-        pointers[count] = &items[count];
-        count++;
+        session->counters.failed++;
+        rc = positions_add(&session->queue->unwritten.failed, from->position);
     }
-    rc = rc ? rc : record_failed(broker, session->queue, pointers, count, update);
-    session->counters.failed += count;
-    free(items);
-    free(pointers);
     return rc;
 }
 
@@ -108,8 +54,9 @@ int outflow_settle(struct broker *broker, struct session *session, const Hutong_
     if (!session->receiver)
         return 0; // nothing was ever sent to it
     uint64_t before = queue->counters.settled;
-    int rc = settle_done(broker, session, settle, update);
-    rc = rc ? rc : settle_failed(broker, session, settle, update);
+    int rc = settle_done(broker, session, settle);
+    rc = rc ? rc : settle_failed(broker, session, settle);
+    rc = rc ? rc : settlement_write(broker, queue, update);
     session->counters.settled += queue->counters.settled - before;
     broker->counters.settled += queue->counters.settled - before;
     return rc;
@@ -142,13 +89,9 @@ static int bury(
         return rc;
     queue_recover_push(dead, entry.position, size);
     broker_count_dead(broker, queue, record.reason);
-    struct spans spans = {0};
-    uint64_t bytes = 0;
     queue->settling = broker->next_record;
-    rc = queue_bury(queue, delivery, &spans, &bytes);
-    rc = rc ? rc : record_settled(broker, queue, &spans, bytes, update);
-    spans_destroy(&spans);
-    return rc;
+    rc = queue_bury(queue, delivery, &queue->unwritten.settled, &queue->unwritten.bytes);
+    return rc ? rc : settlement_write(broker, queue, update);
 }
 
 static int bury_dead(struct broker *broker, struct queue *queue, struct update *update) {
@@ -246,20 +189,22 @@ static int wish_load(
 
 // What is durable goes out. `*busy`: there is more to come.
 static int send_queue(struct broker *broker, struct queue *queue, struct update *update, bool *busy) {
-    int rc = deliver(broker, queue, update);
+    int rc = settlement_holds(broker, queue) ? 0 : deliver(broker, queue, update);
     struct queue_load loads[QUEUE_LOADS];
     size_t count = rc ? 0 : queue_loads(queue, loads);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = wish_load(broker, queue, &loads[i], update);
     if (!list_empty(&queue->dying))
         update->more = true; // what expired just now
-    *busy = count || queue_busy(queue);
+    *busy = count || settlement_waits(queue) || queue_busy(queue);
     return rc;
 }
 
 static int run_queue(struct broker *broker, struct queue *queue, struct update *update, bool *busy) {
     set_timer(broker, queue, queue_tick(queue, broker_time(broker)));
-    int rc = bury_dead(broker, queue, update);
+    int rc = settlement_write(broker, queue, update);
+    if (rc == 0 && !settlement_waits(queue)) // a dead letter and its settlement stand in one batch
+        rc = bury_dead(broker, queue, update);
     return rc ? rc : send_queue(broker, queue, update, busy);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#define PUBLISHER_ROOM ((size_t)1024) // of the record of a new stream
 #define KEY_LEFT "the key of this connection belongs to its system no more"
 
 static int send_error(uint64_t connection, wire_reason reason, const char *text, struct update *update) {
@@ -88,6 +89,8 @@ static int find_publisher(
         session->publisher->last_us = broker->now_us;
     if (session->publisher || stream.size == 0)
         return 0;
+    if (journal_batch_size(update->batch) + PUBLISHER_ROOM > broker->batch_hard)
+        return JOURNAL_BATCH_FULL; // before it is known in memory
     int rc = publishers_add(&broker->publishers, 0, system, stream, broker->now_us, &session->publisher);
     if (rc)
         return rc;

@@ -74,7 +74,7 @@ void bench_start(struct bench *bench) {
     assert_non_null(bench->broker);
     struct journal_owner owner = broker_journal_owner(bench->broker);
     assert_int_equal(journal_memory_open(bench->store, &owner, &bench->journal, &error), 0);
-    bench->batch = journal_batch_new(32u << 20);
+    bench->batch = journal_batch_new(policy_settings(bench->policy)->journal_batch_limit);
     bench->update = (struct update){.batch = bench->batch};
     assert_int_equal(broker_start(bench->broker, journal_id(bench->journal), journal_last(bench->journal),
                          (int64_t)bench->now_ms * 1000, &bench->update, &error),

@@ -46,6 +46,8 @@ void queue_destroy(struct queue **self) {
     failures_destroy(queue);
     heap_destroy(&queue->retries);
     spans_destroy(&queue->settled_beyond);
+    spans_destroy(&queue->unwritten.settled);
+    positions_destroy(&queue->unwritten.failed);
     carried_destroy(&queue->carried);
     free(queue->name);
     free(queue);

@@ -108,6 +108,13 @@ struct queue {
     uint64_t settled_marked; // `settled` when a batch was last appended
     uint64_t settling;       // the record that will say what is being settled, or failed, now
     struct spans settled_beyond;
+    struct { // kept by broker/settlement.c: what happened in memory and has no record yet
+        struct spans settled;
+        uint64_t bytes; // of them
+        struct positions failed;
+        bool overflowed; // the batch had no room for all of it
+        uint64_t late;   // the last record that waited for room: nothing goes out before it is durable
+    } unwritten;
     struct carried carried; // where what outlived its segment is found now
     struct {                // kept by broker/parking.c
         bool full;

@@ -77,7 +77,35 @@ void spans_absorb(struct spans *spans, uint64_t *cursor) {
             *cursor = spans->items[n].last;
         n++;
     }
-    if (n)
-        memmove(spans->items, spans->items + n, (spans->count - n) * sizeof *spans->items);
-    spans->count -= n;
+    spans_drop(spans, n);
+}
+
+void spans_drop(struct spans *spans, size_t count) {
+    spans->count -= count;
+    if (count && spans->count)
+        memmove(spans->items, spans->items + count, spans->count * sizeof *spans->items);
+}
+
+void positions_destroy(struct positions *positions) {
+    free(positions->items);
+    *positions = (struct positions){0};
+}
+
+int positions_add(struct positions *positions, uint64_t position) {
+    if (positions->count == positions->capacity) {
+        size_t capacity = positions->capacity ? positions->capacity * 2 : 8;
+        uint64_t *items = realloc(positions->items, capacity * sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        positions->items = items;
+        positions->capacity = capacity;
+    }
+    positions->items[positions->count++] = position;
+    return 0;
+}
+
+void positions_drop(struct positions *positions, size_t count) {
+    positions->count -= count;
+    if (count && positions->count)
+        memmove(positions->items, positions->items + count, positions->count * sizeof *positions->items);
 }
