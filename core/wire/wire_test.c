@@ -364,6 +364,34 @@ static void frame_holds_its_limits(void **state) {
     assert_non_null(strstr(error.text, "at most 262144"));
 }
 
+static void a_holds_text_has_a_limit(void **state) {
+    (void)state;
+    char text[WIRE_TEXT_LIMIT + 2];
+    memset(text, 'x', sizeof text);
+    text[WIRE_TEXT_LIMIT + 1] = '\0';
+    Hutong__Bus__V1__Hold hold = HUTONG__BUS__V1__HOLD__INIT;
+    hold.reason = HUTONG__BUS__V1__REASON__REASON_QUEUE_FULL;
+    hold.text = text;
+    Hutong__Bus__V1__Accepted accepted = HUTONG__BUS__V1__ACCEPTED__INIT;
+    accepted.hold = &hold;
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_ACCEPTED;
+    frame.accepted = &accepted;
+    wire_frame *back = NULL;
+    struct error error;
+    assert_int_equal(reparse(&frame, &back, &error), WIRE_REFUSED);
+    assert_non_null(strstr(error.text, "accepted: hold: text"));
+    assert_null(back);
+    text[WIRE_TEXT_LIMIT] = '\0';
+    assert_int_equal(reparse(&frame, &back, &error), 0);
+    assert_int_equal(strlen(back->accepted->hold->text), WIRE_TEXT_LIMIT);
+    wire_frame_free(&back);
+    accepted.hold = NULL; // nothing holds it up
+    assert_int_equal(reparse(&frame, &back, &error), 0);
+    assert_null(back->accepted->hold);
+    wire_frame_free(&back);
+}
+
 static void frame_survives_no_memory(void **state) {
     (void)state;
     static const uint8_t settle[] = "\x32\x0c\x0a\x04\x08\x01\x10\x04\x12\x04\x08\x05\x22\x00";
@@ -437,6 +465,7 @@ int main(void) {
         cmocka_unit_test(frame_comes_back),
         cmocka_unit_test(frame_refuses),
         cmocka_unit_test(frame_holds_its_limits),
+        cmocka_unit_test(a_holds_text_has_a_limit),
         cmocka_unit_test(frame_survives_no_memory),
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(reasons_agree),
