@@ -115,8 +115,13 @@ int file_collect(struct journal *journal, bool wait, struct error *error) {
     writer_heard(file->writer); // before looking: what is said from here on wakes again
     if (!flight->under_way)
         return 0;
-    if (!writer_busy(file->writer))
+    if (!writer_busy(file->writer)) {
+        // The thread may not have said yet that it ended: nobody would hear it behind this, and the
+        // descriptor would stay readable until the next batch.
+        writer_wait(file->writer);
+        writer_heard(file->writer);
         return land(file, error);
+    }
     uint64_t durable = atomic_load_explicit(&flight->durable, memory_order_acquire);
     if (durable > file->base.durable)
         file->base.durable = durable;

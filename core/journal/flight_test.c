@@ -172,6 +172,50 @@ static void closing_waits_for_what_is_under_way(void **state) {
     }
 }
 
+static void what_was_heard_is_not_said_again(void **state) {
+    struct testing *t = *state;
+    struct pollfd item = {.fd = journal_fd(t->journal), .events = POLLIN};
+    for (int round = 0; round < 300; round++) {
+        assert_int_equal(add(t, 10, 1), 0);
+        while (journal_busy(t->journal)) // looks as soon as the thread has ended, whatever it still says
+            assert_int_equal(journal_collect(t->journal, false, &t->error), 0);
+        assert_int_equal(poll(&item, 1, 1), 0); // a loop over it would never sleep
+    }
+}
+
+// ---- A clock that is set back ----
+
+static int64_t given_time(void *context) {
+    return *(const int64_t *)context;
+}
+
+static int see_time(void *context, const struct journal_record *record) {
+    int64_t *last = context;
+    if (record->time_ns < *last)
+        return -ERANGE;
+    *last = record->time_ns;
+    return 0;
+}
+
+static void time_never_goes_back(void **state) {
+    struct testing *t = *state;
+    int64_t time = INT64_MAX - 1;
+    int64_t last = 0;
+    testing_close(t);
+    t->options.now_ns = given_time;
+    t->options.now_context = &time;
+    assert_int_equal(testing_open(t), 0);
+    assert_int_equal(testing_append_new(t, 1, 100, 1), 0);
+    time = 10;
+    assert_int_equal(testing_append_new(t, 1, 1000, 60), 0); // and a new segment begins
+    assert_int_equal(testing_append_new(t, 1, 100, 1), 0);
+    struct journal_status status;
+    journal_status(t->journal, &status);
+    assert_int_equal(status.segments, 2);
+    assert_int_equal(journal_scan(t->folder, 1, see_time, &last, &t->error), 0);
+    assert_true(last == INT64_MAX - 1);
+}
+
 // ---- What is refused, and what fails ----
 
 static void a_full_journal_is_known_at_once(void **state) {
@@ -225,6 +269,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_next_batch_gathers_while_one_is_written, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_durable_is_told_before_the_roll_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_waits_for_what_is_under_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_heard_is_not_said_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(time_never_goes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_journal_is_known_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_in_the_thread_ends_the_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_while_rolling_keeps_what_is_durable, setup, teardown),

@@ -180,10 +180,11 @@ int file_start_segment(struct file_journal *file, struct error *error) {
     if (file->ownerless)
         return error_set(
             error, JOURNAL_FULL, "the last segment is ended; its owner has to begin the next one");
+    int64_t now = file->now_ns(file->now_context);
     struct segment_head head = {
         .segment = next_number(file),
         .first_sequence = file->base.last + 1,
-        .time_ns = file->now_ns(file->now_context),
+        .time_ns = now > file->last_time_ns ? now : file->last_time_ns, // a clock may be set back
         .algorithm = file->algorithm,
         .checkpoint_size = file->checkpoint.size,
     };
