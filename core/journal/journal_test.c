@@ -308,6 +308,39 @@ static void a_scan_starts_anywhere(void **state) {
     assert_int_equal(journal_scan("/nowhere", 1, scan_one, &next, &t->error), -ENOENT);
 }
 
+// What a tool meets in the journal of a running broker: its window of the file is older than what it reads
+// behind it.
+struct written {
+    struct testing *t;
+    uint64_t seen;
+    uint64_t at;  // it is written when this one is looked at
+    size_t first; // bytes of the batch that comes behind what is in the window
+};
+
+static int write_on(void *context, const struct journal_record *record) {
+    struct written *written = context;
+    assert_int_equal(record->sequence, ++written->seen);
+    if (record->sequence != written->at)
+        return 0;
+    assert_int_equal(testing_append_new(written->t, 1, written->first, 1), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(testing_append_new(written->t, 1, 500000, 1), 0);
+    return 0;
+}
+
+static void a_scan_of_what_is_being_written_finds_no_damage(void **state) {
+    struct testing *t = *state;
+    const size_t first[] = {100, 1000000}; // one in the window, one that goes beyond it
+    t->options.segment_size = 16 << 20;
+    assert_int_equal(testing_open(t), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(testing_append_new(t, 1, 100, 1), 0);
+        struct written written = {.t = t, .at = journal_last(t->journal), .first = first[i]};
+        assert_int_equal(journal_scan(t->folder, 1, write_on, &written, &t->error), 0);
+        assert_int_equal(written.seen, journal_last(t->journal));
+    }
+}
+
 // ---- Retiring ----
 
 static bool settled_below(void *context, uint32_t queue, uint64_t last_position) {
@@ -421,6 +454,7 @@ int main(void) {
         TEST(queues_are_read_over_segments),
         TEST(one_record_enters_several_queues),
         TEST(a_scan_starts_anywhere),
+        TEST(a_scan_of_what_is_being_written_finds_no_damage),
         TEST(segments_retire_and_are_reused),
         TEST(what_retired_is_not_readable),
         TEST(an_erased_body_leaves_the_chain_whole),

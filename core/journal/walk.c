@@ -231,14 +231,31 @@ static int find_end(struct walk *walk, const char *reason, struct error *error) 
     return rc ? rc : WALK_OPEN;
 }
 
+// Not a good batch where one is looked for, in a journal that may be being written: what the window holds is
+// older than what was read behind it. What stands there once something behind it was seen is final, so it is
+// read once more. 0 with the batch, WALK_SEALED, WALK_OPEN, JOURNAL_DAMAGED, negative.
+static int look_again(struct walk *walk, const char *reason, struct walk_batch *out, struct error *error) {
+    int end = find_end(walk, reason, error);
+    if (end != JOURNAL_DAMAGED && (end != WALK_OPEN || walk->torn_bytes == 0))
+        return end;
+    walk->window_size = 0;
+    int rc = read_batch(walk, out, &reason);
+    if (rc == -EBADMSG)
+        return end;
+    walk->torn_bytes = 0;
+    return rc ? io_failed(walk, rc, error) : 0;
+}
+
 int walk_next(struct walk *walk, struct walk_batch *out, struct error *error) {
     const char *reason = "no batch header";
     struct walk_batch batch;
     int rc = walk->offset < walk->size ? read_batch(walk, &batch, &reason) : -EBADMSG;
     if (rc == -EBADMSG)
-        return find_end(walk, reason, error);
+        rc = look_again(walk, reason, &batch, error);
+    else if (rc)
+        rc = io_failed(walk, rc, error);
     if (rc)
-        return io_failed(walk, rc, error);
+        return rc;
     if (batch.head.first_sequence != walk->next_sequence)
         return walk_damaged(walk, walk->offset, "the batch does not follow the one before it", error);
     walk->offset += block_up(batch.head.length);
