@@ -10,6 +10,14 @@
 
 // ---- status ----
 
+// So that a tool can tell whether a folder is this journal.
+static json_t *describe_id(const uint8_t id[16]) {
+    char hex[33];
+    for (size_t i = 0; i < 16; i++)
+        snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    return json_string(hex);
+}
+
 static json_t *describe(struct daemon *daemon) {
     struct journal_status journal;
     struct router_counters net;
@@ -29,6 +37,7 @@ static json_t *describe(struct daemon *daemon) {
             "written_bytes", (json_int_t)journal.appended_bytes, "payload_bytes",
             (json_int_t)journal.payload_bytes, "syncs", (json_int_t)journal.syncs));
     json_object_set_new(json_object_get(status, "journal"), "full", json_integer(daemon->paused));
+    json_object_set_new(json_object_get(status, "journal"), "id", describe_id(journal_id(daemon->journal)));
     json_object_set_new(status, "net",
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "authenticated", (json_int_t)net.authenticated,
             "denied_keys", (json_int_t)net.denied, "bad_handshakes", (json_int_t)net.bad_handshakes,

@@ -1,5 +1,7 @@
 #include "cli/act.h"
 
+#include "cli/mask.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -46,6 +48,16 @@ static void count_refusal(struct act *act, const char *reason, const char *text,
     snprintf(new->text, sizeof new->text, "%s", text);
 }
 
+static void take_refusal(struct act *act, const json_t *refusal) {
+    const char *reason = text_of(refusal, "reason");
+    const char *text = text_of(refusal, "text");
+    struct buffer masked = {0};
+    if (mask_needed(reason))
+        text = mask_quoted(text, &masked) == 0 && masked.size ? buffer_text(&masked) : "";
+    count_refusal(act, reason, text ? text : "", number_of(refusal, "item"));
+    buffer_destroy(&masked);
+}
+
 static void take_answer(struct act *act, const json_t *answer) {
     size_t i;
     json_t *refusal;
@@ -54,8 +66,7 @@ static void take_answer(struct act *act, const json_t *answer) {
     act->refused += number_of(answer, "refused");
     act->gone += number_of(answer, "gone");
     act->unrecorded |= json_is_false(json_object_get(answer, "recorded"));
-    json_array_foreach(json_object_get(answer, "refusals"), i, refusal)
-        count_refusal(act, text_of(refusal, "reason"), text_of(refusal, "text"), number_of(refusal, "item"));
+    json_array_foreach(json_object_get(answer, "refusals"), i, refusal) take_refusal(act, refusal);
     if (text_of(answer, "error")[0]) {
         act->partial = true;
         cli_failed(act->command, "%s", text_of(answer, "error"));
@@ -83,6 +94,16 @@ static int ask(struct act *act, uint64_t from, uint64_t *next) {
     return rc;
 }
 
+int act_check(const struct act *act) {
+    size_t size = act->filter ? strlen(act->filter) : 0;
+    if (size > ACT_FILTER_LIMIT)
+        return cli_wrong(act->command,
+            "filters and positions have at most %d bytes together, and these have %zu: the journal keeps "
+            "them",
+            ACT_FILTER_LIMIT, size);
+    return EXIT_DONE;
+}
+
 static void tell_progress(const struct act *act) {
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r%llu done, %llu refused ", (unsigned long long)act->done,
@@ -92,8 +113,14 @@ static void tell_progress(const struct act *act) {
 int act_flush(struct act *act) {
     uint64_t next = act->count ? 1 : 0;
     int rc = EXIT_DONE;
-    while (next && !act->dry && rc == EXIT_DONE)
+    while (next && !act->dry && rc == EXIT_DONE) {
+        act->undone = next > act->items[0] ? next : act->items[0];
         rc = ask(act, next, &next);
+        if (rc == EXIT_DONE)
+            act->undone = next ? next : act->items[act->count - 1] + 1;
+        if (act->unrecorded)
+            break;
+    }
     if (rc == EXIT_DONE && act->count && !act->dry)
         tell_progress(act);
     act->count = 0;
@@ -132,7 +159,10 @@ static void print_text(const struct act *act, const char *verb, const char *what
     if (isatty(STDERR_FILENO) && act->done + act->refused)
         fputs("\r\033[K", stderr);
     if (act->dry) {
-        printf("%llu %s would be %s; nothing was done\n", (unsigned long long)act->asked, what, verb);
+        printf("%llu %s would be %s", (unsigned long long)(act->asked - act->gone), what, verb);
+        if (act->gone)
+            printf("; %llu are not there", (unsigned long long)act->gone);
+        puts("; nothing was done");
         return;
     }
     printf("%s %llu of %llu %s", verb, (unsigned long long)act->done, (unsigned long long)act->asked, what);

@@ -6,6 +6,7 @@
 
 #define ACT_ITEMS 512 // of one part
 #define ACT_KINDS 64  // of refusals that are told apart
+#define ACT_FILTER_LIMIT 4096
 
 struct act {
     const char *command;
@@ -23,6 +24,7 @@ struct act {
     uint64_t asked, done, deliveries, refused, gone;
     bool unrecorded; // the journal was full: the last part waits for room
     bool partial;    // some could not be looked at
+    uint64_t undone; // the first item that was asked for and is not known to be done; 0: nothing was asked
     struct act_refusal {
         char reason[32];
         char text[256];
@@ -32,6 +34,8 @@ struct act {
     size_t refusal_count;
 };
 
+// Whether the broker would take the filter's words. EXIT_DONE, or what was told.
+int act_check(const struct act *act);
 // Adds an item, higher than the one before; a full part is asked for. EXIT_DONE, or what was told.
 int act_add(struct act *act, uint64_t item);
 int act_flush(struct act *act); // the same for what is gathered

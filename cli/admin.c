@@ -3,6 +3,7 @@
 #include "core/base/buffer.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +59,12 @@ json_t *admin_ask(const char *command, const char *admin, const char *path, cons
         curl_easy_setopt(curl, CURLOPT_TIMEOUT, timeout_s);
         CURLcode code = perform(curl, text, &answer, problem);
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-        if (code == CURLE_COULDNT_CONNECT)
+        long reason = 0;
+        curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &reason);
+        if (code == CURLE_COULDNT_CONNECT && (reason == EACCES || reason == EPERM))
+            snprintf(problem, sizeof problem,
+                "no permission: only the user that the broker runs as may ask it, and root");
+        else if (code == CURLE_COULDNT_CONNECT)
             snprintf(problem, sizeof problem,
                 "nobody listens there; is the broker running, and is this what broker.yaml names as admin?");
         if (code == CURLE_OK)

@@ -18,12 +18,12 @@ static const char help[] =
     "any\n"
     "time, also when the command or the broker is killed: give the command again. The receiver learns that "
     "it\n"
-    "is a replay. POSITION is a number, or FIRST-LAST.\n\n" ADMIN_HELP
+    "is a replay. POSITION is a number; of replay and drop FIRST-LAST too.\n\n" ADMIN_HELP
     "      --system SYSTEM      whose letters, \"agency/system\"\n"
     "      --route NAME         only those of this route\n"
     "      --reason REASON      only those that died of it: rejected, retries, unmapped, filter, expired, "
     "…\n" CLI_FILTER_HELP "      --all                all of the system\n"
-    "      --why TEXT           a reason, for the journal's record of it\n"
+    "      --why TEXT           a reason, for the journal's record of it and the log: without personal data\n"
     "      --dry-run            say how many it would be, and do nothing\n"
     "      --limit N            list no more\n"
     "      --catalogue FILE     message types (default: the one that came with this program)\n"
@@ -48,9 +48,10 @@ static int take_own(struct dead *dead, int option, const char *value) {
         dead->catalogue_path = value;
         return EXIT_DONE;
     case 'n':
+        errno = 0;
         dead->limit = strtoull(value, &end, 10);
-        return *end || end == value || *value == '-'
-                   ? cli_wrong("dead", "--limit is a number, not \"%s\"", value)
+        return *end || end == value || *value == '-' || errno || dead->limit == 0
+                   ? cli_wrong("dead", "--limit is a number from 1, not \"%s\"", value)
                    : EXIT_DONE;
     case 'j':
         dead->json = true;
@@ -94,10 +95,24 @@ static int check(const struct dead *dead) {
     return EXIT_DONE;
 }
 
+// An option that a verb doesn't know must not be passed over: what it meant to spare would be dropped.
+static int check_verb(const struct dead *dead, const char *verb) {
+    bool list = strcmp(verb, "list") == 0;
+    bool act = strcmp(verb, "replay") == 0 || strcmp(verb, "drop") == 0;
+    if (!list && !act && strcmp(verb, "show") != 0)
+        return cli_wrong("dead", "it takes list, show, replay or drop; see --help");
+    if (dead->limit && !list)
+        return cli_wrong("dead", "--limit is for list only; %s takes a filter, or positions", verb);
+    if ((dead->why || dead->dry) && !act)
+        return cli_wrong("dead", "--why and --dry-run are for replay and drop, not for %s", verb);
+    return EXIT_DONE;
+}
+
 static int run(struct dead *dead) {
     const char *verb = dead->count ? dead->rest[0] : "";
     struct error error = {0};
     int rc = check(dead);
+    rc = rc ? rc : check_verb(dead, verb);
     if (rc)
         return rc;
     if (cli_catalogue(dead->catalogue_path, &dead->catalogue, &error) != 0)
@@ -111,9 +126,7 @@ static int run(struct dead *dead) {
         return dead_list(dead);
     if (strcmp(verb, "show") == 0)
         return dead_show(dead);
-    if (strcmp(verb, "replay") == 0 || strcmp(verb, "drop") == 0)
-        return dead_act(dead, verb[0] == 'd');
-    return cli_wrong("dead", "it takes list, show, replay or drop; see --help");
+    return dead_act(dead, verb[0] == 'd');
 }
 
 int command_dead(int argc, char **argv) {

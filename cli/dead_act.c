@@ -30,7 +30,8 @@ static int do_filtered(struct doing *doing) {
         .take = add_letter,
         .page_end = flush_page,
         .context = doing};
-    int rc = letters_each(&letters, 1);
+    int rc = act_check(&doing->act);
+    rc = rc ? rc : letters_each(&letters, 1);
     cli_filter_tell("dead", &doing->dead->filter);
     return rc;
 }
@@ -52,23 +53,62 @@ static int parse_range(const char *text, uint64_t behind, uint64_t *first, uint6
     return EXIT_DONE;
 }
 
+enum { BEHIND = 1000 }; // the last one of a range
+
+struct range {
+    struct doing *doing;
+    uint64_t last;
+    uint64_t found;
+};
+
+static int add_found(void *context, const struct letter *letter) {
+    struct range *range = context;
+    if (letter->position > range->last)
+        return BEHIND;
+    range->found++;
+    return act_add(&range->doing->act, letter->position);
+}
+
+// Those of the range that are there; the rest is gone.
+static int do_range(struct doing *doing, uint64_t first, uint64_t last) {
+    struct range range = {.doing = doing, .last = last};
+    const struct letters letters = {.command = "dead",
+        .admin = doing->dead->admin,
+        .system = doing->dead->system,
+        .take = add_found,
+        .context = &range};
+    int rc = letters_each(&letters, first);
+    uint64_t missing = last - first + 1 - range.found;
+    if (rc != EXIT_DONE && rc != BEHIND)
+        return rc;
+    doing->act.asked += missing;
+    doing->act.gone += missing;
+    return EXIT_DONE;
+}
+
+static int read_ranges(const struct dead *dead, struct buffer *words) {
+    uint64_t first;
+    uint64_t last = 0;
+    int rc = EXIT_DONE;
+    for (int i = 0; i < dead->count && rc == EXIT_DONE; i++) {
+        rc = parse_range(dead->rest[i], last, &first, &last);
+        if (rc == EXIT_DONE && buffer_append_format(words, "%s%s", i ? " " : "", dead->rest[i]) != 0)
+            rc = cli_failed("dead", "out of memory");
+    }
+    return rc;
+}
+
 static int do_positions(struct doing *doing) {
     struct buffer words = {0};
-    uint64_t behind = 0;
-    int rc = EXIT_DONE;
-    for (int pass = 0; pass < 2; pass++, behind = 0) // all are read before any is done
-        for (int i = 0; i < doing->dead->count && rc == EXIT_DONE; i++) {
-            uint64_t first;
-            uint64_t last;
-            rc = parse_range(doing->dead->rest[i], behind, &first, &last);
-            behind = last;
-            if (rc == EXIT_DONE && pass == 0 &&
-                buffer_append_format(&words, "%s%s", i ? " " : "", doing->dead->rest[i]) != 0)
-                rc = cli_failed("dead", "out of memory");
-            doing->act.filter = buffer_text(&words);
-            for (uint64_t item = first; pass == 1 && rc == EXIT_DONE && item <= last; item++)
-                rc = act_add(&doing->act, item);
-        }
+    uint64_t first;
+    uint64_t last;
+    int rc = read_ranges(doing->dead, &words); // all are read before any is done
+    doing->act.filter = buffer_text(&words);
+    rc = rc ? rc : act_check(&doing->act);
+    for (int i = 0; i < doing->dead->count && rc == EXIT_DONE; i++) {
+        parse_range(doing->dead->rest[i], 0, &first, &last);
+        rc = do_range(doing, first, last);
+    }
     rc = rc ? rc : act_flush(&doing->act);
     buffer_destroy(&words);
     doing->act.filter = "";

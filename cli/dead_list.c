@@ -1,8 +1,10 @@
 // hutong dead list and show.
 #include "cli/dead.h"
+#include "cli/mask.h"
 
 #include "core/schema/json.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +26,24 @@ static void time_text(int64_t time_us, char out[40]) {
         strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-// Without what may name a person: no subject, no payload.
-static json_t *json_of(const char *system, const struct letter *letter) {
+// What was said of it. `all`: also what may name a person. NULL: out of memory.
+static json_t *words_of(const struct letter *letter, bool all) {
+    struct buffer masked = {0};
+    if (all || !mask_needed(letter->reason))
+        return json_string(letter->text);
+    json_t *words =
+        mask_quoted(letter->text, &masked) == 0 ? json_stringn((const char *)masked.data, masked.size) : NULL;
+    buffer_destroy(&masked);
+    return words;
+}
+
+// Without `all` nothing that may name a person: no subject, no payload, no value of it.
+static json_t *json_of(const char *system, const struct letter *letter, bool all) {
     char when[40];
     time_text(letter->time_us, when);
-    json_t *one = json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:s, s:I}", "system", system, "position",
+    json_t *one = json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:o, s:I}", "system", system, "position",
         (json_int_t)letter->position, "time", when, "route", letter->route, "reason", letter->reason,
-        "attempts", (json_int_t)letter->attempts, "text", letter->text, "sequence",
+        "attempts", (json_int_t)letter->attempts, "text", words_of(letter, all), "sequence",
         (json_int_t)letter->sequence);
     if (!one)
         return NULL;
@@ -48,11 +61,25 @@ static json_t *json_of(const char *system, const struct letter *letter) {
     return one;
 }
 
+// One line, and nothing that a terminal would obey: the words are an adapter's.
+static void print_words(const char *text) {
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        bool control = *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0);
+        if (control && *at == 0xc2)
+            at++; // U+0080 to U+009F
+        putchar(control ? ' ' : *at);
+    }
+    putchar('\n');
+}
+
 static void print_line(const char *system, const struct letter *letter) {
     char when[40];
     time_text(letter->time_us, when);
-    printf("%-28s %8" PRIu64 "  %s  %-12s %8" PRIu64 "  %-20s %.*s  %s\n", system, letter->position, when,
-        letter->reason, letter->attempts, letter->route, BYTES_ARGS(letter->envelope.type), letter->text);
+    printf("%-28s %8" PRIu64 "  %s  %-12s %8" PRIu64 "  %-20s %.*s  ", system, letter->position, when,
+        letter->reason, letter->attempts, letter->route, BYTES_ARGS(letter->envelope.type));
+    json_t *words = words_of(letter, false);
+    print_words(words ? json_string_value(words) : "");
+    json_decref(words);
 }
 
 static int print_json(json_t *object) {
@@ -74,7 +101,7 @@ static int list_one(void *context, const struct letter *letter) {
             "ROUTE", "TYPE, WORDS");
     listing->printed++;
     if (dead->json)
-        return print_json(json_of(listing->system, letter));
+        return print_json(json_of(listing->system, letter, false));
     print_line(listing->system, letter);
     return EXIT_DONE;
 }
@@ -131,7 +158,7 @@ static int show_one(void *context, const struct letter *letter) {
     if (letter->position != showing->position)
         return ENOUGH;
     showing->found = true;
-    json_t *one = json_of(showing->dead->system, letter);
+    json_t *one = json_of(showing->dead->system, letter, true);
     const struct wire_envelope *envelope = &letter->envelope;
     if (one && letter->readable) {
         json_object_set_new(
@@ -150,25 +177,42 @@ static int show_one(void *context, const struct letter *letter) {
     return ENOUGH;
 }
 
+static int read_position(const char *text, uint64_t *out) {
+    char *end = NULL;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || *out == 0)
+        return cli_wrong("dead", "a position is a number from 1, not \"%s\"", text);
+    return EXIT_DONE;
+}
+
+static int show_position(struct dead *dead, uint64_t position) {
+    struct showing showing = {.dead = dead, .position = position};
+    const struct letters letters = {.command = "dead",
+        .admin = dead->admin,
+        .system = dead->system,
+        .take = show_one,
+        .context = &showing};
+    int rc = letters_each(&letters, position);
+    if (rc != EXIT_DONE && rc != ENOUGH)
+        return rc;
+    return showing.found
+               ? EXIT_DONE
+               : cli_failed("dead", "%s has no dead letter at position %" PRIu64, dead->system, position);
+}
+
 int dead_show(struct dead *dead) {
+    uint64_t position;
+    int rc = EXIT_DONE;
     if (!dead->system || dead->count < 1)
         return cli_wrong("dead", "show takes --system SYSTEM and a POSITION; see --help");
-    for (int i = 0; i < dead->count; i++) {
-        char *end = NULL;
-        struct showing showing = {.dead = dead, .position = strtoull(dead->rest[i], &end, 10)};
-        const struct letters letters = {.command = "dead",
-            .admin = dead->admin,
-            .system = dead->system,
-            .take = show_one,
-            .context = &showing};
-        if (*end || showing.position == 0 || dead->rest[i][0] == '-')
-            return cli_wrong("dead", "a position is a number from 1, not \"%s\"", dead->rest[i]);
-        int rc = letters_each(&letters, showing.position);
-        if (rc != EXIT_DONE && rc != ENOUGH)
-            return rc;
-        if (!showing.found)
-            return cli_failed(
-                "dead", "%s has no dead letter at position %" PRIu64, dead->system, showing.position);
+    if (dead->filter.words.size)
+        return cli_wrong("dead", "show takes positions, no filter; see: hutong dead list");
+    for (int i = 0; i < dead->count && rc == EXIT_DONE; i++) // all are read before any is shown
+        rc = read_position(dead->rest[i], &position);
+    for (int i = 0; i < dead->count && rc == EXIT_DONE; i++) {
+        read_position(dead->rest[i], &position);
+        rc = show_position(dead, position);
     }
-    return EXIT_DONE;
+    return rc;
 }

@@ -16,6 +16,7 @@ struct cli_filter {
     int64_t since_us; // 0: from the first
     int64_t until_us; // before; 0: to the last
     bool all;         // it is said that all are meant
+    unsigned given;   // which options there were
     // Made by cli_filter_open():
     const struct schema_message *message;
     struct paths *paths; // owned, as what follows
@@ -26,7 +27,6 @@ struct cli_filter {
     size_t variable;
     struct buffer words; // the options as given, for the journal
     uint64_t failures;   // of the expression
-    char failure[256];   // the first
 };
 
 #define CLI_FILTER_HELP                                                                                      \

@@ -55,26 +55,31 @@ static int take_page(const struct letters *letters, const json_t *page, uint64_t
     return rc;
 }
 
-static json_t *ask_page(const struct letters *letters, uint64_t from) {
+static int ask_page(const struct letters *letters, uint64_t from, json_t **out) {
     char path[256];
     long status = 0;
     snprintf(path, sizeof path, "/dead?system=%s&from=%" PRIu64, letters->system, from);
     json_t *page = admin_ask(letters->command, letters->admin, path, NULL, 30, &status);
-    if (page && status != 200) {
-        cli_failed(letters->command, "%s", text_of(page, "error"));
+    if (!page)
+        return EXIT_FAILED;
+    int rc = status == 200                    ? EXIT_DONE
+             : status == 400 || status == 404 ? cli_wrong(letters->command, "%s", text_of(page, "error"))
+                                              : cli_failed(letters->command, "%s", text_of(page, "error"));
+    if (rc)
         json_decref(page);
-        return NULL;
-    }
-    return page;
+    else
+        *out = page;
+    return rc;
 }
 
 int letters_each(const struct letters *letters, uint64_t from) {
     uint64_t end = 0;
     int rc = EXIT_DONE;
     while (from && rc == EXIT_DONE) {
-        json_t *page = ask_page(letters, from);
-        if (!page)
-            return EXIT_FAILED;
+        json_t *page = NULL;
+        rc = ask_page(letters, from, &page);
+        if (rc)
+            return rc;
         end = end ? end : number_of(page, "end");
         rc = take_page(letters, page, end, &from);
         json_decref(page);

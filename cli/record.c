@@ -1,5 +1,6 @@
 #include "cli/record.h"
 
+#include "cli/mask.h"
 #include "core/wire/wire.h"
 
 #include "hutong/bus/v1/journal.pb-c.h"
@@ -223,17 +224,7 @@ static void describe_carried(json_t *to, const void *unpacked) {
 // What stands in quotes may name a person.
 static void put_masked(json_t *to, const char *key, const char *text) {
     struct buffer out = {0};
-    char quote = 0;
-    int rc = 0;
-    for (const char *at = text; *at && rc == 0; at++) {
-        if (!quote && (*at == '"' || *at == '\'')) {
-            quote = *at;
-            rc = buffer_append_string(&out, "\"…\"");
-        } else if (quote && *at == quote)
-            quote = 0;
-        else if (!quote)
-            rc = buffer_append_byte(&out, (uint8_t)*at);
-    }
+    int rc = mask_quoted(text, &out);
     put_text(to, key, rc ? NULL : buffer_text(&out));
     buffer_destroy(&out);
 }

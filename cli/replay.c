@@ -1,5 +1,6 @@
 // hutong replay: messages of the journal go to one system again, by the routes and agreements of today.
 #include "cli/act.h"
+#include "cli/again.h"
 #include "cli/filter.h"
 #include "core/config/report.h"
 #include "core/journal/journal.h"
@@ -23,7 +24,7 @@ static const char help[] =
     "      --to SYSTEM          who receives, \"agency/system\"\n"
     "      --from N             begin at the record with this sequence\n" CLI_FILTER_HELP
     "      --all                every message of the journal\n"
-    "      --why TEXT           a reason, for the journal's record of it\n"
+    "      --why TEXT           a reason, for the journal's record of it and the log: without personal data\n"
     "      --dry-run            say how many the filters choose, and do nothing\n"
     "      --catalogue FILE     message types (default: the one that came with this program)\n"
     "      --json               what came of it as JSON\n"
@@ -47,6 +48,7 @@ struct replay {
     uint64_t seen; // the last record that was looked at
     int rc;        // where a part could not be done
     struct act act;
+    struct again again;
 };
 
 // ---- Options ----
@@ -67,8 +69,9 @@ static int take_own(struct replay *replay, int option, const char *value) {
         replay->catalogue_path = value;
         return EXIT_DONE;
     case 'f':
+        errno = 0;
         replay->from = strtoull(value, &end, 10);
-        return *end || end == value || *value == '-' || replay->from == 0
+        return *end || end == value || *value == '-' || errno || replay->from == 0
                    ? cli_wrong("replay", "--from is a number from 1, not \"%s\"", value)
                    : EXIT_DONE;
     case 'j':
@@ -122,7 +125,29 @@ static int check(const struct replay *replay) {
 
 // ---- The broker as it is ----
 
-static int check_system(const struct replay *replay, const json_t *status) {
+// Another journal's sequences would choose other messages.
+static int check_folder(const struct replay *replay, const json_t *status) {
+    uint8_t id[16];
+    char hex[33];
+    struct error error = {0};
+    const char *wanted = json_string_value(json_object_get(json_object_get(status, "journal"), "id"));
+    int rc = journal_folder_id(replay->folder, id, &error);
+    if (rc == -ENOENT || rc == -ENOTDIR)
+        return cli_wrong("replay", "%s", error.text);
+    if (rc)
+        return cli_failed("replay", "%s", error.text);
+    for (size_t i = 0; i < sizeof id; i++)
+        snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    if (!wanted)
+        return cli_failed("replay", "the broker does not say which its journal is: it is an older version");
+    if (strcmp(hex, wanted) != 0)
+        return cli_wrong("replay",
+            "%s is not the journal of this broker: its id is %s, the broker's %s; see journal in broker.yaml",
+            replay->folder, hex, wanted);
+    return EXIT_DONE;
+}
+
+static int check_system(struct replay *replay, const json_t *status) {
     const char *names[1000];
     size_t count = 0;
     size_t i;
@@ -131,8 +156,10 @@ static int check_system(const struct replay *replay, const json_t *status) {
         const char *name = json_string_value(json_object_get(queue, "name"));
         if (!name || strchr(name, ':'))
             continue;
-        if (strcmp(name, replay->to) == 0)
+        if (strcmp(name, replay->to) == 0) {
+            replay->again.queue = (uint32_t)json_integer_value(json_object_get(queue, "id"));
             return EXIT_DONE;
+        }
         if (count < sizeof names / sizeof names[0])
             names[count++] = name;
     }
@@ -148,6 +175,7 @@ static int look_at_broker(struct replay *replay) {
         return EXIT_FAILED;
     replay->last = (uint64_t)json_integer_value(json_object_get(json_object_get(status, "journal"), "last"));
     int rc = check_system(replay, status);
+    rc = rc ? rc : check_folder(replay, status);
     json_decref(status);
     return rc;
 }
@@ -175,18 +203,34 @@ static int look_at_record(void *context, const struct journal_record *record) {
     int end = record->sequence >= replay->last ? ENOUGH : 0; // what is behind is being written
     if (record->sequence > replay->last)
         return ENOUGH;
+    if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_OPERATED && record->body.data) {
+        int rc = again_operated(&replay->again, record);
+        return rc ? rc : end;
+    }
     if (record->kind != HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE || !record->body.data)
         return end;
     Hutong__Bus__V1__MessageRecord *message =
         hutong__bus__v1__message_record__unpack(NULL, record->body.size, record->body.data);
     if (!message)
         return -ENOMEM;
-    if (is_chosen(replay, record, message))
-        replay->rc = act_add(&replay->act, record->sequence);
+    int rc = 0;
+    if (is_chosen(replay, record, message)) {
+        rc = again_choose(&replay->again, record->sequence);
+        replay->rc = rc ? replay->rc : act_add(&replay->act, record->sequence);
+    }
     hutong__bus__v1__message_record__free_unpacked(message, NULL);
     if (replay->act.count == 0 && replay->rc == EXIT_DONE)
         replay->seen = record->sequence;
-    return replay->rc ? STOPPED : end;
+    return rc ? rc : replay->rc ? STOPPED : end;
+}
+
+// What was done of a part that failed is not to be sent a second time.
+static void tell_rest(const struct replay *replay) {
+    uint64_t from = replay->act.undone > replay->seen + 1 ? replay->act.undone : replay->seen + 1;
+    fprintf(stderr,
+        "hutong replay: to go on where it stopped: --from %llu; if the broker gave no answer, see first with "
+        "hutong journal list --kind operated whether that part was done\n",
+        (unsigned long long)from);
 }
 
 static int scan(struct replay *replay) {
@@ -198,9 +242,16 @@ static int scan(struct replay *replay) {
         replay->rc = act_flush(&replay->act);
     cli_filter_tell("replay", &replay->filter);
     if (replay->rc && !replay->dry && replay->rc != EXIT_WRONG)
-        fprintf(stderr, "hutong replay: to go on where it stopped: --from %llu\n",
-            (unsigned long long)replay->seen + 1);
+        tell_rest(replay);
     return replay->rc;
+}
+
+// A second run sends all of it a second time: that must not pass unseen.
+static void tell_again(const struct replay *replay) {
+    if (replay->again.before)
+        fprintf(stderr, "hutong replay: warning: %s%llu of them %s sent to %s by a replay before\n",
+            replay->again.full ? "at least " : "", (unsigned long long)replay->again.before,
+            replay->dry ? "were" : "had been", replay->to);
 }
 
 static int run(struct replay *replay) {
@@ -224,7 +275,9 @@ static int run(struct replay *replay) {
         .why = replay->why ? replay->why : "",
         .filter = filter ? filter : "",
         .dry = replay->dry};
-    rc = scan(replay);
+    rc = act_check(&replay->act);
+    rc = rc ? rc : scan(replay);
+    tell_again(replay);
     int told = rc == EXIT_WRONG ? EXIT_DONE : act_tell(&replay->act, "replayed", "messages", replay->json);
     return rc ? rc : told;
 }
@@ -237,6 +290,7 @@ int command_replay(int argc, char **argv) {
     int rc = parse(replay, argc, argv);
     rc = rc ? rc : run(replay);
     cli_filter_close(&replay->filter);
+    again_destroy(&replay->again);
     catalogue_destroy(&replay->catalogue);
     free(replay);
     if (fflush(stdout) || ferror(stdout))

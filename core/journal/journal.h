@@ -165,6 +165,9 @@ void journal_close(struct journal **self);
 int journal_scan(const char *folder, uint64_t from,
     int (*visit)(void *context, const struct journal_record *record), void *context, struct error *error);
 
+// The id of the journal in the folder. 0, JOURNAL_DAMAGED, negative.
+int journal_folder_id(const char *folder, uint8_t id[16], struct error *error);
+
 struct journal_verdict {
     uint64_t segments;
     uint64_t batches;

@@ -302,6 +302,10 @@ static void a_scan_starts_anywhere(void **state) {
         assert_int_equal(next, 501);
     }
     assert_int_equal(testing_append_new(t, 1, 10, 105), 0);
+    uint8_t id[16];
+    assert_int_equal(journal_folder_id(t->folder, id, &t->error), 0);
+    assert_memory_equal(id, journal_id(t->journal), sizeof id);
+    assert_int_equal(journal_folder_id("/nowhere", id, &t->error), -ENOENT);
     uint64_t next = 590;
     assert_int_equal(journal_scan(t->folder, 590, scan_one, &next, &t->error), 42);
     assert_int_equal(next, 601);

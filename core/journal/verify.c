@@ -131,6 +131,17 @@ int journal_scan(const char *folder, uint64_t from,
     return visited && !rc ? visited : with_folder(rc, folder, error);
 }
 
+int journal_folder_id(const char *folder, uint8_t id[16], struct error *error) {
+    struct tour tour;
+    int rc = tour_start(&tour, folder, error);
+    if (!rc)
+        rc = tour_open(&tour, tour.list.segment_count - 1, error); // the oldest may just be going
+    if (!rc)
+        memcpy(id, tour.walk.head.id, JOURNAL_ID_SIZE);
+    tour_end(&tour);
+    return with_folder(rc, folder, error);
+}
+
 // ---- Verification ----
 
 struct verification {

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from client.bus_client import Client
-from hutong_bus import free_port, wait_until
+from hutong_bus import free_port, program, wait_until
 from operators import H, NOTICE, PS, REGISTERED, citizen, failures, make, notice, registered
 
 pytestmark = pytest.mark.sanitize
@@ -116,9 +116,63 @@ def test_wrong_input_is_told_with_its_place(bus):
     assert "no position" in bus.run("dead", "drop", "--system", H, "--why", "x", "7-", code=2)
     assert "rise" in bus.run("dead", "drop", "--system", H, "--why", "x", 7, 3, code=2)
     assert "no address" in bus.run("dead", "list", "--system", "housing", code=2)
-    assert "no system" in bus.run("dead", "list", "--system", "housing/nobody", code=1)
+    assert "no system" in bus.run("dead", "list", "--system", "housing/nobody", code=2)
     assert "no dead letter" in bus.run("dead", "show", "--system", H, 7, code=1)
     assert "at most 256" in bus.run("dead", "drop", "--system", H, "--all", "--why", "x" * 257, code=2)
+    assert "--limit is for list" in bus.run("dead", "drop", "--system", H, "--all", "--why", "x", "--limit", 1, code=2)
+    assert "--limit is a number from 1" in bus.run("dead", "list", "--limit", 0, code=2)
+    assert "replay and drop" in bus.run("dead", "list", "--dry-run", code=2)
+    assert "no filter" in bus.run("dead", "show", "--system", H, 7, "--type", NOTICE, code=2)
+    assert "--type is given twice" in bus.run("dead", "drop", "--system", H, "--why", "x", "--type", NOTICE, "--type", REGISTERED,
+                                              code=2)
+    assert "at most 4096 bytes" in bus.run("dead", "drop", "--system", H, "--why", "x", "--subject", "9" * 5000, code=2)
+    assert "at most 4096 bytes" in bus.run("dead", "drop", "--system", H, "--why", "x", *range(1, 1500), code=2)
+
+
+def test_no_option_drops_more_than_it_says(bus):
+    reject_all(bus, *(registered(n) for n in range(1, 4)))
+    bus.run("dead", "drop", "--system", H, "--all", "--why", "x", "--limit", 1, code=2)
+    assert bus.positions() == [1, 2, 3]
+    # Positions that are not there are none that would be dropped; and a range has an end.
+    said = bus.act("drop", "--dry-run", "2-5", "7")
+    assert said["matched"] - said["gone"] == 2 and said["gone"] == 3
+    assert "2 dead letters would be dropped; 3 are not there" in bus.run("dead", "drop", "--system", H, "--dry-run", "2-5", "7")
+    assert bus.act("drop", "3-9223372036854775807")["done"] == 1
+    assert bus.positions() == [1, 2]
+
+
+def test_lists_print_nothing_that_a_terminal_obeys_and_no_value_of_a_message(bus):
+    reject_all(bus, registered(1), text="锁\x1b[2J\nhousing/tenancy 99\x9b0m")
+    listed = bus.run("dead", "list")
+    assert listed.count("\n") == 2 and "锁" in listed and not any(ord(c) < 0x20 or 0x7f <= ord(c) < 0xa0 for c in listed.replace("\n", ""))
+    bus.change("routes/test.yaml", "unit_code: msg.address.unit_code", "unit_code: string(1/int(msg.address.unit_code))")
+    bus.run("reload")
+    publish(bus, registered(2, unit="Li Wei"))
+    wait_until(lambda: bus.positions() == [1, 2], "the dead letter")
+    assert "Li Wei" not in bus.run("dead", "list") + bus.run("dead", "list", "--json")
+    assert "Li Wei" in bus.run("dead", "show", "--system", H, 2)
+    assert "Li Wei" not in json.dumps(bus.act("replay", "2", code=1))
+    assert "Li Wei" not in bus.run("replay", "--to", H, "--why", "x", "--all", bus.journal, code=1)
+    warned = subprocess.run([program("hutong"), "dead", "list", "--admin", bus.admin, "--type", REGISTERED, "--when",
+                             "int(msg.address.unit_code) == 1"], capture_output=True, text=True, check=True).stderr
+    assert "could not be evaluated on 1 messages" in warned and "Li Wei" not in warned
+
+
+def test_the_filter_on_record_names_nobody_however_it_is_quoted(bus):
+    reject_all(bus, *(registered(n) for n in range(1, 4)))
+    for when in (f"msg.citizen_number == '{citizen(1)}'", f'msg.citizen_number == "{citizen(2)}"',
+                 f"'it\\'s' == 'x' || msg.citizen_number == '{citizen(3)}'"):
+        assert bus.act("drop", "--type", NOTICE, "--when", when)["done"] == 1
+    on_record = json.dumps(bus.operated())
+    assert len(bus.operated()) == 3 and not any(citizen(n) in on_record for n in range(1, 4))
+
+
+def test_who_may_not_ask_is_told_so(bus):
+    if os.getuid() != 0:
+        pytest.skip("another user is needed")
+    done = subprocess.run([program("hutong"), "dead", "list", "--admin", bus.admin], capture_output=True, text=True, check=False,
+                          user=65534, group=65534, extra_groups=[])
+    assert done.returncode == 1 and "no permission" in done.stderr
 
 
 def test_dropped_letters_are_gone_and_it_is_on_record_who_did_it(bus):

@@ -144,7 +144,42 @@ def test_wrong_input(bus):
     assert "--all" in bus.run("replay", "--to", H, "--why", "x", bus.journal, code=2)
     assert "FOLDER" in bus.run("replay", "--to", H, "--why", "x", "--all", code=2)
     assert "--when:1:" in bus.run("replay", "--to", H, "--why", "x", "--type", REGISTERED, "--when", "msg.x", bus.journal, code=2)
-    assert bus.run("replay", "--to", H, "--why", "x", "--all", bus.journal / "nowhere", code=1)
+    assert bus.run("replay", "--to", H, "--why", "x", "--all", bus.journal / "nowhere", code=2)
+    assert "no segment" in bus.run("replay", "--to", H, "--why", "x", "--all", bus.conf, code=2)
+    assert "a number from 1" in bus.run("replay", "--to", H, "--why", "x", "--from", 1 << 70, bus.journal, code=2)
+
+
+def test_only_the_brokers_own_journal(bus, tmp_path):
+    """The sequences of another would choose other messages."""
+    send(bus, registered(1))
+    take(bus, 1)
+    (tmp_path / "other").mkdir()
+    broker, other = make(tmp_path / "other")
+    with broker:
+        send(other, registered(2))
+    said = bus.run("replay", "--to", H, "--why", "x", "--all", other.journal, code=2)
+    assert "is not the journal of this broker" in said and "broker.yaml" in said
+    assert bus.run("replay", "--to", H, "--dry-run", "--all", other.journal, code=2)
+    assert bus.queue(H)["waiting"] == 0 and bus.operated() == []
+
+
+def test_a_second_run_is_warned_of(bus):
+    def warned(*words):
+        done = bus.start("replay", "--to", H, "--why", "x", *words, bus.journal)
+        said = done.communicate(timeout=60)[1]
+        assert done.returncode == 0
+        return said
+
+    send(bus, registered(1), registered(2), registered(3))
+    take(bus, 3)
+    assert warned("--all", "--dry-run") == ""
+    assert warned("--type", REGISTERED, "--when", "msg.address.unit_code == 'U-1'", "--subject", "nobody") == ""
+    assert "warning" not in warned("--all")
+    take(bus, 3)
+    assert f"3 of them were sent to {H} by a replay before" in warned("--all", "--dry-run")
+    assert f"3 of them had been sent to {H} by a replay before" in warned("--all")
+    take(bus, 3)
+    assert "3 of them" in warned("--all", "--dry-run")  # not 6
 
 
 def test_many_in_parts(bus):
