@@ -244,6 +244,39 @@ static void what_a_settlement_frees_waits_for_its_record(void **state) {
     assert_string_equal(out, "m2,");
 }
 
+static void what_is_read_from_the_journal_waits_for_it_too(void **state) {
+    struct bench *bench = *state;
+    char out[64];
+    struct queue *queue = map_get(bench->broker->queues_by_name, bytes_of_string(H));
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    queue->limits.window = 1; // m2 stays in the journal until m1 is settled
+    bench_publish(bench, 1, PS, 1, 2, "s");
+    bench_turn(bench);
+    bench_delivered(bench, 2, out, sizeof out);
+    assert_string_equal(out, "m1,");
+    bench->no_append = true;
+    bench_settle(bench, 2, H, 1, 1);
+    bench_turn(bench);
+    assert_int_equal(queue->known.size, 1);                // m2 was read
+    assert_int_equal(bench_waiting(bench, 2, DELIVER), 0); // m1 may come again after a crash, before m2
+    uint64_t first = hand_over(bench);
+    bench_publish(bench, 1, PS, 3, 1, "t");
+    step_kind(bench, EVENT_TURN, 0);
+    assert_int_equal(bench_waiting(bench, 2, DELIVER), 0);
+    step_kind(bench, EVENT_DURABLE, first);
+    bench_delivered(bench, 2, out, sizeof out);
+    assert_string_equal(out, "m2,");
+    bench->no_append = false;
+    bench_settle(bench, 2, H, 2, 2);
+    bench_turn(bench);
+    bench_delivered(bench, 2, out, sizeof out);
+    assert_string_equal(out, "m3,"); // of another subject
+    bench_settle(bench, 2, H, 3, 3);
+    bench_turn(bench);
+    assert_int_equal(queue->freed[0].size + queue->freed[1].size, 0);
+}
+
 static void repeats_are_dropped_also_after_a_crash(void **state) {
     struct bench *bench = *state;
     bench_hello(bench, 1, PS, STREAM, false);
@@ -628,6 +661,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             what_is_on_disk_is_told_while_the_next_batch_gathers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_settlement_frees_waits_for_its_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_read_from_the_journal_waits_for_it_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(repeats_are_dropped_also_after_a_crash, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_not_appended_is_asked_for_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_repeat_is_told_no_sooner_than_what_it_repeats, set_up, tear_down),

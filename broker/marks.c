@@ -10,6 +10,7 @@ void marks_take(struct broker *broker) {
         struct queue *queue = LIST_ITEM(node, struct queue, work);
         if (queue->unwritten.settled.count == 0)
             queue->settled_marked = queue->settled;
+        queue_mark(queue);
     }
     for (size_t i = 0; i < broker->publishers.count; i++)
         if (broker->publishers.items[i])
@@ -22,6 +23,7 @@ static void settle_marks(struct broker *broker) {
         struct queue *queue = LIST_ITEM(node, struct queue, work);
         if (queue->settled_durable < queue->settled_marked)
             queue->settled_durable = queue->settled_marked;
+        queue_marked(queue);
     }
     for (size_t i = 0; i < broker->publishers.count; i++)
         if (broker->publishers.items[i] &&

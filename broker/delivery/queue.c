@@ -43,6 +43,8 @@ void queue_destroy(struct queue **self) {
         delivery_free(delivery);
     number_map_destroy(&queue->known);
     number_map_destroy(&queue->subjects);
+    number_map_destroy(&queue->freed[0]);
+    number_map_destroy(&queue->freed[1]);
     failures_destroy(queue);
     heap_destroy(&queue->retries);
     spans_destroy(&queue->settled_beyond);
@@ -65,7 +67,8 @@ void queue_wake(struct queue *queue) {
 }
 
 bool queue_busy(const struct queue *queue) {
-    if (!list_empty(&queue->dying) || queue->settled != queue->settled_durable)
+    if (!list_empty(&queue->dying) || queue->settled != queue->settled_durable || queue->freed[0].size ||
+        queue->freed[1].size)
         return true;
     LIST_EACH(node, &queue->receivers) {
         const struct receiver *receiver = LIST_ITEM(node, const struct receiver, link);

@@ -130,6 +130,10 @@ struct queue {
     struct number_map known;    // position -> struct delivery
     struct number_map subjects; // hash -> the last delivery of its chain
     struct number_map failures; // position -> struct failure (owned)
+    // hash -> the record that settles the last one known of a subject, of which more may lie in the journal:
+    // [0] of what is gathered now, [1] of the batch that was appended last.
+    struct number_map freed[2];
+    uint64_t freed_any; // the same of some subject for which there was no memory
     struct list receivers;
     size_t receiver_count;
     uint64_t flight_bytes; // that one receiver may have unsettled
@@ -173,6 +177,10 @@ int queue_recover_failure(struct queue *queue, const struct failure *failure); /
 uint64_t queue_settled_to(const struct queue *queue, uint64_t from);
 // The reading goes on behind what is settled there: it may be gone from the journal.
 void queue_skip_settled(struct queue *queue);
+
+// What is settled was appended; and is on the disk.
+void queue_mark(struct queue *queue);
+void queue_marked(struct queue *queue);
 
 // ---- Its owner's loop ----
 // Whoever changes something that lets it work (other than by these functions) wakes it.

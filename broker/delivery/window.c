@@ -150,6 +150,35 @@ static int join_subject(struct queue *queue, struct delivery *delivery) {
     return 0;
 }
 
+// The next one of its subject may still lie in the journal. What is pushed later has a later record.
+static void free_subject(struct queue *queue, uint64_t subject_hash) {
+    void *record = (void *)(uintptr_t)queue->settling; // a number, no pointer
+    if (queue->settling && queue->read_position < queue->next_position &&
+        number_map_put(&queue->freed[0], subject_hash, record) != 0)
+        queue->freed_any = queue->settling;
+}
+
+// The record that has to be on the disk before one of this subject that was read may go out; 0: none.
+static uint64_t freed_by(const struct queue *queue, uint64_t subject_hash) {
+    if (subject_hash == 0)
+        return 0;
+    const void *record = number_map_get(&queue->freed[0], subject_hash);
+    if (!record)
+        record = number_map_get(&queue->freed[1], subject_hash);
+    uint64_t number = (uint64_t)(uintptr_t)record;
+    return number > queue->freed_any ? number : queue->freed_any;
+}
+
+void queue_mark(struct queue *queue) {
+    queue_marked(queue);
+    queue->freed[1] = queue->freed[0];
+    queue->freed[0] = (struct number_map){0};
+}
+
+void queue_marked(struct queue *queue) {
+    number_map_destroy(&queue->freed[1]);
+}
+
 // Any place of the chain may leave it: one that expires does while it waits.
 static void leave_subject(struct queue *queue, struct delivery *delivery) {
     if (delivery->subject_hash == 0)
@@ -162,8 +191,10 @@ static void leave_subject(struct queue *queue, struct delivery *delivery) {
         follower->leader = leader;
     else if (leader) // in place of what is there: it needs no memory
         number_map_put(&queue->subjects, delivery->subject_hash, leader);
-    else
+    else {
         number_map_remove(&queue->subjects, delivery->subject_hash);
+        free_subject(queue, delivery->subject_hash);
+    }
     if (!follower || leader || follower->state != DELIVERY_WAITING)
         return;
     // Not before it is on the disk that the one before is settled.
@@ -230,7 +261,7 @@ struct delivery *window_add(struct queue *queue, const struct record_delivery *f
         free(delivery);
         return NULL;
     }
-    delivery->record = record;
+    delivery->record = record ? record : freed_by(queue, from->subject_hash);
     delivery_watch_expiry(queue, delivery);
     if (enter(queue, delivery, chunk, envelope, now) != 0) {
         window_remove(queue, delivery);
