@@ -59,6 +59,7 @@ struct file_journal {
     // then `checkpoint` has what it starts with, taken when the owner's state was exactly that.
     int fd;
     uint64_t epoch;
+    uint64_t body;      // where the first batch stands, behind the head with its checkpoint
     uint64_t tail;      // where the next batch goes
     uint64_t allocated; // up to here the disk has room for sure
     uint64_t written;   // up to here blocks were written before: overwriting them changes no metadata

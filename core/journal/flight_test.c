@@ -183,6 +183,34 @@ static void what_was_heard_is_not_said_again(void **state) {
     }
 }
 
+// ---- A state that is larger than a segment ----
+
+static int large_checkpoint(void *context, struct buffer *out) {
+    (void)context;
+    void *at = buffer_extend(out, 300 << 10);
+    if (at)
+        memset(at, 1, 300 << 10);
+    return at ? 0 : -ENOMEM;
+}
+
+static uint64_t segments_of(struct testing *t) {
+    struct journal_status status;
+    journal_status(t->journal, &status);
+    return status.segments;
+}
+
+static void a_large_checkpoint_leaves_room_for_records(void **state) {
+    struct testing *t = *state;
+    const struct journal_owner owner = {.checkpoint = large_checkpoint};
+    for (int open = 0; open < 2; open++) {
+        testing_close(t);
+        assert_int_equal(journal_file_open(&t->options, &owner, &t->journal, &t->error), 0);
+        for (int i = 0; i < 50; i++) // a segment has room for 56 KiB
+            assert_int_equal(testing_append_new(t, 1, 1000, 1), 0);
+        assert_true(segments_of(t) > 2 && segments_of(t) < 12);
+    }
+}
+
 // ---- A clock that is set back ----
 
 static int64_t given_time(void *context) {
@@ -270,6 +298,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_durable_is_told_before_the_roll_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_waits_for_what_is_under_way, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_heard_is_not_said_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_large_checkpoint_leaves_room_for_records, setup, teardown),
         cmocka_unit_test_setup_teardown(time_never_goes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_journal_is_known_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_in_the_thread_ends_the_journal, setup, teardown),

@@ -94,6 +94,7 @@ static int continue_open(struct file_journal *file, const struct walk *walk, str
     segment_name(walk->number, name);
     struct segment *segment = &file->segments[file->segment_count - 1];
     int rc = disk_open(file->folder, name, O_RDWR, file->buffered, &file->fd);
+    file->body = block_up(walk->head_bytes.size);
     file->tail = file->written = walk->offset;
     file->allocated = block_up(walk->size);
     file->counters.torn_bytes = walk->torn_bytes;

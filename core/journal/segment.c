@@ -77,9 +77,10 @@ int file_seal(struct file_journal *file, struct error *error) {
     return 0;
 }
 
+// The checkpoint doesn't count: one that is larger than a segment would have each append begin another.
 bool file_should_roll(const struct file_journal *file, uint64_t tail) {
     uint64_t foot = foot_room(file->index.queue_count, file->index.entry_count);
-    return tail + foot > file->segment_size - file->segment_size / 8;
+    return tail - file->body + foot > file->segment_size - file->segment_size / 8;
 }
 
 int file_take_checkpoint(struct file_journal *file, struct error *error) {
@@ -143,7 +144,7 @@ static uint64_t next_number(const struct file_journal *file) {
 static void become_active(struct file_journal *file, int fd, uint64_t size, const struct segment_head *head) {
     file->fd = fd;
     file->epoch = head->epoch;
-    file->tail = block_up(HEAD_SIZE + file->checkpoint.size);
+    file->tail = file->body = block_up(HEAD_SIZE + file->checkpoint.size);
     file->allocated = size;
     file->written = file->tail;
     file->segment_first_sequence = head->first_sequence;
