@@ -163,6 +163,8 @@ static void mistakes_in_broker_yaml(void **state) {
         "./broker.yaml:4:25: error: a batch of the journal (4194304 bytes) must hold the largest message "
         "(8388608 bytes) "
         "and 64 KiB more; make \"batch_limit\" larger or \"message\" smaller");
+    only("broker.yaml", TREE_BROKER "journal: { segment_size: 2GiB }\n", // the journal would refuse it
+        "./broker.yaml:4:26: error: \"segment_size\" is from 1MiB to 1GiB, not 2GiB");
     only("broker.yaml", TREE_BROKER "journal: { limit: 100MiB }\n",
         "./broker.yaml:4:19: error: the journal needs room for at least four segments: 268435456 bytes");
     only("broker.yaml", TREE_BROKER "admin: 10.0.0.1:8080\n",

@@ -219,7 +219,7 @@ static void load_journal(struct policy *policy, const struct config_node *node) 
     if (!config_is_null(node) && !config_expect_mapping(node, "\"journal\"", journal_keys, policy->report))
         node = NULL;
     read_path(policy, node, "folder", &settings->journal);
-    read_bytes(policy, node, "segment_size", MIB, 4 * GIB - MIB, &settings->segment_size);
+    read_bytes(policy, node, "segment_size", MIB, GIB, &settings->segment_size);
     read_bytes(policy, node, "limit", 0, UINT64_MAX / 2, &settings->journal_limit);
     read_span(policy, node, "retention", 0, 36500 * DAY, 1000, &settings->retention_us);
     read_bytes(policy, node, "batch", 4 * KIB, GIB, &batch);
