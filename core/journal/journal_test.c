@@ -345,6 +345,38 @@ static void a_scan_of_what_is_being_written_finds_no_damage(void **state) {
     }
 }
 
+// And one whose old segments go meanwhile.
+static bool all_settled(void *context, uint32_t queue, uint64_t last_position) {
+    (void)context;
+    (void)queue;
+    (void)last_position;
+    return true;
+}
+
+static int retire_all(void *context, const struct journal_record *record) {
+    struct written *written = context;
+    size_t retired = 0;
+    written->at = record->sequence;
+    if (written->seen++ == 0) {
+        struct journal_settled settled = {.settled = all_settled};
+        assert_int_equal(
+            journal_retire(written->t->journal, INT64_MAX, &settled, &retired, &written->t->error), 0);
+        assert_true(retired > 2);
+    }
+    return 0;
+}
+
+static void a_scan_passes_over_what_is_retired_meanwhile(void **state) {
+    struct testing *t = *state;
+    assert_int_equal(testing_open(t), 0);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(testing_append_new(t, 1, 900, 5), 0);
+    struct written written = {.t = t};
+    assert_int_equal(journal_scan(t->folder, 1, retire_all, &written, &t->error), 0);
+    assert_int_equal(written.at, 500);
+    assert_true(written.seen < 500);
+}
+
 // ---- Retiring ----
 
 static bool settled_below(void *context, uint32_t queue, uint64_t last_position) {
@@ -459,6 +491,7 @@ int main(void) {
         TEST(one_record_enters_several_queues),
         TEST(a_scan_starts_anywhere),
         TEST(a_scan_of_what_is_being_written_finds_no_damage),
+        TEST(a_scan_passes_over_what_is_retired_meanwhile),
         TEST(segments_retire_and_are_reused),
         TEST(what_retired_is_not_readable),
         TEST(an_erased_body_leaves_the_chain_whole),

@@ -4,6 +4,7 @@
 #include "core/journal/walk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 // Walks over a folder's segments; what is done with each is the callers'.
@@ -42,6 +43,18 @@ static int tour_open(struct tour *tour, size_t at, struct error *error) {
     int rc = walk_open(tour->folder, tour->list.segments[at], &tour->walk, error);
     tour->walk.redo = tour->redo;
     return rc;
+}
+
+// Retired since the list was read, by the process that has the journal open: its name goes before what is in
+// it.
+static bool tour_gone(const struct tour *tour) {
+    char name[SEGMENT_NAME_SIZE];
+    int file = -1;
+    segment_name(tour->list.segments[tour->at], name);
+    int rc = disk_open(tour->folder, name, O_RDONLY, true, &file);
+    if (!rc)
+        disk_close(file);
+    return rc == -ENOENT;
 }
 
 // What the end of a segment means: 0 where all is well.
@@ -102,9 +115,10 @@ static int find_start(struct tour *tour, uint64_t from, size_t *start, struct er
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         int rc = tour_open(tour, middle, error);
-        if (rc)
+        bool gone = rc && tour_gone(tour);
+        if (rc && !gone)
             return rc;
-        if (tour->walk.head.first_sequence <= from)
+        if (gone || tour->walk.head.first_sequence <= from)
             low = middle;
         else
             high = middle;
@@ -126,6 +140,10 @@ int journal_scan(const char *folder, uint64_t from,
         rc = tour_open(&tour, at, error);
         if (!rc)
             rc = scan_segment(&tour, &scan, &visited, error);
+        if (rc && rc != -ENOMEM && tour_gone(&tour)) {
+            rc = 0;
+            scan.expected = 0; // the next one follows nothing that is there
+        }
     }
     tour_end(&tour);
     return visited && !rc ? visited : with_folder(rc, folder, error);
@@ -252,6 +270,8 @@ int journal_verify(const char *folder, struct journal_verdict *out, struct error
         rc = tour_open(&tour, at, error);
         if (!rc)
             rc = verify_segment(self, &tour, expected, error);
+        if (rc && rc != -ENOMEM && tour_gone(&tour))
+            rc = error_set(error, -EAGAIN, "a segment was retired while it was read; verify it again");
         expected = tour.walk.next_sequence;
     }
     tour_end(&tour);
