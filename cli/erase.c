@@ -1,6 +1,7 @@
 #include "cli/erase.h"
 
 #include "cli/admin.h"
+#include "cli/own.h"
 #include "cli/record.h"
 #include "cli/trace.h"
 #include "core/journal/journal.h"
@@ -141,9 +142,21 @@ static int follow(const struct erase *erase, struct trace *trace) {
     return EXIT_DONE;
 }
 
+// What is followed in another journal would have other messages erased in the broker's, for good.
+static int check_own(const struct erase *erase) {
+    long http = 0;
+    json_t *status = erase->admin ? admin_ask("journal", erase->admin, "/status", NULL, 30, &http) : NULL;
+    if (erase->admin && !status)
+        return EXIT_FAILED;
+    int rc = erase->admin ? own_journal("journal", status, erase->folder) : EXIT_DONE;
+    json_decref(status);
+    return rc;
+}
+
 int erase_run(const struct erase *erase) {
-    struct trace trace;
-    int rc = follow(erase, &trace);
+    struct trace trace = {0};
+    int rc = check_own(erase);
+    rc = rc ? rc : follow(erase, &trace);
     if (rc == EXIT_DONE && erase->admin) {
         rc = ask_all(erase, &trace, true); // nothing goes unless all of it may
         rc = rc || erase->dry ? rc : ask_all(erase, &trace, false);

@@ -2,6 +2,7 @@
 #include "cli/act.h"
 #include "cli/again.h"
 #include "cli/filter.h"
+#include "cli/own.h"
 #include "core/config/report.h"
 #include "core/journal/journal.h"
 #include "core/wire/wire.h"
@@ -125,28 +126,6 @@ static int check(const struct replay *replay) {
 
 // ---- The broker as it is ----
 
-// Another journal's sequences would choose other messages.
-static int check_folder(const struct replay *replay, const json_t *status) {
-    uint8_t id[16];
-    char hex[33];
-    struct error error = {0};
-    const char *wanted = json_string_value(json_object_get(json_object_get(status, "journal"), "id"));
-    int rc = journal_folder_id(replay->folder, id, &error);
-    if (rc == -ENOENT || rc == -ENOTDIR)
-        return cli_wrong("replay", "%s", error.text);
-    if (rc)
-        return cli_failed("replay", "%s", error.text);
-    for (size_t i = 0; i < sizeof id; i++)
-        snprintf(hex + 2 * i, 3, "%02x", id[i]);
-    if (!wanted)
-        return cli_failed("replay", "the broker does not say which its journal is: it is an older version");
-    if (strcmp(hex, wanted) != 0)
-        return cli_wrong("replay",
-            "%s is not the journal of this broker: its id is %s, the broker's %s; see journal in broker.yaml",
-            replay->folder, hex, wanted);
-    return EXIT_DONE;
-}
-
 static int check_system(struct replay *replay, const json_t *status) {
     const char *names[1000];
     size_t count = 0;
@@ -175,7 +154,7 @@ static int look_at_broker(struct replay *replay) {
         return EXIT_FAILED;
     replay->last = (uint64_t)json_integer_value(json_object_get(json_object_get(status, "journal"), "last"));
     int rc = check_system(replay, status);
-    rc = rc ? rc : check_folder(replay, status);
+    rc = rc ? rc : own_journal("replay", status, replay->folder);
     json_decref(status);
     return rc;
 }

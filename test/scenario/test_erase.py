@@ -111,3 +111,25 @@ def test_bad_use(tmp_path):
     assert "--why" in run("--sequence", "1", str(tmp_path))
     assert "a number" in run("--sequence", "one", "--why", "x", str(tmp_path))
     assert "erase FOLDER" in run("--sequence", "1", "--why", "x")
+
+
+def test_another_journals_folder_erases_nothing(tmp_path):
+    """Its sequences are other messages, and what is erased is erased for good."""
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    (broker, operator), (other_broker, other) = (make(folder) for folder in folders)
+    with other_broker:
+        publish(other, registered(1))
+        take(other, 1)
+    with broker:
+        publish(operator, registered(1))
+        take(operator, 1)
+        first = sequence_of(other, "m1")
+        assert first == sequence_of(operator, "m1")
+        for words in ([], ["--dry-run"]):
+            said = operator.run("journal", "erase", "--sequence", first, "--why", "x", *words, other.journal, code=2)
+            assert "is not the journal of this broker" in said
+        assert verdict(operator)["erased"] == 0 and holds(operator, citizen(1))
+        erase(operator, first)
+        assert verdict(operator)["erased"] == 1
