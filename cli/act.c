@@ -25,8 +25,8 @@ static json_t *spans_of(const struct act *act, uint64_t from) {
                       : from - act->items[i] < n ? (size_t)(from - act->items[i])
                                                  : n;
         if (skip < n)
-            json_array_append_new(
-                list, json_pack("[I, I]", (json_int_t)(act->items[i] + skip), (json_int_t)(n - skip)));
+            json_array_append_new(list,
+                json_pack("[I, I]", (json_int_t)act->items[i] + (json_int_t)skip, (json_int_t)(n - skip)));
         i += n;
     }
     return list;

@@ -248,7 +248,7 @@ static int look_again(struct walk *walk, const char *reason, struct walk_batch *
 
 int walk_next(struct walk *walk, struct walk_batch *out, struct error *error) {
     const char *reason = "no batch header";
-    struct walk_batch batch;
+    struct walk_batch batch = {0};
     int rc = walk->offset < walk->size ? read_batch(walk, &batch, &reason) : -EBADMSG;
     if (rc == -EBADMSG)
         rc = look_again(walk, reason, &batch, error);
