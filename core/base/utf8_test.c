@@ -100,6 +100,50 @@ static void mistakes_are_found_at_every_place(void **state) {
     }
 }
 
+// Runs of ASCII are passed over in long steps: what stands before, between and behind them must still show.
+static void mistakes_are_found_around_long_runs_of_ascii(void **state) {
+    (void)state;
+    static const char *const pieces[] = {
+        "\xE8\xA5\xBF", "\xC3\xA9", "\xF0\x90\x80\x80", "\xE8\xA5", "\xBF", "\xF0\x90\x80", "\xC3", "\xFF"};
+    uint8_t text[512];
+    for (size_t piece = 0; piece < sizeof pieces / sizeof *pieces; piece++)
+        for (size_t size = 16; size <= 240; size += 7)
+            for (size_t at = 0; at + 4 <= size; at++) {
+                size_t length = strlen(pieces[piece]);
+                memset(text, 'x', size);
+                memcpy(text + at, pieces[piece], length);
+                assert_int_equal(valid(text, size), piece < 3);
+                assert_int_equal(valid(text, at + length), piece < 3); // it ends with it
+                memcpy(text + size, pieces[7 - piece], 2);             // a second one behind
+                valid(text, size + 2);
+            }
+}
+
+// Long texts of pieces drawn at random, cut anywhere.
+static void random_texts_are_judged_alike(void **state) {
+    (void)state;
+    static const char *const pieces[] = {"x",
+        "0123456789012345678901234567890123456789012345678901234567890123456789",
+        "\xE8\xA5\xBF\xE6\xBA\xAA\xE8\xA1\x97\xE9\x81\x93\xE8\xA5\xBF\xE6\xBA\xAA", "\xC3\xA9",
+        "\xF0\x90\x80\x80", "\xE0\xA0\x80", "0123456789012345", "\x80"};
+    uint8_t text[2048];
+    uint64_t random = 88172645463325252u;
+    size_t good = 0;
+    for (size_t round = 0; round < 20000; round++) {
+        size_t size = 0;
+        for (size_t left = 1 + round % 24; left > 0; left--) {
+            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+            // The wrong one is rare, so that most texts are right or wrong in one place.
+            const char *piece = pieces[random % 100 == 0 ? 7 : random % 7];
+            memcpy(text + size, piece, strlen(piece));
+            size += strlen(piece);
+        }
+        good += valid(text, size);
+        valid(text, size - random % size);
+    }
+    assert_in_range(good, 10000, 19999); // both kinds came
+}
+
 static void all_sequences_of_three_bytes(void **state) {
     (void)state;
     for (uint32_t i = 0; i < 1u << 24; i++) {
@@ -127,6 +171,8 @@ int main(void) {
         cmocka_unit_test(texts_by_rfc_3629),
         cmocka_unit_test(each_character_is_valid_and_nothing_shorter),
         cmocka_unit_test(mistakes_are_found_at_every_place),
+        cmocka_unit_test(mistakes_are_found_around_long_runs_of_ascii),
+        cmocka_unit_test(random_texts_are_judged_alike),
         cmocka_unit_test(all_sequences_of_three_bytes),
         cmocka_unit_test(cut_characters_are_taken_away),
     };
