@@ -232,7 +232,8 @@ static int transmit(struct daemon *daemon) {
         if (last)
             router_forget(daemon->router, connection);
     }
-    daemon->update.frame_count = 0;
+    if (rc == 0) // otherwise the process ends, and what nobody took is freed with the update
+        daemon->update.frame_count = 0;
     return rc;
 }
 
