@@ -174,6 +174,29 @@ static void what_comes_again_comes_before_what_is_newer(void **state) {
     queue_destroy(&queue);
 }
 
+// What is fresh has all of the credit, what was lost lacks its bytes: it goes on all the same, and is not
+// asked for in vain.
+static void what_comes_again_stops_nothing(void **state) {
+    (void)state;
+    struct queue *queue = queue_new(1, "a/b", &test_limits);
+    char out[256];
+    struct receiver *receiver = queue_attach(queue, 1, 7, 2, 10000);
+    test_push(queue, 0, "m1");
+    test_push(queue, 0, "m2");
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
+    queue_detach(queue, &receiver);
+    receiver = queue_attach(queue, 2, 7, 2, 10000);
+    test_push(queue, 0, "m3");
+    test_push(queue, 0, "m4");
+    assert_int_equal(test_load(queue, NULL, 0), 0);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
+    queue_grant(queue, receiver, 4, 10000);
+    assert_int_equal(test_load(queue, NULL, 0), 2);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
+    assert_string_equal(out, "m1,m2,");
+    queue_destroy(&queue);
+}
+
 // However much a receiver grants: what may wait in sockets has the broker's own bound.
 static void unsettled_bytes_are_bounded(void **state) {
     (void)state;
@@ -366,6 +389,7 @@ int main(void) {
         cmocka_unit_test(a_subject_waits_for_its_own_only),
         cmocka_unit_test(a_lost_receiver_gets_it_again),
         cmocka_unit_test(what_comes_again_comes_before_what_is_newer),
+        cmocka_unit_test(what_comes_again_stops_nothing),
         cmocka_unit_test(unsettled_bytes_are_bounded),
         cmocka_unit_test(any_range_may_come),
         cmocka_unit_test(failures_end_as_dead_letters),

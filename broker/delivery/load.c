@@ -93,17 +93,13 @@ static void wish_for_backlog(const struct queue *queue, struct wishes *wishes) {
 
 size_t queue_loads(const struct queue *queue, struct queue_load out[QUEUE_LOADS]) {
     struct wishes wishes = {.items = out};
-    uint64_t most = 0;
     wish_for(&wishes, &queue->dying_lacking, UINT64_MAX);
+    // No more than a share takes: what is read in vain is wished for again, and again.
     LIST_EACH(node, &queue->receivers) {
         const struct receiver *receiver = LIST_ITEM(node, const struct receiver, link);
-        if (!receiver_has_credit(queue, receiver))
-            continue;
-        uint64_t left = receiver->granted_messages - receiver->sent_messages;
-        wish_for(&wishes, &receiver->share.lacking, left);
-        most = left > most ? left : most;
+        wish_for(&wishes, &receiver->share.lacking, share_room(queue, &receiver->share, receiver));
     }
-    wish_for(&wishes, &queue->common.lacking, most);
+    wish_for(&wishes, &queue->common.lacking, share_room(queue, &queue->common, NULL));
     wish_for_backlog(queue, &wishes);
     return wishes.count;
 }

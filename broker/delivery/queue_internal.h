@@ -34,6 +34,8 @@ struct receiver *share_owner(const struct queue *queue, uint64_t subject_hash); 
 bool receiver_has_credit(const struct queue *queue, const struct receiver *receiver);
 bool queue_has_credit(const struct queue *queue);
 bool queue_can_take(const struct queue *queue); // some receiver, one more than is ready for it
+// Of how many more the share may have the bytes.
+uint64_t share_room(const struct queue *queue, const struct share *share, const struct receiver *receiver);
 // Whether the share may have the bytes of one more: they are pinned only for what goes out next.
 bool share_wants_bytes(const struct queue *queue, const struct share *share, const struct receiver *receiver);
 // Those that wait for receivers without credit go to whoever has some.

@@ -53,11 +53,14 @@ static struct delivery *first_ready(const struct share *share) {
     return loaded ? loaded : first_of(&share->fresh);
 }
 
-// Whether the first that lacks its bytes comes again after a lost session: before what is newer. A retry that
-// became due holds up nobody.
-static bool goes_before(const struct list *lacking, const struct delivery *other) {
-    const struct delivery *first = first_of(lacking);
-    return first && delivery_comes_again(first) && first->position < other->position;
+// Whether the first of a share that lacks its bytes comes again after a lost session: before what is newer.
+// Not where there is no room to load it, since nothing would go then; and a retry that became due holds up
+// nobody.
+static bool goes_before(const struct queue *queue, const struct share *share, const struct receiver *receiver,
+    const struct delivery *other) {
+    const struct delivery *first = first_of(&share->lacking);
+    return first && delivery_comes_again(first) && first->position < other->position &&
+           share_room(queue, share, receiver) > 0;
 }
 
 static bool may_go(const struct delivery *delivery, uint64_t durable) {
@@ -74,7 +77,8 @@ static struct delivery *next_of(
     if (!may_go(common, durable))
         common = NULL;
     struct delivery *next = !own || (common && common->position < own->position) ? common : own;
-    if (!next || goes_before(&receiver->share.lacking, next) || goes_before(&queue->common.lacking, next))
+    if (!next || goes_before(queue, &receiver->share, receiver, next) ||
+        goes_before(queue, &queue->common, NULL, next))
         return NULL;
     return next;
 }

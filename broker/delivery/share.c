@@ -84,9 +84,14 @@ bool queue_can_take(const struct queue *queue) {
     return false;
 }
 
+uint64_t share_room(const struct queue *queue, const struct share *share, const struct receiver *receiver) {
+    uint64_t left = receiver ? credit_left(queue, receiver) : all_credit_left(queue);
+    return share->ready_count < left ? left - share->ready_count : 0;
+}
+
 bool share_wants_bytes(
     const struct queue *queue, const struct share *share, const struct receiver *receiver) {
-    return share->ready_count < (receiver ? credit_left(queue, receiver) : all_credit_left(queue));
+    return share_room(queue, share, receiver) > 0;
 }
 
 // ---- Coming and going ----
