@@ -194,8 +194,6 @@ static int send_queue(struct broker *broker, struct queue *queue, struct update 
     size_t count = rc ? 0 : queue_loads(queue, loads);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = wish_load(broker, queue, &loads[i], update);
-    if (!list_empty(&queue->dying))
-        update->more = true; // what expired just now
     *busy = count || settlement_waits(queue) || queue_busy(queue);
     return rc;
 }
@@ -203,9 +201,13 @@ static int send_queue(struct broker *broker, struct queue *queue, struct update 
 static int run_queue(struct broker *broker, struct queue *queue, struct update *update, bool *busy) {
     set_timer(broker, queue, queue_tick(queue, broker_time(broker)));
     int rc = settlement_write(broker, queue, update);
-    if (rc == 0 && !settlement_waits(queue)) // a dead letter and its settlement stand in one batch
+    bool waits = settlement_waits(queue);
+    if (rc == 0 && !waits) // a dead letter and its settlement stand in one batch
         rc = bury_dead(broker, queue, update);
-    return rc ? rc : send_queue(broker, queue, update, busy);
+    rc = rc ? rc : send_queue(broker, queue, update, busy);
+    if (!waits && !list_empty(&queue->dying))
+        update->more = true; // what expired just now, or didn't fit
+    return rc;
 }
 
 int outflow_durable(struct broker *broker, struct update *update) {

@@ -97,6 +97,29 @@ static void what_is_durable_is_delivered_and_settled(void **state) {
     assert_int_equal(lanes_queue(bench, H)->settled_durable, 3);
 }
 
+// What dies while there is no room is buried when there is; until then nothing turns in circles.
+static void the_dying_wait(void **state) {
+    struct bench *bench = *state;
+    char out[64];
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    bench_publish(bench, 1, PS, 1, 1, "h");
+    bench_turn(bench);
+    bench_delivered(bench, 2, out, sizeof out);
+    assert_string_equal(out, "m1,");
+    bench_fail(bench, 2, H, 1, 0, true);
+    paused_turn(bench);
+    assert_true(bench_load(bench));
+    for (int i = 0; i < 3; i++) {
+        paused_turn(bench); // nothing is to be done at once
+        assert_false(bench_load(bench));
+    }
+    assert_int_equal(lanes_queue(bench, H)->unsettled, 1);
+    bench_turn(bench);
+    assert_int_equal(lanes_queue(bench, H)->unsettled, 0);
+    assert_int_equal(lanes_queue(bench, "dead:" H)->unsettled, 1);
+}
+
 static void a_pause_and_a_full_queue(void **state) {
     struct bench *bench = *state;
     lanes_reload(bench, "{ count: 2, when_full: park }", false);
@@ -115,6 +138,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(publishers_are_told_and_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_comes_meanwhile_is_told_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_durable_is_delivered_and_settled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_dying_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pause_and_a_full_queue, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
