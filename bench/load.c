@@ -32,35 +32,39 @@ _Atomic uint64_t *load_progress(const char *path) {
 void load_start(struct load *load, const struct load_options *options) {
     *load = (struct load){
         .options = options, .consumed = load_progress(options->progress), .started_us = load_now_us()};
+    load->now_us = load->started_us;
 }
 
 bool load_done(const struct load *load) {
     const struct load_options *options = load->options;
     if (options->messages && load->sent >= options->messages)
         return true;
-    return options->seconds > 0 && load_now_us() >= load->started_us + (int64_t)(options->seconds * 1e6);
+    return options->seconds > 0 && load->now_us >= load->started_us + (int64_t)(options->seconds * 1e6);
 }
 
 // As many as may be under way to the receivers are: the closed loop is closed there too.
-static bool is_behind(const struct load *load) {
+static bool is_behind(struct load *load) {
     const struct load_options *options = load->options;
     if (!load->consumed || !options->unconsumed)
         return false;
-    uint64_t received = atomic_load_explicit(load->consumed, memory_order_relaxed) / options->copies;
-    return load->sent - received >= options->unconsumed;
+    if (load->sent - load->consumed_seen < options->unconsumed)
+        return false;
+    load->consumed_seen = atomic_load_explicit(load->consumed, memory_order_relaxed) / options->copies;
+    return load->sent - load->consumed_seen >= options->unconsumed;
 }
 
 // At a rate nothing holds a message up but the window: it counts as late from the time at which it was due.
-enum load_next load_next(const struct load *load, uint64_t acknowledged, int64_t *intended_us) {
+enum load_next load_next(struct load *load, uint64_t acknowledged, int64_t *intended_us) {
     const struct load_options *options = load->options;
     int64_t now = load_now_us();
+    load->now_us = now;
     bool paced = options->rate > 0;
     *intended_us = paced ? load->started_us + (int64_t)((double)load->sent * 1e6 / options->rate) : now;
     if (*intended_us > now)
         return LOAD_EARLY;
-    if (load->sent - acknowledged >= options->window || (!paced && is_behind(load)))
+    if (load->sent - acknowledged >= options->window)
         return LOAD_FULL;
-    return LOAD_GO;
+    return !paced && is_behind(load) ? LOAD_BEHIND : LOAD_GO;
 }
 
 void tally_receipt(struct tally *tally, int64_t intended_us) {
@@ -71,12 +75,15 @@ void tally_receipt(struct tally *tally, int64_t intended_us) {
         tally->count_until_us = tally->count_from_us + (int64_t)(tally->count_s * 1e6);
     }
     tally->last_us = now;
-    if (tally->progress)
-        atomic_store_explicit(tally->progress, tally->total, memory_order_relaxed);
     if (now < tally->count_from_us || now >= tally->count_until_us)
         return;
     tally->counted++;
     histogram_add(&tally->histogram, now > intended_us ? (uint64_t)(now - intended_us) : 0);
+}
+
+void tally_tell(const struct tally *tally) {
+    if (tally->progress)
+        atomic_store_explicit(tally->progress, tally->total, memory_order_relaxed);
 }
 
 // ---- Which sequences came, as bits ----

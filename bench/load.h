@@ -29,18 +29,21 @@ struct load_options {
 struct load {
     const struct load_options *options;
     _Atomic uint64_t *consumed;
+    uint64_t consumed_seen; // another process writes it: looked at when what was seen is not enough
     int64_t started_us;
+    int64_t now_us; // as of the last look at the clock: one for each message
     uint64_t sent;
 };
 
 void load_start(struct load *load, const struct load_options *options);
-bool load_done(const struct load *load);
+bool load_done(const struct load *load); // as of the last load_next()
 enum load_next {
-    LOAD_GO,   // `*intended_us`: the time from which the message's latency counts
-    LOAD_FULL, // acknowledgements or receipts are to be waited for
-    LOAD_EARLY // at a rate: `*intended_us` has the time at which it is due
+    LOAD_GO,     // `*intended_us`: the time from which the message's latency counts
+    LOAD_FULL,   // acknowledgements are to be waited for
+    LOAD_BEHIND, // receipts are
+    LOAD_EARLY   // at a rate: `*intended_us` has the time at which it is due
 };
-enum load_next load_next(const struct load *load, uint64_t acknowledged, int64_t *intended_us);
+enum load_next load_next(struct load *load, uint64_t acknowledged, int64_t *intended_us);
 
 // ---- Receiving ----
 
@@ -64,6 +67,8 @@ struct tally {
 
 // One that came: when it was meant to be sent.
 void tally_receipt(struct tally *tally, int64_t intended_us);
+// Tells the publisher of what came so far: once for all that came together.
+void tally_tell(const struct tally *tally);
 // Its number (from 0, of all messages sent): once in each queue. Exits without memory.
 void tally_sequence(struct tally *tally, size_t queue, uint64_t sequence);
 void tally_free(struct tally *tally); // what tally_sequence() took

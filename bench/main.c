@@ -1,6 +1,7 @@
 #include "bench/bench.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,13 @@ static int parse(int argc, char **argv, struct bench_options *out) {
     return out->endpoint && out->subjects && out->load.copies && optind == argc - 1 ? 0 : 2;
 }
 
+// Frames of 256 KiB come and go: what they lie in is not to go back to the system and come again page by
+// page.
+#define KEPT_BYTES (32 << 20)
+
 int main(int argc, char **argv) {
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     static const struct {
         const char *name;
         int (*run)(const struct bench_options *options);

@@ -136,11 +136,13 @@ static void call(
 
 static void handle(struct round *round, const Hutong__Bus__V1__Deliver *deliver,
     const Hutong__Bus__V1__DeliveryRun *run, uint64_t position, struct bytes raw) {
-    struct hutong_settlement settlement = {.verdict = HUTONG_DONE};
+    struct hutong_settlement settlement; // field by field: its text is long
     struct wire_envelope envelope;
     struct error error;
     struct texts *texts = &round->texts;
     texts->used = 0;
+    settlement.verdict = HUTONG_DONE;
+    settlement.retry_after_ms = 0;
     settlement.text[0] = '\0';
     if (wire_envelope_parse(raw, &envelope, &error) != 0) {
         settlement.verdict = HUTONG_REJECT;
@@ -297,14 +299,18 @@ static size_t run_outcomes(struct hutong *hutong) {
     pthread_mutex_lock(&hutong->lock);
     size_t count = outcomes_take(&hutong->outcomes, hutong->decided, outcomes, OUTCOMES);
     pthread_mutex_unlock(&hutong->lock);
+    struct hutong_outcome outcome = {0}; // once: its text is long
     for (size_t i = 0; i < count; i++) {
-        struct hutong_outcome outcome = {.sequence = outcomes[i].sequence, .accepted = !outcomes[i].refused};
-        outcome.error.text[0] = '\0';
+        outcome.sequence = outcomes[i].sequence;
+        outcome.accepted = !outcomes[i].refused;
         if (outcomes[i].refused)
             sdk_fail(&outcome.error, HUTONG_REFUSED, false, "%s",
                 outcomes[i].refusal ? outcomes[i].refusal : "refused");
         outcomes[i].callback(outcomes[i].context, &outcome);
+        if (!outcomes[i].refused)
+            continue;
         free(outcomes[i].refusal);
+        outcome.error = (struct hutong_error){0};
     }
     return count;
 }

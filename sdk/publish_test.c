@@ -142,6 +142,8 @@ static void tell(void *context, const struct hutong_outcome *outcome) {
     told->refused += !outcome->accepted;
     if (!outcome->accepted)
         snprintf(told->text, sizeof told->text, "%.120s", outcome->error.text);
+    else // nothing is left in it of a refusal before
+        assert_true(outcome->error.code == HUTONG_OK && !outcome->error.text[0]);
 }
 
 static void a_message_is_accepted(void **state) {

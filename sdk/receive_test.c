@@ -29,7 +29,9 @@ struct seen {
 
 static void see(void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
     struct seen *seen = context;
+    // Nothing is left in it of the delivery before.
     assert_int_equal(settlement->verdict, HUTONG_DONE);
+    assert_true(settlement->retry_after_ms == 0 && !settlement->text[0]);
     seen->count++;
     seen->last = delivery->position;
     seen->settled = delivery->settled;

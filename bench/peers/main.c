@@ -49,7 +49,7 @@ static int64_t send_some(struct load *load, uint64_t acknowledged, void *self, s
         enum load_next next = load_next(load, acknowledged, &intended_us);
         if (next == LOAD_EARLY)
             return intended_us - load_now_us();
-        if (next == LOAD_FULL)
+        if (next != LOAD_GO)
             return WAIT_US;
         uint8_t *at = (uint8_t *)(uintptr_t)message.data;
         memcpy(at, &load->sent, sizeof load->sent);
@@ -88,8 +88,10 @@ static int receive(const struct peer_options *options) {
     tally.count_s = options->count_s;
     tally.progress = load_progress(options->load.progress);
     fputs("ready\n", stderr);
-    while (!load_stopped())
+    while (!load_stopped()) {
         peer_driver.pump(self, 1000);
+        tally_tell(&tally);
+    }
     for (int64_t last = load_now_us(); load_now_us() - last < 500000;)
         if (peer_driver.pump(self, 1000) > 0)
             last = load_now_us();
