@@ -133,28 +133,25 @@ static enum hutong_code publish_one(
         publisher->clients.items[n % publisher->clients.count], &message, &how, NULL, error);
 }
 
-static void pause_us(int64_t us) {
-    if (us > 50)
-        nanosleep(&(struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000}, NULL);
-}
+#define RECEIPTS_US 500   // between two looks at what was received
+#define LONGEST_US 100000 // without a look at the clock
+#define SHORTEST_US 5     // less is over before it has slept
 
-static int64_t at_most(int64_t us, int64_t limit) {
-    return us < limit ? us : limit;
-}
-
-#define RECEIPTS_US 500 // between two looks at what was received
-#define LONGEST_MS 100u // without a look at the clock
-
-// Until what it waits for may have come. Decisions wake it; of receipts and of the time nobody tells.
+// Until what it waits for may have come. Decisions wake it; of receipts and of the time nobody tells. Looking
+// again and again would take a core away from the bus.
 static void wait_for(struct publisher *publisher, enum load_next next, int64_t intended_us) {
-    if (next == LOAD_FULL || next == LOAD_GO) // GO: the connection's window was full
-        clients_dispatch(&publisher->clients, LONGEST_MS);
-    else if (clients_dispatch(&publisher->clients, 0) > 0)
+    struct clients *clients = &publisher->clients;
+    int64_t us = LONGEST_US; // FULL, or GO: the connection's window was full
+    if (next == LOAD_BEHIND)
+        us = RECEIPTS_US;
+    else if (next == LOAD_EARLY)
+        us = intended_us - publisher->load.now_us;
+    if (us < SHORTEST_US)
         return;
-    else if (next == LOAD_BEHIND)
-        pause_us(RECEIPTS_US);
-    else
-        pause_us(at_most(intended_us - load_now_us(), LONGEST_MS * 1000));
+    us = us < LONGEST_US ? us : LONGEST_US;
+    struct timespec time = {.tv_nsec = us * 1000};
+    if (ppoll(clients->polls, clients->count, &time, NULL) > 0)
+        clients_dispatch(clients, 0);
 }
 
 // Sends the next message or waits for what it waits for. False: the bus failed.
@@ -164,7 +161,7 @@ static bool publish_next(struct publisher *publisher) {
     struct hutong_error error;
     enum hutong_code code = next == LOAD_GO ? publish_one(publisher, intended_us, &error) : HUTONG_FULL;
     if (code == HUTONG_OK) {
-        if (++publisher->load.sent % 256 == 0 || publisher->options->load.rate > 0)
+        if (++publisher->load.sent % 256 == 0)
             clients_dispatch(&publisher->clients, 0);
     } else if (code != HUTONG_FULL) {
         fprintf(stderr, "hutong-bench: %s\n", error.text);
