@@ -81,6 +81,12 @@ def test_a_recipe_that_says_something_else_fails(conf):
     assert result.returncode == 1 and "L-2" in result.stdout + result.stderr, result.stdout + result.stderr
 
 
+def test_no_page_holds_the_marks_of_a_conflict():
+    for page in (*SOURCE.glob("*.md"), *(SOURCE / "docs").rglob("*.md"), *(SOURCE / "docs/man").glob("*")):
+        if page.is_file():
+            assert not re.search(r"^(<{7} |>{7} |={7}$)", page.read_text(encoding="utf-8"), re.M), page
+
+
 def test_a_folded_filter(conf):
     (when,) = [block for block in blocks("docs/routes.md") if block.lstrip().startswith("when:")]
     whole = next(block for block in blocks("docs/routes.md") if block.startswith("routes:"))
@@ -89,9 +95,11 @@ def test_a_folded_filter(conf):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_agency_example(conf):
-    (agency,) = blocks("docs/configuration.md")
-    (conf / "conf/agencies/public_security.yaml").write_text(agency, encoding="utf-8")
+@pytest.mark.parametrize("number", range(len(blocks("docs/configuration.md"))))
+def test_agency_example(conf, number):
+    """The whole file, and with each fragment behind its last system."""
+    agency, *fragments = blocks("docs/configuration.md")
+    (conf / "conf/agencies/public_security.yaml").write_text("".join([agency, *fragments[number - 1:number]]), encoding="utf-8")
     result = check(conf)
     assert result.returncode == 0, result.stdout + result.stderr
 
