@@ -95,7 +95,7 @@ static void carry_push(struct queue *carry, uint64_t at) {
 static int note(struct queue *queue, struct queue *carry, uint64_t position, uint64_t at) {
     carry_push(carry, at);
     queue->carried.queue = carry->id;
-    carried_drop(&queue->carried, queue->settled);
+    carried_drop(&queue->carried, settlement_recorded(queue));
     return carried_add(&queue->carried, position, at);
 }
 

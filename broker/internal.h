@@ -134,6 +134,10 @@ bool settlement_waits(const struct queue *queue);                              /
 bool settlement_holds(const struct broker *broker, const struct queue *queue); // what would go out
 int settlement_write(
     struct broker *broker, struct queue *queue, struct update *update); // what there is room for
+// What the records so far say, and so what a checkpoint must: all up to here are settled; and the spans
+// beyond, added to `out`. 0 or -ENOMEM.
+uint64_t settlement_recorded(const struct queue *queue);
+int settlement_recorded_beyond(const struct queue *queue, struct spans *out);
 
 // registry.c: queues and names, with recovery's help
 struct queue *registry_queue(const struct broker *broker, uint32_t id); // or NULL

@@ -285,8 +285,8 @@ struct queue_parts {
     Hutong__Bus__V1__CarriedRun **runs;
 };
 
-static int gather_parts(const struct queue *queue, struct queue_parts *out) {
-    size_t spans = queue->settled_beyond.count;
+static int gather_parts(const struct queue *queue, const struct spans *beyond, struct queue_parts *out) {
+    size_t spans = beyond->count;
     size_t retries = queue->failures.size;
     out->spans = calloc(spans + 1, sizeof *out->spans);
     out->span_pointers = calloc(spans + 1, sizeof *out->span_pointers);
@@ -296,7 +296,7 @@ static int gather_parts(const struct queue *queue, struct queue_parts *out) {
     if (!out->runs || !out->spans || !out->span_pointers || !out->retries || !out->retry_pointers)
         return -ENOMEM;
     for (size_t i = 0; i < spans; i++) {
-        const struct span *span = &queue->settled_beyond.items[i];
+        const struct span *span = &beyond->items[i];
         hutong__bus__v1__position_span__init(&out->spans[i]);
         out->spans[i].first = span->first;
         out->spans[i].count = span->last - span->first + 1;
@@ -312,18 +312,20 @@ static int gather_parts(const struct queue *queue, struct queue_parts *out) {
 }
 
 static int append_queue(struct queue *queue, struct buffer *out) {
-    carried_drop(&queue->carried, queue->settled);
+    carried_drop(&queue->carried, settlement_recorded(queue));
     struct queue_parts parts = {0};
-    int rc = gather_parts(queue, &parts);
+    struct spans beyond = {0};
+    int rc = settlement_recorded_beyond(queue, &beyond);
+    rc = rc ? rc : gather_parts(queue, &beyond, &parts);
     if (rc == 0) {
         Hutong__Bus__V1__QueueState state = HUTONG__BUS__V1__QUEUE_STATE__INIT;
         state.queue = queue->id;
         state.name = queue->name;
         state.next_position = queue->next_position;
-        state.settled = queue->settled;
-        state.n_settled_beyond = queue->settled_beyond.count;
+        state.settled = settlement_recorded(queue);
+        state.n_settled_beyond = beyond.count;
         state.settled_beyond = parts.span_pointers;
-        state.bytes = queue->bytes;
+        state.bytes = queue->bytes + queue->unwritten.bytes;
         state.carried_queue = queue->carried.queue;
         state.n_carried = queue->carried.count;
         state.carried = parts.runs;
@@ -340,6 +342,7 @@ static int append_queue(struct queue *queue, struct buffer *out) {
     free(parts.retries);
     free(parts.retry_pointers);
     free(parts.runs);
+    spans_destroy(&beyond);
     return rc;
 }
 

@@ -97,6 +97,37 @@ bool settlement_waits(const struct queue *queue) {
     return queue->unwritten.settled.count || queue->unwritten.failed.count;
 }
 
+uint64_t settlement_recorded(const struct queue *queue) {
+    const struct spans *waits = &queue->unwritten.settled;
+    return waits->count && waits->items[0].first <= queue->settled ? waits->items[0].first - 1
+                                                                   : queue->settled;
+}
+
+// Adds what of [next, last] isn't among those that wait.
+static int add_recorded(const struct spans *waits, uint64_t next, uint64_t last, struct spans *out) {
+    int rc = 0;
+    for (size_t i = 0; i < waits->count && rc == 0 && next <= last; i++) {
+        const struct span *wait = &waits->items[i];
+        if (wait->last < next || wait->first > last)
+            continue;
+        if (wait->first > next)
+            rc = spans_add(out, next, wait->first - 1);
+        next = wait->last + 1;
+    }
+    return rc || next > last ? rc : spans_add(out, next, last);
+}
+
+int settlement_recorded_beyond(const struct queue *queue, struct spans *out) {
+    uint64_t settled = settlement_recorded(queue);
+    int rc = settled < queue->settled
+                 ? add_recorded(&queue->unwritten.settled, settled + 1, queue->settled, out)
+                 : 0;
+    for (size_t i = 0; i < queue->settled_beyond.count && rc == 0; i++)
+        rc = add_recorded(&queue->unwritten.settled, queue->settled_beyond.items[i].first,
+            queue->settled_beyond.items[i].last, out);
+    return rc;
+}
+
 int settlement_write(struct broker *broker, struct queue *queue, struct update *update) {
     int rc = write_settled(broker, queue, update);
     rc = rc ? rc : write_failed(broker, queue, update);

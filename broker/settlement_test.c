@@ -157,6 +157,48 @@ static void what_waits_at_a_kill_comes_again(void **state) {
     assert_int_equal(housing(bench)->in_flight, MESSAGES);
 }
 
+// A segment begins behind a batch that had no room for what was settled.
+static void settle_at_a_roll(struct bench *bench, uint64_t *bytes) {
+    send_all(bench);
+    fill_batch(bench);
+    *bytes = housing(bench)->bytes;
+    bench_settle(bench, 2, H, 1, 3);
+    bench_settle(bench, 2, H, 6, 9);
+    assert_int_equal(housing(bench)->settled, 3);
+    assert_true(settlement_waits(housing(bench)));
+    journal_store_set_segment(bench->store, 1);
+    append(bench);
+    journal_store_set_segment(bench->store, 1 << 30);
+}
+
+// It starts with what the records say, not with what memory does.
+static void what_waits_is_not_in_a_checkpoint(void **state) {
+    struct bench *bench = *state;
+    uint64_t bytes;
+    settle_at_a_roll(bench, &bytes);
+    uint64_t unsettled = housing(bench)->unsettled;
+    bench_stop(bench);
+    bench_start(bench);
+    assert_int_equal(housing(bench)->settled, 0);
+    assert_int_equal(housing(bench)->unsettled, unsettled + 7);
+    assert_int_equal(housing(bench)->bytes, bytes);
+}
+
+static void what_waited_is_settled_once(void **state) {
+    struct bench *bench = *state;
+    uint64_t bytes;
+    settle_at_a_roll(bench, &bytes);
+    bench_turn(bench); // its record stands behind the checkpoint
+    assert_false(settlement_waits(housing(bench)));
+    uint64_t unsettled = housing(bench)->unsettled;
+    bytes = housing(bench)->bytes;
+    bench_stop(bench);
+    bench_start(bench);
+    assert_int_equal(housing(bench)->settled, 3);
+    assert_int_equal(housing(bench)->unsettled, unsettled);
+    assert_int_equal(housing(bench)->bytes, bytes);
+}
+
 // A session that ends takes nothing with it of what it settled.
 static void what_waits_outlives_its_session(void **state) {
     struct bench *bench = *state;
@@ -206,6 +248,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_largest_frame_at_a_full_batch_waits_for_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_at_a_kill_comes_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_is_not_in_a_checkpoint, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waited_is_settled_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_outlives_its_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_stream_at_a_full_batch, set_up, tear_down),
     };
