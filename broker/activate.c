@@ -85,9 +85,9 @@ static const char *copy_name(struct map *names, const char *name) {
 static int collect_names(const struct broker *broker, struct map *names, struct number_map *copies) {
     for (size_t i = 0; i < broker->queue_count; i++) {
         size_t cursor = 0;
-        void *value;
-        while (broker->queues[i] && number_map_next(&broker->queues[i]->known, &cursor, NULL, &value)) {
-            const char *name = ((const struct delivery *)value)->rule.route;
+        const struct delivery *delivery;
+        while (broker->queues[i] && (delivery = known_next(&broker->queues[i]->known, &cursor)) != NULL) {
+            const char *name = delivery->rule.route;
             uint64_t address = (uint64_t)(uintptr_t)name;
             if (number_map_get(copies, address))
                 continue;

@@ -120,7 +120,7 @@ int queue_loaded(struct queue *queue, const struct record_delivery *from, const 
     struct chunk *chunk, struct bytes envelope, struct queue_time now) {
     queue->probe = false;
     queue_wake(queue);
-    struct delivery *delivery = number_map_get(&queue->known, from->position);
+    struct delivery *delivery = known_get(&queue->known, from->position);
     if (!delivery)
         return enter(queue, from, route, chunk, envelope, now);
     // What comes again goes out before what is newer, so it needs its bytes also where the newer has all the

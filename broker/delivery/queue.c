@@ -38,10 +38,10 @@ void queue_destroy(struct queue **self) {
         free(receiver);
     }
     size_t cursor = 0;
-    void *delivery;
-    while (number_map_next(&queue->known, &cursor, NULL, &delivery))
+    struct delivery *delivery;
+    while ((delivery = known_next(&queue->known, &cursor)) != NULL)
         delivery_free(delivery);
-    number_map_destroy(&queue->known);
+    known_destroy(&queue->known);
     number_map_destroy(&queue->subjects);
     number_map_destroy(&queue->freed[0]);
     number_map_destroy(&queue->freed[1]);
@@ -99,11 +99,9 @@ int queue_push(struct queue *queue, const struct record_delivery *delivery, uint
 
 void queue_rename_routes(struct queue *queue, const struct number_map *copies) {
     size_t cursor = 0;
-    void *value;
-    while (number_map_next(&queue->known, &cursor, NULL, &value)) {
-        struct delivery *delivery = value;
+    struct delivery *delivery;
+    while ((delivery = known_next(&queue->known, &cursor)) != NULL)
         delivery->rule.route = number_map_get(copies, (uint64_t)(uintptr_t)delivery->rule.route);
-    }
 }
 
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size) {
@@ -187,7 +185,7 @@ int queue_settle(struct queue *queue, struct receiver *receiver, uint64_t first,
     if (last - first > receiver->in_flight)
         return settle_wide(queue, receiver, first, last, spans, bytes);
     for (uint64_t position = first; position <= last; position++) {
-        struct delivery *delivery = number_map_get(&queue->known, position);
+        struct delivery *delivery = known_get(&queue->known, position);
         // Only what was sent to it can be done: no dying one, and no follower that this very settlement made
         // ready.
         if (!delivery || delivery->state != DELIVERY_SENT || delivery->receiver != receiver)

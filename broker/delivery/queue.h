@@ -4,6 +4,7 @@
 #pragma once
 
 #include "broker/delivery/carried.h"
+#include "broker/delivery/known.h"
 #include "broker/delivery/record.h"
 #include "broker/delivery/spans.h"
 #include "core/base/chunk.h"
@@ -127,7 +128,7 @@ struct queue {
     uint64_t recovered;     // positions below may have been sent by an earlier process
     uint64_t unsettled;
     uint64_t bytes;
-    struct number_map known;    // position -> struct delivery
+    struct known known;         // by position
     struct number_map subjects; // hash -> the last delivery of its chain
     struct number_map failures; // position -> struct failure (owned)
     // hash -> the record that settles the last one known of a subject, of which more may lie in the journal:

@@ -96,5 +96,5 @@ void test_bury(struct queue *queue, struct delivery *dead) {
 }
 
 struct delivery *test_delivery(const struct queue *queue, uint64_t position) {
-    return number_map_get(&queue->known, position);
+    return known_get(&queue->known, position);
 }

@@ -31,7 +31,7 @@ static void trim(struct queue *queue) {
         if (position >= queue->read_position)
             return;
         queue->trimmed = position;
-        struct delivery *delivery = number_map_get(&queue->known, position);
+        struct delivery *delivery = known_get(&queue->known, position);
         if (may_be_trimmed(delivery))
             delivery_die(queue, delivery, HUTONG__BUS__V1__REASON__REASON_QUEUE_FULL,
                 "the queue is over its limit and this was its oldest");
@@ -45,9 +45,8 @@ static void sweep(struct queue *queue, struct queue_time now) {
     queue->sweep_ms = now.ms + SWEEP_MS;
     queue->expiry_us = INT64_MAX;
     size_t cursor = 0;
-    void *value;
-    while (number_map_next(&queue->known, &cursor, NULL, &value)) {
-        struct delivery *delivery = value;
+    struct delivery *delivery;
+    while ((delivery = known_next(&queue->known, &cursor)) != NULL) {
         if (delivery->state == DELIVERY_SENT || delivery->state == DELIVERY_DYING)
             continue;
         if (!delivery_expired(delivery, now.us)) {

@@ -252,12 +252,12 @@ struct delivery *window_add(struct queue *queue, const struct record_delivery *f
     struct delivery *delivery = delivery_new(queue, from, route, envelope.size);
     if (!delivery)
         return NULL;
-    if (number_map_put(&queue->known, from->position, delivery) != 0) {
+    if (known_put(&queue->known, delivery) != 0) {
         free(delivery);
         return NULL;
     }
     if (join_subject(queue, delivery) != 0) {
-        number_map_remove(&queue->known, from->position);
+        known_remove(&queue->known, delivery);
         free(delivery);
         return NULL;
     }
@@ -272,7 +272,7 @@ struct delivery *window_add(struct queue *queue, const struct record_delivery *f
 
 void window_remove(struct queue *queue, struct delivery *delivery) {
     take_out(queue, delivery);
-    number_map_remove(&queue->known, delivery->position);
+    known_remove(&queue->known, delivery);
     leave_subject(queue, delivery);
     delivery_free(delivery);
 }
