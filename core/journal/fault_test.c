@@ -111,7 +111,7 @@ static int take(void *context, const struct journal_record *record, uint64_t pos
 
 static bool all_settled(void *context, uint32_t queue, uint64_t last_position) {
     (void)context, (void)queue;
-    return last_position < 40;
+    return last_position < 45; // the first segment has 42
 }
 
 // The witness's state after the last append that was acknowledged is in *acknowledged. What failed, or 0.
