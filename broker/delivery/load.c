@@ -4,8 +4,9 @@
 #include <errno.h>
 
 enum {
-    LOAD_COUNT = 1024,
-    LOAD_BYTES = 1024 * 1024,
+    // Twice what a turn takes in at full load: a queue that fell behind catches up, and goes on from memory.
+    LOAD_COUNT = 4096,
+    LOAD_BYTES = 4 * 1024 * 1024,
     LOAD_GAP = 16,   // so many positions between two wanted ones are read over
     LOAD_WALK = 256, // that are looked at to find what can be read together
     PROBE = 64,      // of a queue's head, when nobody has credit
