@@ -13,7 +13,7 @@ static bool valid(const uint8_t *p, size_t size) {
     assert_int_equal(utf8_valid_long(p, size), portable);
     assert_int_equal(utf8_valid(p, size), portable);
     if (size < 16) {
-        uint8_t copy[ROOM];
+        uint8_t copy[ROOM] = {0};
         memset(copy, 0xFF, sizeof copy); // what follows a text must not matter
         memcpy(copy, p, size);
         assert_int_equal(utf8_valid_within(copy, size, copy + sizeof copy - 16), portable);
@@ -54,7 +54,7 @@ static void texts_by_rfc_3629(void **state) {
 
 static void each_character_is_valid_and_nothing_shorter(void **state) {
     (void)state;
-    uint8_t text[4];
+    uint8_t text[4] = {0};
     for (uint32_t c = 1; c < 0x110000; c += c < 0x3000 ? 1 : 7) {
         if (c >= 0xD800 && c < 0xE000)
             continue;
@@ -70,7 +70,7 @@ static void place(const uint8_t *sequence, size_t size) {
     static const char *const around[] = {"0123456789012345678901234567890123456789",
         "\xE8\xA5\xBF\xE6\xBA\xAA\xE8\xA1\x97\xE9\x81\x93\xE8\xA5\xBF\xE6\xBA\xAA\xE8\xA1\x97\xE9\x81\x93"
         "\xE8\xA5\xBF\xE6\xBA\xAA\xE8\xA1\x97\xE9\x81\x93"};
-    uint8_t text[ROOM];
+    uint8_t text[ROOM] = {0};
     for (size_t kind = 0; kind < 2; kind++)
         for (size_t before = 0; before <= 18; before++)
             for (size_t after = 0; after <= 18; after += 3) {
@@ -88,7 +88,7 @@ static void mistakes_are_found_at_every_place(void **state) {
     static const uint8_t bytes[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2, 0xDF, 0xE0,
         0xE8, 0xED, 0xF0, 0xF4, 0xF5, 0xFF};
     const size_t count = sizeof bytes;
-    uint8_t sequence[4];
+    uint8_t sequence[4] = {0};
     for (size_t i = 0; i < count * count * count; i++) {
         sequence[0] = bytes[i % count];
         sequence[1] = bytes[i / count % count];
@@ -105,7 +105,7 @@ static void mistakes_are_found_around_long_runs_of_ascii(void **state) {
     (void)state;
     static const char *const pieces[] = {
         "\xE8\xA5\xBF", "\xC3\xA9", "\xF0\x90\x80\x80", "\xE8\xA5", "\xBF", "\xF0\x90\x80", "\xC3", "\xFF"};
-    uint8_t text[512];
+    uint8_t text[512] = {0};
     for (size_t piece = 0; piece < sizeof pieces / sizeof *pieces; piece++)
         for (size_t size = 16; size <= 240; size += 7)
             for (size_t at = 0; at + 4 <= size; at++) {
@@ -126,7 +126,7 @@ static void random_texts_are_judged_alike(void **state) {
         "0123456789012345678901234567890123456789012345678901234567890123456789",
         "\xE8\xA5\xBF\xE6\xBA\xAA\xE8\xA1\x97\xE9\x81\x93\xE8\xA5\xBF\xE6\xBA\xAA", "\xC3\xA9",
         "\xF0\x90\x80\x80", "\xE0\xA0\x80", "0123456789012345", "\x80"};
-    uint8_t text[2048];
+    uint8_t text[2048] = {0};
     uint64_t random = 88172645463325252u;
     size_t good = 0;
     for (size_t round = 0; round < 20000; round++) {
