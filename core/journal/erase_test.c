@@ -103,6 +103,13 @@ struct halves {
     size_t redo_size;
 };
 
+static uint8_t *room_for(size_t size) {
+    uint8_t *room = malloc(size);
+    if (!room)
+        abort();
+    return room;
+}
+
 // The redo is written by hand as the erasure writes it, for a record of 5,000 bytes.
 static void make_halves(struct testing *t, uint64_t sequence, struct halves *out) {
     const char *name = "00000000000000000001.segment";
@@ -122,7 +129,7 @@ static void make_halves(struct testing *t, uint64_t sequence, struct halves *out
     assert_int_equal(redo_write(folder, &redo), 0);
     close(folder);
     out->redo = testing_read(t, REDO, &out->redo_size);
-    out->after = malloc(out->size);
+    out->after = room_for(out->size);
     memcpy(out->after, out->before, out->size);
     record_erase(out->after + at, redo.leaf);
 }
@@ -138,7 +145,7 @@ static void every_mixture_is_finished(void **state) {
     testing_close(t);
     struct halves halves;
     make_halves(t, 3, &halves);
-    uint8_t *mixed = malloc(halves.size);
+    uint8_t *mixed = room_for(halves.size);
     for (unsigned bits = 0; bits < 64; bits++) {
         for (size_t at = 0; at < halves.size; at++)
             mixed[at] = bits >> at / 512 % 6 & 1 ? halves.after[at] : halves.before[at];
