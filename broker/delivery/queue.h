@@ -1,6 +1,6 @@
 // The queue of one system: what is routed to it and not yet settled. The backlog lies in the journal; in
 // memory is a bounded window, and bytes only of what is about to be sent. No I/O: loads are asked for and
-// come back. docs/decisions/0020-shared-queues.md
+// come back. docs/decisions/0023-shared-queues.md
 #pragma once
 
 #include "broker/delivery/carried.h"
