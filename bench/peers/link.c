@@ -98,6 +98,7 @@ static bool read_in(struct link *link) {
 }
 
 static void wait_for(struct link *links, size_t count, int64_t timeout_us) {
+    timeout_us = timeout_us > 0 ? timeout_us : 0; // what is due already
     struct pollfd polls[LINKS_MAX];
     for (size_t i = 0; i < count; i++)
         polls[i] = (struct pollfd){.fd = links[i].fd,

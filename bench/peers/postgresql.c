@@ -221,13 +221,14 @@ static bool read_answers(struct connection *connection, size_t queue, uint64_t *
 }
 
 static void wait_for(struct postgresql *postgresql, int64_t timeout_us) {
+    timeout_us = timeout_us > 0 ? timeout_us : 0; // what is due already
     struct pollfd polls[QUEUES_MAX];
     for (size_t i = 0; i < postgresql->count; i++) {
         int more = PQflush(postgresql->connections[i].link);
         polls[i] = (struct pollfd){.fd = PQsocket(postgresql->connections[i].link),
             .events = (short)(POLLIN | (more ? POLLOUT : 0))};
     }
-    struct timespec timeout = {.tv_nsec = timeout_us * 1000};
+    struct timespec timeout = {.tv_sec = timeout_us / 1000000, .tv_nsec = timeout_us % 1000000 * 1000};
     if (ppoll(polls, postgresql->count, &timeout, NULL) < 0 && errno != EINTR)
         peer_fail("poll: %s", strerror(errno));
 }
