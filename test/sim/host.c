@@ -221,5 +221,6 @@ void host_run(struct host *host) {
     if (!explained)
         world_fail(host->world, "the broker ended by itself with %d: %s", rc, error.text);
     world_note(host->world, "broker ends", (uint64_t)(unsigned)rc, 0, 0);
+    host->clean = rc == 0 && !host->dying;
     come_down(host, rc == 0);
 }

@@ -18,6 +18,7 @@ struct host {
     struct daemon *daemon;
     bool up;       // from its start to its end
     bool dying;    // whatever the process asks for fails, until it has ended
+    bool clean;    // it ended last by a stop, not by a cut or a kill
     bool power;    // it was the machine that failed
     bool stopping; // SIGTERM
     int stop_fd;

@@ -73,7 +73,7 @@ static void verify(struct run *run) {
     int rc = journal_verify(folder, &verdict, &error);
     if (rc)
         world_fail(&run->world, "promise 7: the journal does not verify: %s", error.text);
-    else if (verdict.torn_bytes)
+    else if (verdict.torn_bytes && run->host.clean)
         world_fail(&run->world, "the journal has a torn tail after a clean stop");
     world_note(&run->world, "verified", verdict.segments, verdict.batches, verdict.records);
 }
