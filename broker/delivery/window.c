@@ -25,17 +25,18 @@ static struct list *ready_list(struct share *share, const struct delivery *deliv
 }
 
 // The list that a delivery of this state belongs in; NULL: none.
+// All others are found by their subject, or by when they are due.
+static bool is_listed(const struct delivery *delivery) {
+    return delivery->state == DELIVERY_READY || delivery->state == DELIVERY_SENT ||
+           delivery->state == DELIVERY_DYING;
+}
+
 static struct list *list_of(struct queue *queue, const struct delivery *delivery) {
-    switch (delivery->state) {
-    case DELIVERY_READY:
+    if (delivery->state == DELIVERY_READY)
         return ready_list(share_of(queue, delivery), delivery);
-    case DELIVERY_SENT:
+    if (delivery->state == DELIVERY_SENT)
         return &delivery->receiver->sent;
-    case DELIVERY_DYING:
-        return delivery->chunk ? &queue->dying : &queue->dying_lacking;
-    default:
-        return NULL;
-    }
+    return delivery->chunk ? &queue->dying : &queue->dying_lacking;
 }
 
 // `one`: 1, or -1 in its arithmetic.
@@ -68,9 +69,10 @@ static void take_out(struct queue *queue, struct delivery *delivery) {
 }
 
 static void put_in(struct queue *queue, struct delivery *delivery, bool front) {
-    struct list *list = list_of(queue, delivery);
-    if (list)
+    if (is_listed(delivery)) {
+        struct list *list = list_of(queue, delivery);
         list_insert_before(front ? list->next : list, &delivery->link);
+    }
     count(queue, delivery, 1);
 }
 
