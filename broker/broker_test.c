@@ -1,4 +1,4 @@
-#include "broker/testing.h"
+#include "broker/testing_routes.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -18,32 +18,7 @@
 
 // ---- The test's own routing: all goes to housing; the subject says what else happens. ----
 
-struct matcher {
-    struct match matches[2];
-    const struct policy *policy;
-};
-static struct matcher the_matcher;
 static const struct policy *the_policy;
-
-struct matcher *matcher_new(const struct routes *routes) {
-    (void)routes;
-    return &the_matcher;
-}
-
-void matcher_destroy(struct matcher **self) {
-    *self = NULL;
-}
-
-const uint8_t *routes_digest(const struct routes *routes) {
-    static const uint8_t digest[32] = {1};
-    (void)routes;
-    return digest;
-}
-
-size_t routes_count(const struct routes *routes) {
-    (void)routes;
-    return 1;
-}
 
 int matcher_match(struct matcher *matcher, const struct policy_system *from,
     const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,

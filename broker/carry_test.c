@@ -1,5 +1,5 @@
 // What is unsettled outlives its segment: in its place, in order, through restarts, and more than once.
-#include "broker/testing.h"
+#include "broker/testing_routes.h"
 #include "core/base/clock.h"
 
 #include <setjmp.h>
@@ -16,37 +16,13 @@
 
 // ---- The test's own routing: all goes to housing, as it came, mapped, or not at all ----
 
-struct matcher {
-    struct match match;
-};
-static struct matcher the_matcher;
 static const struct policy *the_policy;
-
-struct matcher *matcher_new(const struct routes *routes) {
-    (void)routes;
-    return &the_matcher;
-}
-
-void matcher_destroy(struct matcher **self) {
-    *self = NULL;
-}
-
-const uint8_t *routes_digest(const struct routes *routes) {
-    static const uint8_t digest[32] = {1};
-    (void)routes;
-    return digest;
-}
-
-size_t routes_count(const struct routes *routes) {
-    (void)routes;
-    return 1;
-}
 
 int matcher_match(struct matcher *matcher, const struct policy_system *from,
     const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
     const struct match **out, size_t *count, struct error *error) {
     (void)from, (void)payload, (void)now_us, (void)error;
-    struct match *match = &matcher->match;
+    struct match *match = &matcher->matches[0];
     *match = (struct match){.route = "r",
         .to = policy_system_named(the_policy, bytes_of_string(H)),
         .type = type,

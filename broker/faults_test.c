@@ -1,7 +1,7 @@
 // Every allocation of the broker's core fails in turn, through a whole life: sessions, publishing, delivery,
 // retries, dead letters, carrying forward, an erasure; and through the recovery behind it. The process ends
 // there, and what the journal has makes a right state: nothing accepted is lost, nothing stands twice.
-#include "broker/testing.h"
+#include "broker/testing_routes.h"
 #include "test/support/alloc_fail.h"
 
 #include <errno.h>
@@ -19,37 +19,13 @@
 
 // ---- The test's own routing: all goes to housing, as it came, mapped, or not at all ----
 
-struct matcher {
-    struct match match;
-};
-static struct matcher the_matcher;
 static const struct policy *the_policy;
-
-struct matcher *matcher_new(const struct routes *routes) {
-    (void)routes;
-    return &the_matcher;
-}
-
-void matcher_destroy(struct matcher **self) {
-    *self = NULL;
-}
-
-const uint8_t *routes_digest(const struct routes *routes) {
-    static const uint8_t digest[32] = {1};
-    (void)routes;
-    return digest;
-}
-
-size_t routes_count(const struct routes *routes) {
-    (void)routes;
-    return 1;
-}
 
 int matcher_match(struct matcher *matcher, const struct policy_system *from,
     const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
     const struct match **out, size_t *count, struct error *error) {
     (void)from, (void)payload, (void)now_us;
-    struct match *match = &matcher->match;
+    struct match *match = &matcher->matches[0];
     if (bytes_equal_string(subject, "invalid"))
         return error_set(error, MATCH_REFUSED, "at kind: no");
     *match = (struct match){.route = "r",

@@ -1,4 +1,5 @@
 #include "broker/lanes.h"
+#include "broker/testing_routes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,34 +8,8 @@
 
 #include <cmocka.h>
 
-struct matcher {
-    struct match matches[8];
-    const struct policy *policy;
-    bool away;
-};
-static struct matcher the_matcher;
 static struct policy *reloaded; // the policy that a reload brought; owned
 static struct configuration configuration;
-
-struct matcher *matcher_new(const struct routes *routes) {
-    (void)routes;
-    return &the_matcher;
-}
-
-void matcher_destroy(struct matcher **self) {
-    *self = NULL;
-}
-
-const uint8_t *routes_digest(const struct routes *routes) {
-    static const uint8_t digest[32] = {1};
-    (void)routes;
-    return digest;
-}
-
-size_t routes_count(const struct routes *routes) {
-    (void)routes;
-    return 1;
-}
 
 static const char *system_of(char letter, bool away) {
     return letter == 'h' && !away ? H : letter == 'c' ? C : NULL;

@@ -2,7 +2,7 @@
 #include "broker/operation.h"
 #include "broker/reading.h"
 #include "broker/routing/permit.h"
-#include "broker/testing.h"
+#include "broker/testing_routes.h"
 #include "core/base/clock.h"
 
 #include <errno.h>
@@ -21,36 +21,12 @@
 
 // ---- The test's own routing: all goes to housing by "r", and what the test wants goes wrong. ----
 
-struct matcher {
-    struct match matches[2];
-};
-static struct matcher the_matcher;
 static const struct policy *the_policy;
 static int unmapped;   // so many first matches can't be mapped
 static size_t matched; // how many a message has
 static bool permitted; // the route may still give it
 static const char *const no_fields[] = {"kind"};
 static const struct policy_agreement agreement = {.id = "A-1", .fields = no_fields, .field_count = 1};
-
-struct matcher *matcher_new(const struct routes *routes) {
-    (void)routes;
-    return &the_matcher;
-}
-
-void matcher_destroy(struct matcher **self) {
-    *self = NULL;
-}
-
-const uint8_t *routes_digest(const struct routes *routes) {
-    static const uint8_t digest[32] = {1};
-    (void)routes;
-    return digest;
-}
-
-size_t routes_count(const struct routes *routes) {
-    (void)routes;
-    return 1;
-}
 
 int matcher_match(struct matcher *matcher, const struct policy_system *from,
     const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
