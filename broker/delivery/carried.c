@@ -29,7 +29,7 @@ static size_t lower_bound(const struct carried *carried, uint64_t position) {
 
 // Room for two runs more: one that is new, and one that a split makes.
 static int reserve(struct carried *carried) {
-    if (carried->count + 2 <= carried->capacity)
+    if (carried->runs && carried->count + 2 <= carried->capacity)
         return 0;
     size_t capacity = carried->capacity ? 2 * carried->capacity : 8;
     struct carried_run *runs = realloc(carried->runs, capacity * sizeof *runs);
