@@ -32,10 +32,10 @@ void queue_destroy(struct queue **self) {
     if (!queue)
         return;
     list_remove(&queue->work);
-    while (!list_empty(&queue->receivers)) {
-        struct receiver *receiver = LIST_ITEM(queue->receivers.next, struct receiver, link);
-        list_remove(&receiver->link);
-        free(receiver);
+    struct list *next; // the list itself goes with its queue
+    for (struct list *node = queue->receivers.next; node != &queue->receivers; node = next) {
+        next = node->next;
+        free(LIST_ITEM(node, struct receiver, link));
     }
     size_t cursor = 0;
     struct delivery *delivery;
