@@ -97,7 +97,7 @@ static void it_resumes_by_itself_below_seven_eighths(void **state) {
 static void bytes_are_a_limit_too(void **state) {
     struct bench *bench = *state;
     lanes_reload(bench, "{ bytes: 1MiB, when_full: park }", false);
-    bench->payload = 60 * 1024;
+    bench->payload = 60 * (size_t)1024;
     bench_hello(bench, 1, PS, STREAM, false);
     for (uint64_t i = 1; i <= 20; i++) {
         bench_publish(bench, 1, PS, i, 1, "h");
@@ -253,7 +253,7 @@ static void age_makes_room(void **state) {
     struct bench *bench = *state;
     lanes_reload(bench, "{ count: 8, age: 1h, when_full: park }", false);
     fill(bench);
-    bench->now_ms += 3601 * 1000;
+    bench->now_ms += 3601 * UINT64_C(1000);
     bench_turn(bench);
     assert_int_equal(lanes_queue(bench, "dead:" H)->unsettled, 8);
     assert_int_equal(lanes_queue(bench, H)->unsettled, 2); // what waited came in by itself

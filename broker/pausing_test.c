@@ -48,7 +48,7 @@ static void publishers_are_told_and_kept(void **state) {
     assert_string_equal(told.text, "the broker's journal has no room");
     assert_int_equal(journal_batch_count(bench->batch), 0);
     assert_int_equal(lanes_queue(bench, H)->unsettled, 3);
-    bench->now_ms += 3600 * 1000; // however long it takes, nobody is taken for gone
+    bench->now_ms += 3600 * UINT64_C(1000); // however long it takes, nobody is taken for gone
     paused_turn(bench);
     assert_int_equal(bench_waiting(bench, 1, HUTONG__BUS__V1__FRAME__KIND_ERROR), 0);
     bench_turn(bench); // room

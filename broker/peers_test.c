@@ -42,7 +42,7 @@ static void coming_and_going_fills_no_journal(void **state) {
     bench->now_ms += 5000;
     come_and_go(bench, PS, 3000, 100);
     assert_int_equal(bench->broker->next_record - before, 2 * PEER_NEWS + 20 + 10);
-    bench->now_ms += 3600 * 1000; // no more than at first, however long it was quiet
+    bench->now_ms += 3600 * UINT64_C(1000); // no more than at first, however long it was quiet
     come_and_go(bench, PS, 4000, 100);
     assert_int_equal(bench->broker->next_record - before, 4 * PEER_NEWS + 20 + 10);
 }

@@ -13,7 +13,7 @@ static const struct config_key deliver_keys[] = {
 };
 
 const struct policy_deliver policy_deliver_default = {
-    .retries = 10, .backoff_min_ms = 1000, .backoff_max_ms = 600000, .expires_us = 7 * 86400 * 1000000LL};
+    .retries = 10, .backoff_min_ms = 1000, .backoff_max_ms = 600000, .expires_us = 7LL * 86400 * 1000000};
 
 static bool has(const struct config_node *node, const char *key) {
     return !config_is_null(config_get(node, key));
