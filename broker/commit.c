@@ -21,6 +21,16 @@ void commit_pause(struct daemon *daemon, const char *why) {
     daemon->append_at_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS + DAEMON_PAUSE_MS;
 }
 
+// The last segment that the limit allows is for what settles, fails and is carried: without records of these
+// no older one could ever go.
+void commit_check_room(struct daemon *daemon) {
+    struct journal_status status;
+    journal_status(daemon->journal, &status);
+    pause_intake(daemon, status.last_segment,
+        status.last_segment ? "the last segment within journal.limit is kept for what settles"
+                            : "there is room again");
+}
+
 // The core hears of what became durable.
 static int tell_durable(struct daemon *daemon) {
     uint64_t durable = journal_durable(daemon->journal);
@@ -53,7 +63,7 @@ int commit_run(struct daemon *daemon, struct error *error) {
     }
     if (rc)
         return rc < 0 ? rc : -EIO;
-    pause_intake(daemon, false, "there is room again");
+    commit_check_room(daemon);
     if (journal_busy(daemon->journal))
         return daemon_step(daemon, (struct event){.kind = EVENT_APPENDED});
     return tell_durable(daemon);

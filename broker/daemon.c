@@ -278,8 +278,11 @@ static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
         daemon->keep_until_ns = (now.now_us - (int64_t)policy_settings(daemon->policy)->retention_us) * 1000;
     int rc = broker_retire(daemon->broker, daemon->journal, daemon->keep_until_ns, daemon->paused, &now,
         &daemon->update, &done, error);
-    if (done.retired)
+    if (done.retired) {
         log_event(LOG_INFO, "journal.retired", "segments=%zu", done.retired);
+        if (journal_batch_count(daemon->batch) == 0) // otherwise the append of what was gathered tells
+            commit_check_room(daemon);
+    }
     daemon->retiring = done.more;
     if (done.more)
         daemon->carried = commit_gathered(daemon);

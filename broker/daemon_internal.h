@@ -36,7 +36,8 @@ struct daemon {
 int daemon_step(struct daemon *daemon, struct event event);
 
 // commit.c. 0 or negative, with the text.
-void commit_pause(struct daemon *daemon, const char *why);      // the journal has no room for now
+void commit_pause(struct daemon *daemon, const char *why);      // the journal refused what was gathered
+void commit_check_room(struct daemon *daemon);                  // takes in, or only what settles
 int commit_collect(struct daemon *daemon, struct error *error); // takes note of what became durable
 // Appends what was gathered, when no batch is under way. What is gathered while one is goes with the next.
 int commit_run(struct daemon *daemon, struct error *error);

@@ -12,6 +12,12 @@
 #define SEGMENT_SIZE_MIN ((uint64_t)64 << 10)
 #define SEGMENT_SIZE_MAX ((uint64_t)1 << 30) // places in a segment are 32 bits
 
+static bool is_last_segment(const struct file_journal *file) {
+    return file->size_limit && file->spare_count == 0 &&
+           file_bytes(file) + block_up(HEAD_SIZE + file->checkpoint.size) + file->segment_size >
+               file->size_limit;
+}
+
 static void file_status(const struct journal *journal, struct journal_status *out) {
     const struct file_journal *file = (const struct file_journal *)journal;
     writer_lock(file->writer);
@@ -20,6 +26,7 @@ static void file_status(const struct journal *journal, struct journal_status *ou
     out->bytes = file_bytes(file);
     out->first = file->first_sequence;
     out->last = file->base.last;
+    out->last_segment = is_last_segment(file);
     writer_unlock(file->writer);
 }
 

@@ -153,6 +153,7 @@ struct journal_status {
     uint64_t syncs;
     uint64_t
         torn_bytes; // that open cut from the tail: what was on its way when the machine or process went down
+    bool last_segment; // `size_limit` allows no other behind the one that is being filled
 };
 void journal_status(const struct journal *journal, struct journal_status *out);
 

@@ -42,9 +42,10 @@ def small_disk(tmp_path):
 
 
 class Town:
-    def __init__(self, folder):
+    def __init__(self, folder, journal=""):
+        """`journal`: further lines of its settings."""
         self.admin = f"{folder}/admin.sock"
-        self.broker = Broker(folder, settings=f"admin: {self.admin}\nheartbeat: 500ms\n")
+        self.broker = Broker(folder, settings=f"{journal}admin: {self.admin}\nheartbeat: 500ms\n")
         self.broker.start()
 
     def status(self):
@@ -120,4 +121,30 @@ def test_a_kill_on_a_full_disk_loses_nothing(disk, tmp_path):
         receiver.hello(H, receive=True)
         assert receiver.wait_deliveries(accepted)
         assert [int(d.envelope.id) for d in receiver.deliveries][:accepted] == list(range(1, accepted + 1))
+    assert town.broker.stop() == 0
+
+
+def test_a_journal_at_its_limit_that_was_consumed_goes_on_by_itself(tmp_path):
+    """What is settled needs records too: without room for them nothing could ever go. Again and again."""
+    town = Town(tmp_path, journal="  limit: 32MiB\n  retention: 0s\n")
+    publisher = Client(town.broker.endpoint)
+    publisher.hello(PS, stream=STREAM)
+    for _ in range(2):
+        publish_until_full(town, publisher)
+        assert publisher.accepted < publisher.sequence
+        with Client(town.broker.endpoint) as receiver:
+            receiver.hello(H, receive=True, credit=(1 << 20, 1 << 30))
+            settled = 0
+
+            def consumed(receiver=receiver):
+                nonlocal settled
+                receiver.pump(lambda: len(receiver.deliveries) > settled, 0.05)
+                receiver.settle(*[d.position for d in receiver.deliveries[settled:]])
+                settled = len(receiver.deliveries)
+                publisher.pump(lambda: False, 0.01)
+                return publisher.accepted == publisher.sequence and not publisher.hold
+
+            wait_until(consumed, "all that was published is accepted", patience=60)
+    assert town.broker.log().count(" journal.room ") >= 2
+    publisher.close()
     assert town.broker.stop() == 0
