@@ -1,6 +1,7 @@
 // Requests that are more than a look: who asks, with which arguments, and what came of it.
 #include "broker/admin/internal.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -120,41 +121,65 @@ static enum MHD_Result run(struct admin *admin, struct MHD_Connection *connectio
     return rc;
 }
 
+// What a request brings before it is answered.
+struct upload {
+    struct buffer body;
+    bool too_large; // the rest is read and dropped, so that the answer comes through
+};
+
+static enum MHD_Result take_part(struct upload *upload, const char *part, size_t size) {
+    int rc = upload->too_large ? 0 : buffer_append(&upload->body, part, size);
+    if (rc == -EMSGSIZE) {
+        upload->too_large = true;
+        return MHD_YES;
+    }
+    return rc ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result say_what_there_is(struct MHD_Connection *connection) {
+    char text[512] = "there are ";
+    size_t at = strlen(text);
+    for (size_t i = 0; i < COMMANDS && at < sizeof text; i++)
+        at += (size_t)snprintf(
+            text + at, sizeof text - at, "%s%s", commands[i].url, i + 1 < COMMANDS ? " " : "\n");
+    return admin_answer_text(connection, MHD_HTTP_NOT_FOUND, text);
+}
+
 enum MHD_Result admin_command(struct admin *admin, struct MHD_Connection *connection, const char *url,
-    const char *method, const char *upload, size_t *upload_size, void **state) {
+    const char *method, const char *part, size_t *part_size, void **state) {
     bool url_known;
     const struct command *command = find(url, method, &url_known);
-    struct buffer *body = *state;
-    if (!body) { // the headers are there
-        body = *state = calloc(1, sizeof *body);
-        if (body)
-            body->limit = BODY_LIMIT;
-        return body ? MHD_YES : MHD_NO;
+    struct upload *upload = *state;
+    if (!upload) { // the headers are there
+        upload = *state = calloc(1, sizeof *upload);
+        if (upload)
+            upload->body.limit = BODY_LIMIT;
+        return upload ? MHD_YES : MHD_NO;
     }
-    if (*upload_size) {
-        int rc = buffer_append(body, upload, *upload_size);
-        *upload_size = 0;
-        return rc ? MHD_NO : MHD_YES;
+    if (*part_size) {
+        size_t size = *part_size;
+        *part_size = 0;
+        return take_part(upload, part, size);
     }
     if (!command && url_known)
         return admin_answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "not by this method\n");
     if (!command)
-        return admin_answer_text(connection, MHD_HTTP_NOT_FOUND,
-            "there are /status, /metrics, /health, /reload, /routes/history, /routes/files, "
-            "/routes/rollback, /dead, /dead/replay, /dead/drop and /replay\n");
+        return say_what_there_is(connection);
+    if (upload->too_large)
+        return admin_answer_text(connection, MHD_HTTP_CONTENT_TOO_LARGE, "a body has at most 64 KiB\n");
     const char *wrong = strcmp(method, "POST") == 0 ? wrong_sender(connection) : NULL;
     char who[128];
     if (!wrong && command->personal && !who_asks(connection, who, sizeof who))
         wrong = "only over a UNIX socket, where the kernel says who asks\n";
     if (wrong)
         return admin_answer_text(connection, MHD_HTTP_FORBIDDEN, wrong);
-    return run(admin, connection, command, strcmp(method, "POST") == 0 ? body : NULL);
+    return run(admin, connection, command, strcmp(method, "POST") == 0 ? &upload->body : NULL);
 }
 
 void admin_command_end(void **state) {
-    struct buffer *body = *state;
-    if (body)
-        buffer_destroy(body);
-    free(body);
+    struct upload *upload = *state;
+    if (upload)
+        buffer_destroy(&upload->body);
+    free(upload);
     *state = NULL;
 }

@@ -145,6 +145,15 @@ def test_metrics_and_health(broker, tmp_path):
     posted = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-d", "x", "--unix-socket",
                              tmp_path / "admin.sock", "http://localhost/status"], capture_output=True, text=True, check=True)
     assert posted.stdout == "405"
+    assert "/journal/erase" in get("/nothing")
+
+
+def test_a_body_that_is_too_large_is_told(broker, tmp_path):
+    """Also one that comes in many parts; the connection is not just cut."""
+    (tmp_path / "body").write_text('{"why": "' + "x" * 1_000_000 + '"}')
+    posted = subprocess.run(["curl", "-s", "-w", "%{http_code}", "-H", "Content-Type: application/json", "-d", f"@{tmp_path}/body",
+                             "--unix-socket", tmp_path / "admin.sock", "http://localhost/reload"], capture_output=True, text=True, check=True)
+    assert posted.stdout == "a body has at most 64 KiB\n413"
 
 
 def test_journal_lists_and_verifies(broker):
