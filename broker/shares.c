@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SYSTEM_QUANTUM (64 * 1024)
-#define SESSION_QUANTUM (16 * 1024)
+#define SYSTEM_QUANTUM ((int64_t)64 * 1024)
+#define SESSION_QUANTUM ((int64_t)16 * 1024)
 #define MESSAGE_COST 256 // what a message costs besides its bytes
 
 static struct account *account_new(struct broker *broker, const char *system) {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #define SYSTEMS 100
+#define KIB 1024L
 #define BATCH ((size_t)64 * 1024) // of the journal: a turn's work
 
 static const char *system_name(unsigned i) {
@@ -113,7 +114,7 @@ static void a_flood_does_not_hold_up_the_small_ones(void **state) {
     for (uint64_t i = 111; i <= 120; i++)
         hello(bench, i, (unsigned)i - 100);
     for (uint64_t i = 1; i <= 50; i++)
-        publish(bench, i, 0, 50, 16 * 1024);
+        publish(bench, i, 0, 50, 16 * KIB);
     for (unsigned i = 0; i < 5; i++)
         one_turn(bench); // the flood has begun
     for (uint64_t i = 101; i <= 120; i++)
@@ -126,7 +127,7 @@ static void a_flood_does_not_hold_up_the_small_ones(void **state) {
 // message.
 static void shares_are_equal_by_bytes_and_system(void **state) {
     struct bench *bench = *state;
-    static const size_t sizes[] = {512, 32 * 1024, 4096, 1024};
+    static const size_t sizes[] = {512, 32768, 4096, 1024};
     static const uint64_t connections[] = {1, 40, 3, 10};
     uint64_t first[5] = {1};
     for (unsigned s = 0; s < 4; s++) {
@@ -146,7 +147,7 @@ static void shares_are_equal_by_bytes_and_system(void **state) {
         least = bytes < least ? bytes : least;
         most = bytes > most ? bytes : most;
     }
-    assert_true(least > 100 * 1024);
+    assert_true(least > 100 * KIB);
     assert_true(most - least <= 64 * 1024 + 34 * 1024);
 }
 
@@ -161,7 +162,7 @@ static void a_hundred_publishers_take_turns(void **state) {
         one_turn(bench);
     for (uint64_t i = 1; i <= SYSTEMS; i++) {
         uint64_t accepted = session_of(bench, i)->counters.accepted;
-        assert_true(accepted >= 2 * 45 && accepted <= 4 * 50);
+        assert_true(accepted >= 90 && accepted <= 200);
     }
 }
 
@@ -170,13 +171,13 @@ static void sessions_of_a_system_share_too(void **state) {
     struct bench *bench = *state;
     hello(bench, 1, 0);
     hello(bench, 2, 0);
-    publish(bench, 1, 0, 200, 60 * 1024);
+    publish(bench, 1, 0, 200, 60 * KIB);
     publish(bench, 2, 0, 1000, 256);
     for (unsigned turns = 0; turns < 10; turns++)
         one_turn(bench);
-    int64_t large = taken(bench, 1, 2, 60 * 1024 + 326);
+    int64_t large = taken(bench, 1, 2, 60 * KIB + 326);
     int64_t small = taken(bench, 2, 3, 256 + 326);
-    assert_true(large - small <= 80 * 1024 && small - large <= 80 * 1024);
+    assert_true(large - small <= 80 * KIB && small - large <= 80 * KIB);
 }
 
 // What an idle one did not use is not saved up; what it took too much is paid later.
@@ -184,10 +185,10 @@ static void idle_time_saves_nothing_up(void **state) {
     struct bench *bench = *state;
     hello(bench, 1, 0);
     hello(bench, 2, 1);
-    publish(bench, 1, 0, 100, 60 * 1024);
+    publish(bench, 1, 0, 100, 60 * KIB);
     for (unsigned turns = 0; turns < 20; turns++)
         one_turn(bench);
-    publish(bench, 2, 1, 100, 60 * 1024);
+    publish(bench, 2, 1, 100, 60 * KIB);
     uint64_t before = session_of(bench, 1)->counters.accepted;
     for (unsigned turns = 0; turns < 20; turns++)
         one_turn(bench);
@@ -201,8 +202,8 @@ static void a_lost_session_leaves_the_line(void **state) {
     struct bench *bench = *state;
     hello(bench, 1, 0);
     hello(bench, 2, 0);
-    publish(bench, 1, 0, 100, 16 * 1024);
-    publish(bench, 2, 0, 3, 16 * 1024);
+    publish(bench, 1, 0, 100, 16 * KIB);
+    publish(bench, 2, 0, 3, 16 * KIB);
     one_turn(bench);
     struct event gone = {.kind = EVENT_GONE, .connection = 1, .now_ms = bench->now_ms, .now_us = 1000000};
     assert_int_equal(broker_step(bench->broker, &gone, &bench->update), 0);

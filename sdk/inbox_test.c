@@ -69,7 +69,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
     (void)state;
     DIR *dir = opendir(folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; dir && dir && (entry = readdir(dir)) != NULL;) {
         char file[600];
         snprintf(file, sizeof file, "%s/%s", folder, entry->d_name);
         unlink(file);
@@ -176,12 +176,13 @@ static void it_holds_its_limit(void **state) {
     off_t bytes = 0;
     DIR *dir = opendir(folder);
     assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
         char path[600];
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         bytes += stat(path, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : 0;
     }
-    closedir(dir);
+    if (dir)
+        closedir(dir);
     assert_true(bytes < 24 << 20);
 }
 

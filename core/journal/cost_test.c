@@ -179,7 +179,7 @@ static void a_record_of_many_places_is_read_once(void **state) {
     struct model_disk_counts cost = since(before);
     printf("%d places of one record: %llu bytes read of %d\n", PLACES, (unsigned long long)cost.read_bytes,
         SIZE);
-    assert_true(cost.read_bytes < 2 * SIZE);
+    assert_true(cost.read_bytes < 2 * (uint64_t)SIZE);
 }
 
 int main(void) {

@@ -180,9 +180,9 @@ int file_erase(struct journal *journal, uint64_t sequence, struct error *error) 
     if (rc)
         return rc;
     rc = find_record(file, sequence, &found, error);
-    if (!rc)
+    if (!rc && found.record) // it is there when it was found
         rc = check_erasable(found.record, sequence, error);
-    if (rc) {
+    if (rc || !found.record) {
         free(found.bytes);
         return rc;
     }

@@ -92,7 +92,7 @@ static int grow(const char *folder, double bytes, bool killed) {
     struct error error = {0};
     int rc = journal_file_open(&options, &owner, &journal, &error);
     uint64_t position = rc ? 0 : journal_last(journal);
-    for (double done = 0; !rc && done < bytes; done += (double)(1 << 20)) {
+    for (uint64_t done = 0; !rc && (double)done < bytes; done += 1u << 20) {
         for (int i = 0; i < 1024 && !rc; i++) {
             struct journal_entry entry = {.queue = 1, .position = ++position};
             rc = journal_batch_add(batch, 1, &entry, 1, &(struct bytes){body, sizeof body}, 1);
@@ -119,13 +119,12 @@ static int grow_apart(const char *folder, double bytes, bool killed) {
 }
 
 static uint64_t bytes_read(void) {
-    unsigned long long bytes = 0;
+    char line[64] = "";
     FILE *file = fopen("/proc/self/io", "r");
-    if (!file || fscanf(file, "rchar: %llu", &bytes) != 1)
-        bytes = 0;
+    bool known = file && fgets(line, sizeof line, file) && strncmp(line, "rchar: ", 7) == 0;
     if (file)
         fclose(file);
-    return bytes;
+    return known ? strtoull(line + 7, NULL, 10) : 0;
 }
 
 static int time_open(const char *folder, const char *what) {

@@ -19,7 +19,7 @@ static uint32_t queue_of(uint64_t sequence) {
 }
 
 static uint64_t position_of(uint64_t sequence) {
-    return (sequence + LIFE_QUEUES - 1) / LIFE_QUEUES + (sequence % LIFE_QUEUES ? 0 : 0);
+    return (sequence + LIFE_QUEUES - 1) / LIFE_QUEUES;
 }
 
 static void fill(uint64_t sequence, size_t size) {

@@ -73,8 +73,9 @@ static void a_disk_that_lies_is_found_out(void **state) {
 int main(void) {
     const char *given = getenv("HUTONG_SEED");
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    if (getenv("HUTONG_CUTS"))
-        cuts_at_once = strtoull(getenv("HUTONG_CUTS"), NULL, 10);
+    const char *wanted = getenv("HUTONG_CUTS");
+    if (wanted)
+        cuts_at_once = strtoull(wanted, NULL, 10);
     printf("HUTONG_SEED=%llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cut_at_every_sync_loses_nothing),

@@ -292,7 +292,9 @@ int file_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size
     state.bytes_left = max_bytes ? max_bytes : 1;
     state.visit = visit;
     state.context = context;
+    state.segment = 0;
     state.offset = 0;
+    state.record = (struct journal_record){0};
     writer_lock(file->writer);
     int rc = visit_from(&state, from, error);
     writer_unlock(file->writer);
