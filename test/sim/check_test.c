@@ -251,6 +251,76 @@ static void test_first_attempt_twice(void **state) {
     told(story, "came before, and this is called attempt 1");
 }
 
+// A message that was sent and failed, which is durable: to be tried again in `wait_ms`.
+static size_t failed(struct story *story, uint32_t failures, int64_t wait_ms, bool last) {
+    size_t made = recorded(story, 1, 0, 1);
+    struct fact_failure failure = {.attempt = 1,
+        .failures = failures,
+        .due_us = world_wall_ns(&story->world) / 1000 + wait_ms * 1000,
+        .last = last};
+    history_delivered(&story->history, 0, 1, made, 1);
+    history_failure(&story->history, 0, 1, &failure);
+    return made;
+}
+
+static void test_comes_before_it_is_due(void **state) {
+    struct story *story = *state;
+    size_t a = failed(story, 1, 500, false);
+    world_pass(&story->world, 400 * MS_NS);
+    history_delivered(&story->history, 0, 1, a, 2);
+    told(story, "position 1 comes again 100000 us before it is due");
+}
+
+static void test_comes_when_it_is_due(void **state) {
+    struct story *story = *state;
+    size_t a = failed(story, 1, 500, false);
+    world_pass(&story->world, 500 * MS_NS);
+    history_delivered(&story->history, 0, 1, a, 2);
+    story->world.skew -= (int64_t)(10 * S_NS); // it was due by the clock as it was
+    history_delivered(&story->history, 0, 1, a, 3);
+    history_effect(&story->history, 0, 1, a);
+    is_right(story);
+}
+
+static void test_due_by_a_clock_that_jumped(void **state) {
+    struct story *story = *state;
+    size_t a = failed(story, 1, 500, false);
+    world_count(&story->world, COUNT_CLOCK_JUMPS, 1);
+    history_delivered(&story->history, 0, 1, a, 2);
+    history_effect(&story->history, 0, 1, a);
+    is_right(story);
+}
+
+static void test_comes_after_its_last_failure(void **state) {
+    struct story *story = *state;
+    size_t a = failed(story, 1, 0, true);
+    history_delivered(&story->history, 0, 1, a, 2);
+    told(story, "position 1 comes again, after it failed for the last time");
+}
+
+static void test_attempts_forgotten(void **state) {
+    struct story *story = *state;
+    struct fact_failure again = {.attempt = 5, .failures = 1};
+    failed(story, 1, 0, false);
+    history_failure(&story->history, 0, 1, &again);
+    told(story, "a failure is recorded as number 1, and the one before was 1");
+    teardown(state);
+    setup(state);
+    story = *state;
+    again = (struct fact_failure){.attempt = 1, .failures = 2};
+    failed(story, 1, 0, false);
+    history_failure(&story->history, 0, 1, &again);
+    told(story, "attempt 1 failed after attempt 1 had");
+    teardown(state);
+    setup(state);
+    story = *state;
+    size_t a = failed(story, 1, 0, false);
+    again = (struct fact_failure){.attempt = 4, .failures = 2};
+    history_failure(&story->history, 0, 1, &again);
+    history_delivered(&story->history, 0, 1, a, 4);
+    told(story, "position 1 is called attempt 4, and attempt 4 had failed");
+}
+
 static void test_deaths(void **state) {
     static const struct {
         uint32_t reason;
@@ -323,6 +393,8 @@ int main(void) {
         TEST(second_effect), TEST(repeat_accepted), TEST(recorded_out_of_order), TEST(sent_out_of_turn),
         TEST(sent_out_of_turn_in_a_retry), TEST(effects_out_of_order), TEST(delivery_of_nothing),
         TEST(position_of_two), TEST(destination_of_no_route), TEST(twice_to_one), TEST(first_attempt_twice),
-        TEST(deaths), TEST(died_twice), TEST(died_on_its_way), TEST(wrong_accepted_and_right_refused)};
+        TEST(comes_before_it_is_due), TEST(comes_when_it_is_due), TEST(due_by_a_clock_that_jumped),
+        TEST(comes_after_its_last_failure), TEST(attempts_forgotten), TEST(deaths), TEST(died_twice),
+        TEST(died_on_its_way), TEST(wrong_accepted_and_right_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

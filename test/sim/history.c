@@ -123,6 +123,27 @@ void history_settled_told(struct history *history, size_t queue, uint64_t settle
     facts->settled_told = settled;
 }
 
+#define MILLISECONDS_OFF 2000 // us: the broker's clocks are cut to whole ones
+
+// What is durable of its last failure binds also a broker that started since.
+static void check_retry(struct history *history, size_t queue, uint64_t position, uint32_t attempt) {
+    struct world *world = history->world;
+    const struct fact_position *at = &history->queues[queue].positions[position];
+    int64_t early_us = at->failure.due_us - world_wall_ns(world) / 1000;
+    if (at->failure.failures == 0)
+        return;
+    if (at->failure.last)
+        world_fail(world, "queue %zu: position %" PRIu64 " comes again, after it failed for the last time",
+            queue, position);
+    if (attempt <= at->failure.attempt)
+        world_fail(world, "queue %zu: position %" PRIu64 " is called attempt %u, and attempt %u had failed",
+            queue, position, attempt, at->failure.attempt);
+    // By a clock that jumped it may be due at any time.
+    if (early_us > MILLISECONDS_OFF && at->jumps == world->counts[COUNT_CLOCK_JUMPS])
+        world_fail(world, "queue %zu: position %" PRIu64 " comes again %" PRId64 " us before it is due",
+            queue, position, early_us);
+}
+
 void history_delivered(
     struct history *history, size_t queue, uint64_t position, size_t message, uint32_t attempt) {
     struct fact_queue *facts = &history->queues[queue];
@@ -140,6 +161,9 @@ void history_delivered(
             "queue %zu: position %" PRIu64 " came before, and this is called attempt %u", queue, position,
             attempt);
     check_turn(history, queue, position, at->subject);
+    check_retry(history, queue, position, attempt);
+    at->jumps = history->world->counts[COUNT_CLOCK_JUMPS];
+    at->failure.due_us = 0; // it was due, by the clock as it was
     world_count(history->world, at->sent ? COUNT_REDELIVERIES : COUNT_DELIVERIES, 1);
     at->sent++;
 }
@@ -233,6 +257,19 @@ void history_settled(struct history *history, size_t queue, uint64_t position) {
             "promise 2: queue %zu position %" PRIu64 " is settled, had no effect and is no dead letter",
             queue, position);
     at->settled = true;
+}
+
+void history_failure(
+    struct history *history, size_t queue, uint64_t position, const struct fact_failure *failure) {
+    struct fact_failure *known = &position_of(history, queue, position)->failure;
+    if (failure->failures != known->failures + 1)
+        world_fail(history->world,
+            "queue %zu position %" PRIu64 ": a failure is recorded as number %u, and the one before was %u",
+            queue, position, failure->failures, known->failures);
+    if (failure->attempt <= known->attempt)
+        world_fail(history->world, "queue %zu position %" PRIu64 ": attempt %u failed after attempt %u had",
+            queue, position, failure->attempt, known->attempt);
+    *known = *failure;
 }
 
 static void count_dead(struct world *world, uint32_t reason) {

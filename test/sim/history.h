@@ -37,11 +37,21 @@ struct fact_message {
     unsigned dead_at_once; // destinations whose mapping failed, by their dead letters
 };
 
+struct fact_failure { // what the journal has of a delivery that failed; it holds until the delivery is
+                      // settled
+    uint32_t attempt;
+    uint32_t failures; // 0: it never failed
+    int64_t due_us;    // not before; since 1970
+    bool last;         // it ends as a dead letter
+};
+
 struct fact_position { // one delivery
     size_t message;    // 1 + index; 0: nothing is known
     unsigned subject;  // publisher * SUBJECTS + subject, + 1
     unsigned sent;     // how often it left the broker
-    unsigned fails;    // that its receivers told
+    uint64_t jumps;    // of the clock, until it was sent last
+    struct fact_failure failure;
+    unsigned fails; // that its receivers told
     unsigned effects;
     bool rejected; // a receiver told so
     bool stale;    // an instance that had lost it may still have had it in hand
@@ -104,6 +114,8 @@ void history_stale(struct history *history, size_t queue, uint64_t position); //
 void history_recorded(struct history *history, size_t message);
 void history_entered(struct history *history, size_t message, size_t queue, uint64_t position);
 void history_settled(struct history *history, size_t queue, uint64_t position);
+void history_failure(
+    struct history *history, size_t queue, uint64_t position, const struct fact_failure *failure);
 // `position` 0: it never got there.
 void history_dead(struct history *history, size_t message, size_t queue, uint64_t position, uint32_t reason);
 

@@ -14,14 +14,12 @@ ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags);
 void __wrap_log_event(int level, const char *id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-#define EPOCH_NS ((int64_t)1795780800 * 1000000000) // 2026-11-28
-
 uint64_t __wrap_clock_monotonic_ns(void) {
     return the_world ? the_world->now : 0;
 }
 
 int64_t __wrap_clock_realtime_ns(void) {
-    return EPOCH_NS + (the_world ? (int64_t)the_world->now + the_world->skew : 0);
+    return the_world ? world_wall_ns(the_world) : 0;
 }
 
 // Also before main(), for the seed of hash maps: then always the same.

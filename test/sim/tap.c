@@ -110,6 +110,20 @@ static void on_settled(struct tap *tap, const Hutong__Bus__V1__SettledRecord *re
     }
 }
 
+static void on_failed(struct tap *tap, const Hutong__Bus__V1__FailedRecord *record) {
+    const struct tap_queue *queue = queue_of(tap, record->queue);
+    if (!queue || queue->destination == SIZE_MAX || queue->dead)
+        return;
+    for (size_t i = 0; i < record->n_failures; i++) {
+        const Hutong__Bus__V1__FailedDelivery *failed = record->failures[i];
+        const struct fact_failure failure = {.attempt = failed->attempt,
+            .failures = failed->failures,
+            .due_us = failed->due_us,
+            .last = failed->reason != 0};
+        history_failure(tap->history, queue->destination, failed->position, &failure);
+    }
+}
+
 static void on_dead(struct tap *tap, const Hutong__Bus__V1__DeadRecord *record) {
     const struct tap_queue *queue = queue_of(tap, record->queue);
     const struct tap_queue *dead = queue_of(tap, record->dead_queue);
@@ -127,6 +141,8 @@ static const ProtobufCMessageDescriptor *descriptor_of(uint8_t kind) {
     switch (kind) {
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED:
         return &hutong__bus__v1__settled_record__descriptor;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED:
+        return &hutong__bus__v1__failed_record__descriptor;
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD:
         return &hutong__bus__v1__dead_record__descriptor;
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_QUEUE:
@@ -150,6 +166,8 @@ static void understand(struct tap *tap, const struct journal_record *record) {
     }
     if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED)
         on_settled(tap, (const void *)body);
+    else if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED)
+        on_failed(tap, (const void *)body);
     else if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD)
         on_dead(tap, (const void *)body);
     else

@@ -143,6 +143,12 @@ void world_pass(struct world *world, uint64_t ns) {
         ;
 }
 
+#define EPOCH_NS ((int64_t)1795780800 * 1000000000) // 2026-11-28
+
+int64_t world_wall_ns(const struct world *world) {
+    return EPOCH_NS + (int64_t)world->now + world->skew;
+}
+
 // ---- What happened ----
 
 void world_count(struct world *world, enum count count, uint64_t more) {

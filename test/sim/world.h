@@ -107,6 +107,7 @@ void world_at(struct world *world, uint64_t at, void (*run)(void *context, uint6
 // Runs what is due next, up to `until`; false when nothing is left before it (then it is `until`).
 bool world_next(struct world *world, uint64_t until);
 void world_pass(struct world *world, uint64_t ns); // so much time passes, with all that happens in it
+int64_t world_wall_ns(const struct world *world);  // since 1970; it jumps
 
 // ---- What happened ----
 void world_count(struct world *world, enum count count, uint64_t more);
