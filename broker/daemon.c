@@ -305,7 +305,7 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd, struct error *er
         deadline = daemon->drain_until_ms;
     uint64_t wait = deadline > now_ms ? deadline - now_ms : 0;
     bool blocked = commit_blocked(daemon);
-    if (update->more && !blocked)
+    if (blocked ? journal_work_ahead(daemon->journal, daemon->batch) : update->more)
         wait = 0;
     else if (daemon->paused && wait > DAEMON_PAUSE_MS)
         wait = DAEMON_PAUSE_MS;

@@ -18,6 +18,7 @@ struct broker {
     struct session_limits session_limits;
     struct queue_limits queue_limits; // of a system that the configuration doesn't know
     struct queue_batch_limits batch_limits;
+    size_t turn_until; // of the batch's bytes, in this turn
     size_t batch_soft;     // bytes of records after which intake waits for the append
     size_t batch_hard;     // what a batch may hold
     uint64_t subject_seed; // the same for the life of the journal, since records keep the hashes

@@ -8,6 +8,9 @@
 
 #define SYSTEM_QUANTUM ((int64_t)64 * 1024)
 #define SESSION_QUANTUM ((int64_t)16 * 1024)
+// What one turn adds to the batch: then the loop looks whether the disk is free again, which must not wait
+// until the whole batch has gathered.
+#define TURN_BYTES ((size_t)256 * 1024)
 #define MESSAGE_COST 256 // what a message costs besides its bytes
 
 static struct account *account_new(struct broker *broker, const char *system) {
@@ -70,7 +73,7 @@ static int serve_session(
     struct broker *broker, struct account *account, struct session *session, struct update *update) {
     begin_turn(&session->deficit, SESSION_QUANTUM);
     while (session->deficit > 0) {
-        if (journal_batch_size(update->batch) >= broker->batch_soft)
+        if (journal_batch_size(update->batch) >= broker->turn_until)
             return JOURNAL_BATCH_FULL;
         int rc = intake_one(broker, session, update);
         if (rc == INTAKE_ENDED || rc == INTAKE_PARKED)
@@ -106,6 +109,8 @@ static int serve_system(struct broker *broker, struct account *account, struct u
 
 int intake_run(struct broker *broker, struct update *update) {
     parking_retry(broker, false);
+    size_t until = journal_batch_size(update->batch) + TURN_BYTES;
+    broker->turn_until = until < broker->batch_soft ? until : broker->batch_soft;
     while (!list_empty(&broker->turns)) {
         int rc = serve_system(broker, LIST_ITEM(broker->turns.next, struct account, link), update);
         if (rc == JOURNAL_BATCH_FULL)

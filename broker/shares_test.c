@@ -212,6 +212,25 @@ static void a_lost_session_leaves_the_line(void **state) {
     assert_true(list_empty(&bench->broker->turns));
 }
 
+// The loop looks between two portions whether the disk is free, and goes on by itself.
+static void a_turn_takes_a_portion_of_a_batch(void **state) {
+    struct bench *bench = *state;
+    struct event event = {.kind = EVENT_TURN, .now_ms = bench->now_ms, .now_us = 1000000};
+    bench->broker->batch_soft = 1000 * KIB;
+    hello(bench, 1, 0);
+    publish(bench, 1, 0, 100, 10 * KIB);
+    size_t before = 0;
+    for (size_t size = 256 * KIB; size <= 768 * KIB; size += 256 * KIB) {
+        bench->update.more = false;
+        assert_int_equal(broker_step(bench->broker, &event, &bench->update), 0);
+        assert_in_range(journal_batch_size(bench->batch) - before, 256 * KIB, 267 * KIB);
+        assert_true(bench->update.more);
+        before = journal_batch_size(bench->batch);
+    }
+    assert_int_equal(broker_step(bench->broker, &event, &bench->update), 0);
+    assert_in_range(journal_batch_size(bench->batch), 1000 * KIB, 1011 * KIB); // and no more than a batch
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_flood_does_not_hold_up_the_small_ones, set_up, tear_down),
@@ -220,6 +239,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(sessions_of_a_system_share_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(idle_time_saves_nothing_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_session_leaves_the_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_turn_takes_a_portion_of_a_batch, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

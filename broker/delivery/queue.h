@@ -57,6 +57,10 @@ struct delivery {
 // Sent and unsettled at most, whatever the receivers grant, shared evenly between them: the broker's own
 // bound on what waits in sockets.
 #define QUEUE_IN_FLIGHT_BYTES ((uint64_t)64 << 20)
+// Kept ready beyond the credit of a queue's only receiver, while it works: what comes meanwhile need not be
+// read back from the disk. Else a receiver that fell behind once is served from there for ever, at twice the
+// price.
+#define QUEUE_WARM_BYTES ((uint64_t)4 << 20)
 #define QUEUE_RECEIVERS 64              // at once
 #define QUEUE_RETRY_LIMIT_MS 604800000u // the longest wait between two attempts: 7 days
 #define QUEUE_WORDS_LIMIT ((size_t)256) // of an adapter's words while it is tried again
@@ -67,6 +71,8 @@ struct queue_limits {
     uint64_t age_us; // older ones become dead letters
     size_t window;   // deliveries with bytes, or sent
     size_t held;     // deliveries that wait in memory: to be tried again, behind others, for a slow receiver
+    uint64_t warm;   // bytes that may be kept ready for a receiver that is at its credit (pinned; see
+                     // QUEUE_WARM_BYTES)
     bool park;       // above `count` or `bytes` publishers wait instead
 };
 
@@ -76,6 +82,7 @@ struct share {
     struct list fresh;   // pushed, or free to go, by a record that may not be durable yet
     struct list lacking; // ready but for their bytes
     size_t ready_count;  // with bytes
+    uint64_t pinned;     // bytes of the chunks that these hold, each once where they stand side by side
 };
 
 // One session that takes from the queue. Its credit is totals since its start.

@@ -33,10 +33,11 @@ struct share *share_of(struct queue *queue, const struct delivery *delivery);
 struct receiver *share_owner(const struct queue *queue, uint64_t subject_hash); // NULL: whoever has credit
 bool receiver_has_credit(const struct queue *queue, const struct receiver *receiver);
 bool queue_has_credit(const struct queue *queue);
-bool queue_can_take(const struct queue *queue); // some receiver, one more than is ready for it
+bool queue_can_take(
+    const struct queue *queue); // some receiver, one more than is ready for it; or to keep it warm
 // Of how many more the share may have the bytes.
 uint64_t share_room(const struct queue *queue, const struct share *share, const struct receiver *receiver);
-// Whether the share may have the bytes of one more: they are pinned only for what goes out next.
+// Whether the share may have the bytes of one more: they are pinned only for what goes out next, or soon.
 bool share_wants_bytes(const struct queue *queue, const struct share *share, const struct receiver *receiver);
 // Those that wait for receivers without credit go to whoever has some.
 void share_relieve(struct queue *queue);

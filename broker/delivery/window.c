@@ -62,8 +62,32 @@ static void count(struct queue *queue, const struct delivery *delivery, uint64_t
     }
 }
 
+// The chunk that a place of the list holds; NULL: the list's own end.
+static const struct chunk *chunk_at(const struct list *list, struct list *node) {
+    return node == list ? NULL : LIST_ITEM(node, struct delivery, link)->chunk;
+}
+
+// Of two neighbours: the bytes that the second one holds and the first one doesn't.
+static uint64_t pinned_between(const struct chunk *first, const struct chunk *second) {
+    return second && second != first ? second->bytes.size : 0;
+}
+
+// What the delivery adds to its share's pinned bytes where it stands in the list.
+static uint64_t pins(const struct list *list, const struct delivery *delivery) {
+    const struct chunk *before = chunk_at(list, delivery->link.previous);
+    const struct chunk *behind = chunk_at(list, delivery->link.next);
+    return pinned_between(before, delivery->chunk) + pinned_between(delivery->chunk, behind) -
+           pinned_between(before, behind);
+}
+
+static bool is_pinned(const struct delivery *delivery) {
+    return delivery->state == DELIVERY_READY && delivery->chunk;
+}
+
 static void take_out(struct queue *queue, struct delivery *delivery) {
     count(queue, delivery, (uint64_t)-1);
+    if (is_pinned(delivery))
+        share_of(queue, delivery)->pinned -= pins(list_of(queue, delivery), delivery);
     list_remove(&delivery->link);
     heap_remove(&queue->retries, &delivery->due);
 }
@@ -72,6 +96,8 @@ static void put_in(struct queue *queue, struct delivery *delivery, bool front) {
     if (is_listed(delivery)) {
         struct list *list = list_of(queue, delivery);
         list_insert_before(front ? list->next : list, &delivery->link);
+        if (is_pinned(delivery))
+            share_of(queue, delivery)->pinned += pins(list, delivery);
     }
     count(queue, delivery, 1);
 }

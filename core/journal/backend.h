@@ -18,6 +18,7 @@ struct journal_operations {
     int (*collect)(struct journal *journal, bool wait, struct error *error);
     bool (*busy)(const struct journal *journal);
     int (*fd)(const struct journal *journal);
+    bool (*work_ahead)(struct journal *journal, struct journal_batch *batch);
 };
 
 struct journal { // the first member of a back end's own struct

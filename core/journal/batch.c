@@ -24,7 +24,7 @@ struct journal_batch *journal_batch_new(size_t limit) {
     if (!self)
         return NULL;
     self->limit = limit < (size_t)1 << 30 ? limit : (size_t)1 << 30;
-    self->size = BATCH_SIZE;
+    self->size = self->complete_size = BATCH_SIZE;
     if (resize(self, 16 * JOURNAL_BLOCK))
         journal_batch_destroy(&self);
     return self;
@@ -34,6 +34,7 @@ void journal_batch_destroy(struct journal_batch **self) {
     if (!*self)
         return;
     free((*self)->memory);
+    free((*self)->leaves);
     free(*self);
     *self = NULL;
 }
@@ -43,8 +44,20 @@ void journal_batch_clear(struct journal_batch *batch) {
     batch->count = 0;
     batch->entry_count = 0;
     batch->body_bytes = 0;
-    if (batch->capacity > KEPT_CAPACITY)
-        (void)resize(batch, 16 * JOURNAL_BLOCK); // where there is no memory it stays large: nothing is lost
+    journal_batch_number(batch, 0, 0);
+    if (batch->capacity <= KEPT_CAPACITY)
+        return;
+    (void)resize(batch, 16 * JOURNAL_BLOCK); // where there is no memory it stays large: nothing is lost
+    free(batch->leaves);
+    batch->leaves = NULL;
+    batch->leaf_capacity = 0;
+}
+
+void journal_batch_number(struct journal_batch *batch, uint64_t first_sequence, int64_t time_ns) {
+    batch->first_sequence = first_sequence;
+    batch->time_ns = time_ns;
+    batch->complete = 0;
+    batch->complete_size = BATCH_SIZE;
 }
 
 void journal_batch_swap(struct journal_batch *a, struct journal_batch *b) {

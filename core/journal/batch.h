@@ -13,7 +13,17 @@ struct journal_batch {
     uint32_t count;
     size_t entry_count;
     size_t body_bytes;
+    // What its records will say of themselves, and how far that is done (chain.h).
+    uint64_t first_sequence;
+    int64_t time_ns;
+    uint8_t *leaves; // owned
+    size_t leaf_capacity;
+    uint32_t complete;    // records that have their numbers, CRCs and leaves
+    size_t complete_size; // the header's and theirs
 };
+
+// Its records' numbers and time, from the first on: none of them is complete.
+void journal_batch_number(struct journal_batch *batch, uint64_t first_sequence, int64_t time_ns);
 
 // Exchanges what two batches hold. Both have the limit of `a` afterwards.
 void journal_batch_swap(struct journal_batch *a, struct journal_batch *b);

@@ -191,7 +191,7 @@ int file_erase(struct journal *journal, uint64_t sequence, struct error *error) 
         .offset = found.offset,
         .sequence = sequence,
         .length = record_length(found.record)};
-    rc = record_leaf(file->chain.digest, found.record, redo.leaf);
+    rc = record_leaf(file->chain.maker.digest, found.record, redo.leaf);
     free(found.bytes);
     if (!rc)
         rc = redo_write(file->folder, &redo);

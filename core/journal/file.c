@@ -39,6 +39,7 @@ static void file_close(struct journal *journal) {
     reader_destroy(&file->reader);
     queue_index_destroy(&file->index);
     chain_destroy(&file->chain);
+    leaf_maker_destroy(&file->ahead);
     buffer_destroy(&file->checkpoint);
     for (size_t i = 0; i < file->segment_count; i++)
         foot_destroy(&file->segments[i].foot);
@@ -59,6 +60,7 @@ static const struct journal_operations operations = {
     .collect = file_collect,
     .busy = file_busy,
     .fd = file_fd,
+    .work_ahead = file_work_ahead,
 };
 
 // ---- Open ----
@@ -99,7 +101,8 @@ static int take_options(
 
 static int start_writer(struct file_journal *file, struct error *error) {
     file->own = journal_batch_new(0); // its limit is that of the batch it is exchanged with
-    int rc = file->own ? writer_new(file_fly, file, &file->writer) : -ENOMEM;
+    int rc = file->own ? leaf_maker_init(&file->ahead, file->algorithm) : -ENOMEM;
+    rc = rc ? rc : writer_new(file_fly, file, &file->writer);
     return rc ? error_set(error, rc, "starting the writer: %s", strerror(-rc)) : 0;
 }
 

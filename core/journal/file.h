@@ -28,7 +28,6 @@ struct flight {
     struct journal_batch *batch;
     uint64_t segment;
     uint64_t first_sequence;
-    int64_t time_ns;
     uint64_t appended;        // bytes
     _Atomic uint64_t durable; // it is, while the roll goes on; 0: not known yet
     int rc;
@@ -70,6 +69,7 @@ struct file_journal {
     struct buffer checkpoint;
 
     struct chain chain;
+    struct leaf_maker ahead; // the caller's, while the writer has the chain
     struct reader reader;
     bool failed;
     struct journal_status counters;
@@ -99,6 +99,7 @@ int file_append(struct journal *journal, struct journal_batch *batch, struct err
 int file_collect(struct journal *journal, bool wait, struct error *error);
 bool file_busy(const struct journal *journal);
 int file_fd(const struct journal *journal);
+bool file_work_ahead(struct journal *journal, struct journal_batch *batch);
 void file_fly(void *file); // the writer's job
 
 // ---- erase.c ----

@@ -1,4 +1,5 @@
 // A thread writes: what is known when, what is refused, and what a failure in it becomes.
+#include "core/journal/batch.h"
 #include "core/journal/journal_testing.h"
 
 #include <errno.h>
@@ -183,6 +184,97 @@ static void what_was_heard_is_not_said_again(void **state) {
     }
 }
 
+// ---- What is done ahead ----
+
+static void verify(struct testing *t, uint64_t records) {
+    struct journal_verdict verdict;
+    testing_close(t);
+    assert_int_equal(journal_verify(t->folder, &verdict, &t->error), 0);
+    assert_int_equal(verdict.records, records);
+    assert_int_equal(testing_open(t), 0);
+}
+
+static void work_ahead(struct testing *t) {
+    while (journal_work_ahead(t->journal, t->batch)) {
+    }
+}
+
+static void add_only(struct testing *t, size_t size, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(testing_add(t, 1, size), 0);
+}
+
+// In portions, with records that come between them, of odd and even numbers.
+static void what_was_done_ahead_is_part_of_the_chain(void **state) {
+    struct testing *t = *state;
+    assert_false(journal_work_ahead(t->journal, t->batch)); // nothing to wait for
+    uint64_t records = 0;
+    for (size_t more = 0; more < 4; more++) {
+        gate(0);
+        assert_int_equal(add(t, 50, 3), 0);
+        add_only(t, 900, 5);
+        work_ahead(t);
+        assert_int_equal(t->batch->complete, 5);
+        add_only(t, 10, more);
+        work_ahead(t);
+        add_only(t, 10, 2); // left to the append
+        gate(-1);
+        assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+        assert_int_equal(testing_append(t), 0);
+        records += 10 + more;
+    }
+    verify(t, records);
+}
+
+static void work_ahead_comes_in_portions(void **state) {
+    struct testing *t = *state;
+    gate(0);
+    assert_int_equal(add(t, 50, 1), 0);
+    add_only(t, 64 << 10, 5);
+    assert_true(journal_work_ahead(t->journal, t->batch));
+    assert_in_range(t->batch->complete, 1, 4);
+    gate(-1);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+    assert_int_equal(testing_append(t), 0);
+    verify(t, 6);
+}
+
+static int64_t given_time(void *context) {
+    return *(const int64_t *)context;
+}
+
+static int see_time(void *context, const struct journal_record *record) {
+    int64_t *last = context;
+    if (record->time_ns < *last)
+        return -ERANGE;
+    *last = record->time_ns;
+    return 0;
+}
+
+// The segment that began meanwhile is newer than the work: that is done again.
+static void time_does_not_go_back_by_work_ahead(void **state) {
+    struct testing *t = *state;
+    int64_t time = INT64_MAX - 2000; // later than the segment that is there
+    int64_t last = 0;
+    testing_close(t);
+    t->options.now_ns = given_time;
+    t->options.now_context = &time;
+    assert_int_equal(testing_open(t), 0);
+    gate(0);
+    assert_int_equal(add(t, 1000, 60), 0); // and a new segment
+    wait_at_gate();
+    add_only(t, 100, 3);
+    work_ahead(t);
+    assert_int_equal(t->batch->complete, 3);
+    time += 1000;
+    gate(-1);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+    assert_int_equal(testing_append(t), 0);
+    assert_int_equal(journal_scan(t->folder, 1, see_time, &last, &t->error), 0);
+    assert_true(last == INT64_MAX - 1000);
+    verify(t, 63);
+}
+
 // ---- A state that is larger than a segment ----
 
 static int large_checkpoint(void *context, struct buffer *out) {
@@ -212,18 +304,6 @@ static void a_large_checkpoint_leaves_room_for_records(void **state) {
 }
 
 // ---- A clock that is set back ----
-
-static int64_t given_time(void *context) {
-    return *(const int64_t *)context;
-}
-
-static int see_time(void *context, const struct journal_record *record) {
-    int64_t *last = context;
-    if (record->time_ns < *last)
-        return -ERANGE;
-    *last = record->time_ns;
-    return 0;
-}
 
 static void time_never_goes_back(void **state) {
     struct testing *t = *state;
@@ -298,6 +378,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_durable_is_told_before_the_roll_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_waits_for_what_is_under_way, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_heard_is_not_said_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_done_ahead_is_part_of_the_chain, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_ahead_comes_in_portions, setup, teardown),
+        cmocka_unit_test_setup_teardown(time_does_not_go_back_by_work_ahead, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_checkpoint_leaves_room_for_records, setup, teardown),
         cmocka_unit_test_setup_teardown(time_never_goes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_journal_is_known_at_once, setup, teardown),

@@ -18,6 +18,10 @@ int journal_fd(const struct journal *journal) {
     return journal->operations->fd ? journal->operations->fd(journal) : -1;
 }
 
+bool journal_work_ahead(struct journal *journal, struct journal_batch *batch) {
+    return journal->operations->work_ahead && journal->operations->work_ahead(journal, batch);
+}
+
 uint64_t journal_durable(const struct journal *journal) {
     return journal->durable;
 }

@@ -113,6 +113,10 @@ int journal_append(struct journal *journal, struct journal_batch *batch, struct 
 int journal_collect(struct journal *journal, bool wait, struct error *error);
 bool journal_busy(const struct journal *journal); // an append would be JOURNAL_BUSY
 int journal_fd(const struct journal *journal);    // readable when there is something to collect; -1: never
+// While a batch is under way: does a part of what the append of the next one will take, which is `batch`, so
+// that a caller who must wait doesn't wait idly. False: there is nothing to do ahead, or no memory for it.
+// The batch may be filled on; its records' time is then that of the first call, or later.
+bool journal_work_ahead(struct journal *journal, struct journal_batch *batch);
 uint64_t journal_durable(const struct journal *journal);  // the last durable sequence; 0: none
 uint64_t journal_last(const struct journal *journal);     // the last appended sequence
 const uint8_t *journal_id(const struct journal *journal); // 16 random bytes, made with the journal

@@ -65,7 +65,7 @@ struct journal_store *journal_store_new(void) {
         return NULL;
     self->segment_size = MEMORY_SEGMENT;
     if (chain_init(&self->chain, DIGEST_SHA256) ||
-        random_fill(&self->chain.salts, self->id, JOURNAL_ID_SIZE) || !add_segment(self))
+        random_fill(&self->chain.maker.salts, self->id, JOURNAL_ID_SIZE) || !add_segment(self))
         journal_store_destroy(&self);
     return self;
 }
@@ -128,8 +128,9 @@ static int memory_append(struct journal *journal, struct journal_batch *batch, s
     if (buffer_reserve(&segment->body, batch->size))
         return error_no_memory(error);
     int rc = queue_index_add_batch(&segment->index, batch->data, batch->count, segment->body.size);
+    journal_batch_number(batch, store->last + 1, now);
     if (!rc)
-        rc = chain_seal(&store->chain, batch, 0, store->last + 1, now);
+        rc = chain_seal(&store->chain, batch, 0);
     if (!rc)
         rc = buffer_append(&segment->body, batch->data, batch->size);
     if (rc == -EINVAL)
@@ -212,7 +213,7 @@ static int memory_erase(struct journal *journal, uint64_t sequence, struct error
         return refused(sequence, "is erased already", error);
     if (record_length(record) < RECORD_SIZE + load_u16(record + 10) * ENTRY_SIZE + 16)
         return refused(sequence, "has a body below 16 bytes, which can't be erased", error);
-    int rc = record_leaf(store->chain.digest, record, leaf);
+    int rc = record_leaf(store->chain.maker.digest, record, leaf);
     if (rc)
         return error_set(error, rc, "computing digests: %s", strerror(-rc));
     record_erase(record, leaf);

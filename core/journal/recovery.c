@@ -169,7 +169,7 @@ static int secure_names(struct file_journal *file, struct error *error) {
 static int make_new(struct file_journal *file, struct error *error) {
     int rc = chain_init(&file->chain, file->algorithm);
     if (!rc)
-        rc = random_fill(&file->chain.salts, file->base.id, JOURNAL_ID_SIZE);
+        rc = random_fill(&file->chain.maker.salts, file->base.id, JOURNAL_ID_SIZE);
     if (rc)
         return file_io_failed(file, 1, rc, error);
     if (file->owner.restore)

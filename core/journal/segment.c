@@ -130,7 +130,7 @@ static int fill_new(struct file_journal *file, int fd, uint64_t size, const stru
     if (!rc)
         rc = disk_sync_all(fd); // the file's size is new
     if (!rc)
-        rc = head_link(file->chain.digest, bytes_of(bytes, HEAD_SIZE + file->checkpoint.size), link);
+        rc = head_link(file->chain.maker.digest, bytes_of(bytes, HEAD_SIZE + file->checkpoint.size), link);
     free(memory);
     file->counters.appended_bytes += room;
     file->counters.syncs++;
@@ -196,7 +196,7 @@ int file_start_segment(struct file_journal *file, struct error *error) {
     char name[SEGMENT_NAME_SIZE];
     uint8_t link[DIGEST_SIZE];
     int fd = -1;
-    int rc = random_fill(&file->chain.salts, &head.epoch, sizeof head.epoch);
+    int rc = random_fill(&file->chain.maker.salts, &head.epoch, sizeof head.epoch);
     if (!rc)
         rc = open_new(file, name, &fd);
     if (!rc)
