@@ -159,10 +159,13 @@ static int give_name(struct file_journal *file, const char *from, uint64_t numbe
     char name[SEGMENT_NAME_SIZE];
     segment_name(number, name);
     int rc = file_add_segment(file, number, size);
-    if (!rc)
-        rc = disk_rename(file->folder, from, name);
+    if (rc)
+        return rc;
+    rc = disk_rename(file->folder, from, name);
     if (!rc)
         rc = disk_folder_sync(file->folder);
+    if (rc)
+        file->segment_count--; // readers would look for it before they hear that it failed
     return rc;
 }
 
