@@ -96,11 +96,46 @@ static void test_accepted_before_durable(void **state) {
     told(story, "promise 1: message 0 is called accepted, and the journal has it not");
 }
 
-static void test_accepted_and_gone_after_a_power_cut(void **state) {
+static void test_stream_accepted_before_durable(void **state) {
     struct story *story = *state;
     recorded(story, 1, 0, 1);
     sent(story, 2, 0);
     history_accepted(&story->history, 0, 2);
+    told(story, "promise 1: publisher 0 is told that 2 is accepted, and the journal has only 1 of it");
+    teardown(state);
+    setup(state);
+    story = *state;
+    sent(story, 1, 0);
+    history_welcomed(&story->history, 0, 1);
+    told(story, "promise 1: publisher 0 is told that 1 is accepted, and the journal has only 0 of it");
+}
+
+static void test_refusal_of_what_is_right(void **state) {
+    struct story *story = *state;
+    struct fact_message wrong = {.invalid = true};
+    size_t a = history_publish(&story->history, &wrong);
+    history_sent(&story->history, a, 1);
+    history_refusal(&story->history, a);
+    history_accepted(&story->history, 0, 1);
+    is_right(story);
+    history_refusal(&story->history, sent(story, 2, 0));
+    told(story, "message 1 is right, and its refusal is recorded");
+}
+
+static void test_accepted_and_gone_after_a_power_cut(void **state) {
+    struct story *story = *state;
+    recorded(story, 1, 0, 1);
+    recorded(story, 2, 0, 2);
+    history_accepted(&story->history, 0, 2);
+    history_welcomed(&story->history, 0, 1);
+    told(story, "promise 1: publisher 0 was told that 2 is accepted");
+}
+
+static void test_welcomed_and_gone_after_a_power_cut(void **state) {
+    struct story *story = *state;
+    recorded(story, 1, 0, 1);
+    recorded(story, 2, 0, 2);
+    history_welcomed(&story->history, 0, 2);
     history_welcomed(&story->history, 0, 1);
     told(story, "promise 1: publisher 0 was told that 2 is accepted");
 }
@@ -122,7 +157,8 @@ static void test_delivered_before_durable(void **state) {
 static void test_lost(void **state) {
     struct story *story = *state;
     sent(story, 1, 0);
-    history_accepted(&story->history, 0, 1);
+    recorded(story, 2, 0, 1);
+    history_accepted(&story->history, 0, 2);
     history_finish(&story->history);
     told(story, "promise 2: message 0 was accepted, and is lost");
 }
@@ -387,12 +423,14 @@ static void test_wrong_accepted_and_right_refused(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
     const struct CMUnitTest tests[] = {TEST(right), TEST(accepted_before_durable),
-        TEST(accepted_and_gone_after_a_power_cut), TEST(accepted_what_was_never_sent),
-        TEST(delivered_before_durable), TEST(lost), TEST(destination_forgotten), TEST(no_effect_at_the_end),
-        TEST(settled_without_an_effect), TEST(settled_twice), TEST(told_settled_too_early),
-        TEST(second_effect), TEST(repeat_accepted), TEST(recorded_out_of_order), TEST(sent_out_of_turn),
-        TEST(sent_out_of_turn_in_a_retry), TEST(effects_out_of_order), TEST(delivery_of_nothing),
-        TEST(position_of_two), TEST(destination_of_no_route), TEST(twice_to_one), TEST(first_attempt_twice),
+        TEST(accepted_and_gone_after_a_power_cut), TEST(welcomed_and_gone_after_a_power_cut),
+        TEST(stream_accepted_before_durable), TEST(refusal_of_what_is_right),
+        TEST(accepted_what_was_never_sent), TEST(delivered_before_durable), TEST(lost),
+        TEST(destination_forgotten), TEST(no_effect_at_the_end), TEST(settled_without_an_effect),
+        TEST(settled_twice), TEST(told_settled_too_early), TEST(second_effect), TEST(repeat_accepted),
+        TEST(recorded_out_of_order), TEST(sent_out_of_turn), TEST(sent_out_of_turn_in_a_retry),
+        TEST(effects_out_of_order), TEST(delivery_of_nothing), TEST(position_of_two),
+        TEST(destination_of_no_route), TEST(twice_to_one), TEST(first_attempt_twice),
         TEST(comes_before_it_is_due), TEST(comes_when_it_is_due), TEST(due_by_a_clock_that_jumped),
         TEST(comes_after_its_last_failure), TEST(attempts_forgotten), TEST(deaths), TEST(died_twice),
         TEST(died_on_its_way), TEST(wrong_accepted_and_right_refused)};

@@ -44,6 +44,8 @@ static const uint64_t least[COUNT_END] = {
     [COUNT_ROLLS] = 14000,
     [COUNT_RETIRED] = 2000,
     [COUNT_TAKEOVERS] = 1700,
+    [COUNT_FLIGHTS] = 100000,
+    [COUNT_FLIGHTS_CUT] = 700,
 };
 
 bool coverage_report(const uint64_t counts[COUNT_END], uint64_t seeds, bool check) {

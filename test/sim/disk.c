@@ -14,8 +14,9 @@ struct disk *the_disk;
 void disk_init(struct disk *disk, struct world *world, const bool *dead) {
     *disk = (struct disk){.world = world,
         .dead = dead,
+        .pass = world_pass,
         .capacity = (uint64_t)1 << 30,
-        .latency = world_skewed(world, 30000, 5 * MS_NS),
+        .latency = world_skewed(world, 30000, 50 * MS_NS),
         .errors = world_chance(world, 200) ? 4 : 0,
         .shorts = world_chance(world, 300) ? 20 : 0,
         .cheap_zero = world_chance(world, 700)};
@@ -73,8 +74,8 @@ static void mark(struct disk_node *node, uint64_t offset, uint64_t size) {
     if (size == 0)
         return;
     node->any_dirty = true;
-    memset(
-        node->dirty + offset / DISK_SECTOR, 1, (offset + size - 1) / DISK_SECTOR - offset / DISK_SECTOR + 1);
+    for (uint64_t i = offset / DISK_SECTOR; i <= (offset + size - 1) / DISK_SECTOR; i++)
+        node->dirty[i] |= DIRTY_CHANGED;
 }
 
 static void node_resize(struct disk_node *node, uint64_t size) {
@@ -86,13 +87,23 @@ static void node_resize(struct disk_node *node, uint64_t size) {
     node->size = size;
 }
 
-static void node_sync(struct disk_node *node) {
+// What is written while a sync is under way is no part of it.
+static void node_sync_begin(struct disk_node *node) {
     for (size_t i = 0; node->any_dirty && i < node->capacity / DISK_SECTOR; i++)
-        if (node->dirty[i]) {
+        if (node->dirty[i])
+            node->dirty[i] = DIRTY_SYNCING;
+}
+
+static void node_sync_end(struct disk_node *node) {
+    bool left = false;
+    for (size_t i = 0; node->any_dirty && i < node->capacity / DISK_SECTOR; i++) {
+        if (node->dirty[i] & DIRTY_SYNCING) {
             memcpy(node->platter + i * DISK_SECTOR, node->now + i * DISK_SECTOR, DISK_SECTOR);
-            node->dirty[i] = 0;
+            node->dirty[i] &= DIRTY_CHANGED;
         }
-    node->any_dirty = false;
+        left |= node->dirty[i] != 0;
+    }
+    node->any_dirty = left;
     node->platter_size = node->size;
 }
 
@@ -205,7 +216,7 @@ static void tear(struct world *world, struct disk_node *node, size_t sector) {
 static void lose_sectors(struct world *world, struct disk_node *node, enum style style) {
     size_t total = 0;
     for (size_t i = 0; node->any_dirty && i < node->capacity / DISK_SECTOR; i++)
-        total += node->dirty[i];
+        total += node->dirty[i] != 0;
     size_t front = (size_t)world_below(world, total + 1);
     for (size_t i = 0, seen = 0; node->any_dirty && i < node->capacity / DISK_SECTOR; i++) {
         if (!node->dirty[i])
@@ -293,7 +304,7 @@ static int begin(uint64_t ns) {
         return -EIO;
     disk->called(disk->context);
     if (ns && !*disk->dead)
-        world_pass(disk->world, ns);
+        disk->pass(disk->world, ns);
     if (*disk->dead)
         return -EIO;
     if (disk->errors && !disk->world->healed && world_below(disk->world, 4000) < disk->errors) {
@@ -467,9 +478,11 @@ int disk_read(int file, uint8_t *data, size_t size, uint64_t offset, size_t *got
 
 int disk_sync(int file) {
     struct disk_node *node = the_disk->files[file];
+    if (!*the_disk->dead)
+        node_sync_begin(node);
     int rc = begin(sync_time());
     if (rc == 0)
-        node_sync(node);
+        node_sync_end(node);
     return rc;
 }
 

@@ -13,11 +13,16 @@ enum {
     DISK_FILES = 64, // descriptors
 };
 
+enum {
+    DIRTY_CHANGED = 1, // since the last sync began
+    DIRTY_SYNCING = 2, // under way to the platter
+};
+
 struct disk_node {       // a file, whatever its names
     unsigned references; // of names (both kinds) and descriptors
     uint8_t *now;        // as a reader sees it; owned
     uint8_t *platter;    // as it is after a power cut; owned
-    uint8_t *dirty;      // a byte for each sector; owned
+    uint8_t *dirty;      // DIRTY_… of each sector; owned
     size_t capacity;     // of all three, in bytes
     uint64_t size, platter_size;
     bool any_dirty;
@@ -53,14 +58,15 @@ struct disk {
     struct disk_folder *folders; // DISK_FOLDERS of them; owned
     size_t folder_count;
     struct disk_node *files[DISK_FILES];
-    uint64_t capacity;             // bytes of all files
-    uint64_t room;                 // of `capacity`, what is left to us: others fill the disk too
-    uint64_t latency;              // ns of a sync, about
-    unsigned errors;               // per mille of calls that fail with EIO
-    unsigned shorts;               // per mille of writes that are short
-    bool cheap_zero;               // the file system can zero a range
-    const bool *dead;              // the process that asks is gone: nothing is done for it
-    void (*called)(void *context); // before each call
+    uint64_t capacity; // bytes of all files
+    uint64_t room;     // of `capacity`, what is left to us: others fill the disk too
+    uint64_t latency;  // ns of a sync, about
+    unsigned errors;   // per mille of calls that fail with EIO
+    unsigned shorts;   // per mille of writes that are short
+    bool cheap_zero;   // the file system can zero a range
+    const bool *dead;  // the process that asks is gone: nothing is done for it
+    void (*pass)(struct world *world, uint64_t ns); // time, for the one that called
+    void (*called)(void *context);                  // before each call
     void *context;
 };
 

@@ -30,7 +30,7 @@ static void stall_one(struct run *run) {
 
 static void crash_adapter(struct run *run) {
     struct world *world = &run->world;
-    uint64_t after = world_skewed(world, 50 * MS_NS, 8 * S_NS);
+    uint64_t after = world_skewed(world, MS_NS, 8 * S_NS); // also at once: another was ready
     size_t which = (size_t)world_below(world, run->publisher_count + run->receiver_count);
     if (which < run->publisher_count)
         sim_publisher_crash(&run->publishers[which], after);

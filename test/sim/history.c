@@ -72,19 +72,28 @@ void history_may_go(struct history *history, size_t message, unsigned destinatio
 
 // ---- What leaves the broker ----
 
+static void check_told(const struct history *history, size_t publisher, uint64_t sequence) {
+    const struct fact_publisher *facts = &history->publishers[publisher];
+    if (sequence > facts->durable)
+        world_fail(history->world,
+            "promise 1: publisher %zu is told that %" PRIu64 " is accepted, and the journal has only %" PRIu64
+            " of it",
+            publisher, sequence, facts->durable);
+}
+
 void history_accepted(struct history *history, size_t publisher, uint64_t sequence) {
     struct fact_publisher *facts = &history->publishers[publisher];
     if (sequence > facts->sent)
         world_fail(history->world,
             "publisher %zu: accepted up to %" PRIu64 ", of which it sent only %" PRIu64, publisher, sequence,
             facts->sent);
-    if (sequence <= facts->told)
-        return;
-    facts->told = sequence;
+    check_told(history, publisher, sequence);
+    if (sequence > facts->told)
+        facts->told = sequence;
 }
 
 void history_welcomed(struct history *history, size_t publisher, uint64_t last_sequence) {
-    const struct fact_publisher *facts = &history->publishers[publisher];
+    struct fact_publisher *facts = &history->publishers[publisher];
     if (last_sequence < facts->told)
         world_fail(history->world,
             "promise 1: publisher %zu was told that %" PRIu64
@@ -93,6 +102,9 @@ void history_welcomed(struct history *history, size_t publisher, uint64_t last_s
     if (last_sequence > facts->sent)
         world_fail(history->world, "publisher %zu: the broker has %" PRIu64 ", and only %" PRIu64 " was sent",
             publisher, last_sequence, facts->sent);
+    check_told(history, publisher, last_sequence);
+    if (last_sequence > facts->told)
+        facts->told = last_sequence; // its publisher may forget up to there
 }
 
 // Nothing of its subject may stand unsettled before it in the queue.
@@ -215,9 +227,22 @@ void history_stale(struct history *history, size_t queue, uint64_t position) {
 
 // ---- What the journal has ----
 
+static void decided(struct fact_publisher *publisher, uint64_t sequence) {
+    if (sequence > publisher->durable)
+        publisher->durable = sequence;
+}
+
+void history_refusal(struct history *history, size_t message) {
+    const struct fact_message *facts = &history->messages[message];
+    decided(&history->publishers[facts->publisher], facts->sequence);
+    if (!facts->invalid)
+        world_fail(history->world, "message %zu is right, and its refusal is recorded", message);
+}
+
 void history_recorded(struct history *history, size_t message) {
     struct fact_message *facts = &history->messages[message];
     struct fact_publisher *publisher = &history->publishers[facts->publisher];
+    decided(publisher, facts->sequence);
     if (facts->recorded)
         world_fail(history->world, "promise 3: message %zu is in the journal twice", message);
     facts->recorded = true;

@@ -71,6 +71,7 @@ struct fact_queue {
 
 struct fact_publisher {
     uint64_t told;       // acceptances up to here left the broker
+    uint64_t durable;    // the highest sequence of which the journal has what became of it
     uint64_t sent;       // the highest sequence that was sent
     uint64_t *sequences; // of its messages in the journal, as they came; owned
     size_t count, capacity;
@@ -112,6 +113,7 @@ void history_stale(struct history *history, size_t queue, uint64_t position); //
 
 // ---- What the journal has, durable ----
 void history_recorded(struct history *history, size_t message);
+void history_refusal(struct history *history, size_t message); // it was refused
 void history_entered(struct history *history, size_t message, size_t queue, uint64_t position);
 void history_settled(struct history *history, size_t queue, uint64_t position);
 void history_failure(

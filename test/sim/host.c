@@ -2,6 +2,7 @@
 
 #include "test/sim/publisher.h"
 #include "test/sim/receiver.h"
+#include "test/sim/thread.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,10 @@ void host_init(struct host *host, struct world *world, struct net *net, struct t
         abort();
     disk_init(&host->disk, world, &host->dying);
     host->disk.called = disk_called;
+    host->disk.pass = thread_pass;
+    host->threaded = world_chance(world, 500);
+    thread_init(world, &host->dying);
+    world_note(world, "writer", host->threaded, 0, 0);
     host->disk.context = host;
     the_host = host;
 }
@@ -43,6 +48,7 @@ void host_kill(struct host *host, bool power) {
         return;
     world_note(host->world, power ? "POWER CUT" : "KILL", host->turns, 0, 0);
     world_count(host->world, power ? COUNT_POWER_CUTS : COUNT_KILLS, 1);
+    world_count(host->world, COUNT_FLIGHTS_CUT, thread_busy());
     if (power)
         disk_power_cut(&host->disk);
     host->dying = true;
@@ -174,7 +180,7 @@ static int open_journal(const struct journal_options *options, const struct jour
     struct journal_owner tapped = tap_owner(host->tap, owner);
     ours.segment_size = host->settings->segment_size;
     ours.size_limit = host->unlimited ? 0 : host->settings->size_limit;
-    ours.background = false; // its thread would not be played from the seed
+    ours.background = host->threaded;
     int rc = journal_file_open(&ours, &tapped, out, error);
     if (rc)
         return rc;

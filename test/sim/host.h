@@ -32,6 +32,7 @@ struct host {
     struct takeover takeover;
     bool taking;                                  // asked for, not yet answered
     const struct client *receivers[DESTINATIONS]; // whom each queue went to last
+    bool threaded;                                // the journal writes in a thread of its own
     bool unlimited;                               // the operator gave the journal all the room there is
 };
 

@@ -3,6 +3,7 @@
 #include "broker/net/router.h"
 
 #include "test/sim/host.h"
+#include "test/sim/thread.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -90,7 +91,8 @@ int router_wait(struct router *router, uint64_t timeout_ms, const int wake[2], b
             return -EIO;
         *readable = listen && !list_empty(&host->net->arrived);
         *control = host->request != NULL;
-        if (*readable || *control || (wake[0] >= 0 && host->stopping) || !world_next(world, until))
+        bool woken = (wake[0] >= 0 && host->stopping) || (wake[1] >= 0 && thread_told());
+        if (*readable || *control || woken || !world_next(world, until))
             return 0;
     }
 }

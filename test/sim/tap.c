@@ -97,6 +97,14 @@ static void on_message(struct tap *tap, const struct journal_record *record) {
     record_message_each(record->body, &message, on_delivery, &reading);
 }
 
+static void on_refused(struct tap *tap, const Hutong__Bus__V1__RefusedRecord *record) {
+    size_t message = message_of(bytes_of_string(record->id));
+    if (message < tap->history->message_count)
+        history_refusal(tap->history, message);
+    else
+        world_fail(tap->world, "a record of the refusal of a message that nobody published");
+}
+
 static void on_settled(struct tap *tap, const Hutong__Bus__V1__SettledRecord *record) {
     const struct tap_queue *queue = queue_of(tap, record->queue);
     if (!queue || queue->destination == SIZE_MAX || queue->dead)
@@ -141,6 +149,8 @@ static const ProtobufCMessageDescriptor *descriptor_of(uint8_t kind) {
     switch (kind) {
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED:
         return &hutong__bus__v1__settled_record__descriptor;
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_REFUSED:
+        return &hutong__bus__v1__refused_record__descriptor;
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED:
         return &hutong__bus__v1__failed_record__descriptor;
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD:
@@ -166,6 +176,8 @@ static void understand(struct tap *tap, const struct journal_record *record) {
     }
     if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED)
         on_settled(tap, (const void *)body);
+    else if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_REFUSED)
+        on_refused(tap, (const void *)body);
     else if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_FAILED)
         on_failed(tap, (const void *)body);
     else if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD)
@@ -254,28 +266,56 @@ bool tap_quiet(const struct tap *tap) {
     return true;
 }
 
-// ---- In place of journal_append() (the linker's --wrap) ----
+// ---- In place of journal_append() and journal_collect() (the linker's --wrap) ----
 
 int __real_journal_append(struct journal *journal, struct journal_batch *batch, struct error *error);
 int __wrap_journal_append(struct journal *journal, struct journal_batch *batch, struct error *error);
+int __real_journal_collect(struct journal *journal, bool wait, struct error *error);
+int __wrap_journal_collect(struct journal *journal, bool wait, struct error *error);
+
+// What the journal calls durable, no more: the batch that is under way, whole, or nothing of it.
+static void note_durable(struct tap *tap, const struct journal *journal) {
+    uint64_t durable = journal_durable(journal);
+    if (durable == tap->durable)
+        return;
+    if (durable != tap->durable + tap->pending_count) {
+        world_fail(tap->world, "%" PRIu64 " records were durable, %u are under way, and now %" PRIu64 " are",
+            tap->durable, tap->pending_count, durable);
+        return;
+    }
+    uint32_t count = tap->pending_count;
+    tap->pending_count = 0;
+    learn_batch(tap, tap->pending.data, count);
+}
 
 int __wrap_journal_append(struct journal *journal, struct journal_batch *batch, struct error *error) {
     struct tap *tap = the_tap;
+    struct buffer given = {0};
     uint32_t count = batch->count;
-    buffer_clear(&tap->pending);
-    if (buffer_append(&tap->pending, batch->data, batch->size) != 0)
+    if (buffer_append(&given, batch->data, batch->size) != 0)
         abort();
+    if (tap->pending_count)
+        world_fail(tap->world, "a batch is appended, and the one before is not known to be durable");
+    buffer_destroy(&tap->pending);
+    tap->pending = given;
     tap->pending_count = count;
     int rc = __real_journal_append(journal, batch, error);
     world_note(tap->world, "append", count, tap->pending.size, (uint64_t)(unsigned)rc);
     if (rc < 0)
         return rc;
-    tap->pending_count = 0;
-    // What the journal calls durable, no more.
-    if (rc == 0 && count && journal_durable(journal) == tap->durable + count)
-        learn_batch(tap, tap->pending.data, count);
-    else if (rc == 0 && count)
+    if (rc)
+        tap->pending_count = 0;
+    note_durable(tap, journal);
+    if (rc == 0 && tap->pending_count && !journal_busy(journal))
         world_fail(tap->world, "an append of %u records left the journal durable up to %" PRIu64, count,
             journal_durable(journal));
+    world_count(tap->world, COUNT_FLIGHTS, rc == 0 && journal_busy(journal));
+    return rc;
+}
+
+int __wrap_journal_collect(struct journal *journal, bool wait, struct error *error) {
+    int rc = __real_journal_collect(journal, wait, error);
+    if (rc == 0)
+        note_durable(the_tap, journal);
     return rc;
 }

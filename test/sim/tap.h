@@ -19,7 +19,7 @@ struct tap {
     size_t queue_count, queue_capacity;
     uint64_t entered[DESTINATIONS], settled[DESTINATIONS];
     struct journal_owner owner; // the real one
-    struct buffer pending;      // records of an append that failed: they may be on the disk
+    struct buffer pending;      // records of an append that is under way, or failed: they may be on the disk
     uint32_t pending_count;
 };
 

@@ -49,7 +49,9 @@
     X(TORN_TAILS, "torn_tails")                                                                              \
     X(ROLLS, "segment_rolls")                                                                                \
     X(RETIRED, "segments_retired")                                                                           \
-    X(TAKEOVERS, "takeovers")
+    X(TAKEOVERS, "takeovers")                                                                                \
+    X(FLIGHTS, "batches_under_way")                                                                          \
+    X(FLIGHTS_CUT, "ends_under_way")
 
 enum count {
 #define X(name, text) COUNT_##name,
