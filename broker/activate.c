@@ -84,6 +84,8 @@ static const char *copy_name(struct map *names, const char *name) {
 // each by its address.
 static int collect_names(const struct broker *broker, struct map *names, struct number_map *copies) {
     for (size_t i = 0; i < broker->queue_count; i++) {
+        if (broker->queues[i])
+            queue_drop_tail(broker->queues[i]); // what is read back has the name from the journal
         size_t cursor = 0;
         const struct delivery *delivery;
         while (broker->queues[i] && (delivery = known_next(&broker->queues[i]->known, &cursor)) != NULL) {

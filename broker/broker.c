@@ -18,7 +18,8 @@ void broker_take_settings(struct broker *broker, const struct policy_settings *s
         .park = settings->queue_park,
         .window = settings->queue_window,
         .held = settings->queue_held,
-        .warm = QUEUE_WARM_BYTES};
+        .tail =
+            2 * settings->journal_batch > QUEUE_TAIL_BYTES ? 2 * settings->journal_batch : QUEUE_TAIL_BYTES};
     broker->batch_limits =
         (struct queue_batch_limits){.messages = settings->batch_messages, .bytes = settings->batch_bytes};
     broker->connections = settings->connections;

@@ -189,7 +189,12 @@ static int wish_load(
 
 // What is durable goes out. `*busy`: there is more to come.
 static int send_queue(struct broker *broker, struct queue *queue, struct update *update, bool *busy) {
-    int rc = settlement_holds(broker, queue) ? 0 : deliver(broker, queue, update);
+    bool holds = settlement_holds(broker, queue);
+    bool any;
+    int rc = holds ? 0 : deliver(broker, queue, update);
+    rc = rc ? rc : queue_take_tail(queue, broker_time(broker), &any);
+    if (rc == 0 && any && !holds)
+        rc = deliver(broker, queue, update);
     struct queue_load loads[QUEUE_LOADS];
     size_t count = rc ? 0 : queue_loads(queue, loads);
     for (size_t i = 0; i < count && rc == 0; i++)

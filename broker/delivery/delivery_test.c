@@ -65,67 +65,6 @@ static void sends_within_credit_and_keeps_the_rest_on_disk(void **state) {
     queue_destroy(&queue);
 }
 
-// A receiver that works and is at its credit finds what came meanwhile in memory, up to a bound by the chunks
-// that it holds: each once, however many messages lie in it.
-static void what_comes_to_a_working_receiver_is_kept_warm(void **state) {
-    (void)state;
-    struct queue_limits limits = test_limits;
-    limits.warm = 20;
-    struct queue *queue = queue_new(1, "a/b", &limits);
-    char out[256];
-    struct receiver *receiver = queue_attach(queue, 1, 7, 1, 1000);
-    assert_int_equal(test_push(queue, 0, "m1"), 0);
-    assert_int_equal(test_push(queue, 0, "m2"), 0); // nothing is under way yet
-    assert_int_equal(queue->known.size, 1);
-    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
-    queue_grant(queue, receiver, 2, 1000);
-    assert_int_equal(test_load(queue, NULL, 0), 1);
-    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
-
-    struct chunk *chunk = chunk_copy(bytes_of_string("m3m4m5m6m7")); // 10 bytes
-    assert_non_null(chunk);
-    for (uint64_t position = 3; position <= 7; position++) {
-        struct record_delivery delivery = {
-            .queue = 1, .position = position, .rule = {.route = "r", .agreement = ""}};
-        struct bytes text = bytes_of(chunk->bytes.data + 2 * (position - 3), 2);
-        assert_int_equal(queue_push(queue, &delivery, position, chunk, text), 0);
-    }
-    chunk_unref(&chunk);
-    assert_int_equal(receiver->share.pinned + queue->common.pinned, 10);
-    assert_int_equal(test_push(queue, 0, "m8 and ten"), 0); // 20: no more of them
-    assert_int_equal(test_push(queue, 0, "m9"), 0);
-    assert_int_equal(queue->next_position - queue->read_position, 1);
-    assert_int_equal(test_load(queue, NULL, 0), 0);
-    queue_grant(queue, receiver, 7, 1000);
-    assert_int_equal(test_send(queue, receiver, out, sizeof out), 5);
-    assert_string_equal(out, "m3,m4,m5,m6,m7,");
-    assert_int_equal(receiver->share.pinned + queue->common.pinned, 10);
-    queue_grant(queue, receiver, 100, 1000);
-    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
-    assert_int_equal(receiver->share.pinned + queue->common.pinned, 0);
-    assert_int_equal(test_load(queue, NULL, 0), 1);
-    assert_int_equal(test_send(queue, receiver, out, sizeof out), 1);
-    assert_string_equal(out, "m9,");
-    queue_destroy(&queue);
-}
-
-// Nothing is kept for one of several: what waits for a slow one may go to another.
-static void of_several_receivers_none_has_more_than_its_credit(void **state) {
-    (void)state;
-    struct queue_limits limits = test_limits;
-    limits.warm = 1000;
-    struct queue *queue = queue_new(1, "a/b", &limits);
-    char out[256];
-    struct receiver *receivers[] = {queue_attach(queue, 1, 7, 1, 1000), queue_attach(queue, 2, 8, 1, 1000)};
-    for (int i = 1; i <= 2; i++)
-        assert_int_equal(test_push(queue, 0, "m"), 0);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(test_send(queue, receivers[i], out, sizeof out), 1);
-    assert_int_equal(test_push(queue, 0, "m3"), 0);
-    assert_int_equal(queue->known.size, 2);
-    queue_destroy(&queue);
-}
-
 // What an operator sends again is told from what is new, also next to it.
 static void a_replay_says_that_it_is_one(void **state) {
     (void)state;
@@ -445,8 +384,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_merge),
         cmocka_unit_test(sends_within_credit_and_keeps_the_rest_on_disk),
-        cmocka_unit_test(what_comes_to_a_working_receiver_is_kept_warm),
-        cmocka_unit_test(of_several_receivers_none_has_more_than_its_credit),
         cmocka_unit_test(a_replay_says_that_it_is_one),
         cmocka_unit_test(not_before_it_is_durable),
         cmocka_unit_test(a_subject_waits_for_its_own_only),

@@ -72,24 +72,27 @@ static uint64_t appetite(const struct queue *queue) {
     return count;
 }
 
-// The first position from read_position on that isn't settled.
-static uint64_t next_unread(const struct queue *queue) {
+uint64_t next_unread(const struct queue *queue) {
     uint64_t from = queue->read_position > queue->settled ? queue->read_position : queue->settled + 1;
     return spans_end(&queue->settled_beyond, from) + 1;
 }
 
-static void wish_for_backlog(const struct queue *queue, struct wishes *wishes) {
+uint64_t backlog_wanted(const struct queue *queue) {
     uint64_t count = queue->read_position < queue->next_position && window_room(queue) ? appetite(queue) : 0;
     uint64_t room = queue->limits.window - (queue->known.size - queue->held);
     if (queue->limits.held - queue->held < room)
         room = queue->limits.held - queue->held;
-    if (count > room)
-        count = room;
-    if (count > LOAD_COUNT)
-        count = LOAD_COUNT;
+    return count < room ? count : room;
+}
+
+static void wish_for_backlog(const struct queue *queue, struct wishes *wishes) {
+    uint64_t count = backlog_wanted(queue);
     uint64_t from = count ? next_unread(queue) : queue->next_position;
-    if (from < queue->next_position)
-        wish(wishes, from, (size_t)count);
+    uint64_t end = tail_first(queue);
+    if (from >= end)
+        return;
+    count = count < end - from ? count : end - from;
+    wish(wishes, from, (size_t)(count < LOAD_COUNT ? count : LOAD_COUNT));
 }
 
 size_t queue_loads(const struct queue *queue, struct queue_load out[QUEUE_LOADS]) {
@@ -111,10 +114,10 @@ static int enter(struct queue *queue, const struct record_delivery *from, const 
     uint64_t position = from->position;
     if (position < queue->read_position || position != next_unread(queue) || !window_room(queue))
         return 0;
-    if (!window_add(queue, from, route, 0, chunk, envelope, now))
-        return -ENOMEM;
-    queue->read_position = position + 1;
-    return 0;
+    int rc = window_add(queue, from, route, 0, chunk, envelope, now);
+    if (rc == 0)
+        queue->read_position = position + 1;
+    return rc;
 }
 
 int queue_loaded(struct queue *queue, const struct record_delivery *from, const char *route,

@@ -24,6 +24,7 @@ struct queue *queue_new(uint32_t id, const char *name, const struct queue_limits
     share_init(&queue->common);
     list_init(&queue->dying);
     list_init(&queue->dying_lacking);
+    list_init(&queue->tail.items);
     return queue;
 }
 
@@ -37,6 +38,7 @@ void queue_destroy(struct queue **self) {
         next = node->next;
         free(LIST_ITEM(node, struct receiver, link));
     }
+    queue_drop_tail(queue);
     size_t cursor = 0;
     struct delivery *delivery;
     while ((delivery = known_next(&queue->known, &cursor)) != NULL)
@@ -87,14 +89,15 @@ int queue_push(struct queue *queue, const struct record_delivery *delivery, uint
     queue->bytes += envelope.size;
     queue->counters.pushed++;
     queue_wake(queue);
-    if (!caught_up || !window_room(queue) || !queue_can_take(queue))
-        return 0; // it is backlog: the journal has it
-    struct delivery *hot =
+    if (!caught_up || !window_room(queue) || !queue_can_take(queue)) {
+        tail_keep(queue, delivery, record, chunk, envelope); // it is backlog: the journal has it
+        return 0;
+    }
+    int rc =
         window_add(queue, delivery, delivery->rule.route, record, chunk, envelope, (struct queue_time){0});
-    if (!hot)
-        return -ENOMEM;
-    queue->read_position++;
-    return 0;
+    if (rc == 0)
+        queue->read_position++;
+    return rc;
 }
 
 void queue_rename_routes(struct queue *queue, const struct number_map *copies) {
@@ -107,6 +110,7 @@ void queue_rename_routes(struct queue *queue, const struct number_map *copies) {
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size) {
     if (position < queue->next_position)
         return;
+    queue_drop_tail(queue);
     queue->next_position = position + 1;
     queue->recovered = position + 1;
     queue->unsettled++;

@@ -57,10 +57,11 @@ struct delivery {
 // Sent and unsettled at most, whatever the receivers grant, shared evenly between them: the broker's own
 // bound on what waits in sockets.
 #define QUEUE_IN_FLIGHT_BYTES ((uint64_t)64 << 20)
-// Kept ready beyond the credit of a queue's only receiver, while it works: what comes meanwhile need not be
-// read back from the disk. Else a receiver that fell behind once is served from there for ever, at twice the
-// price.
-#define QUEUE_WARM_BYTES ((uint64_t)4 << 20)
+// The newest of a backlog stay in memory too, where a receiver works: what it is behind by chance need not be
+// read back. Else a busy queue that fell behind once would be served from the disk for ever: what is not
+// durable yet can't be read, and by the time it is there is more.
+#define QUEUE_TAIL_BYTES ((uint64_t)4 << 20) // of the chunks that they hold
+#define QUEUE_TAIL_COUNT 4096
 #define QUEUE_RECEIVERS 64              // at once
 #define QUEUE_RETRY_LIMIT_MS 604800000u // the longest wait between two attempts: 7 days
 #define QUEUE_WORDS_LIMIT ((size_t)256) // of an adapter's words while it is tried again
@@ -71,8 +72,7 @@ struct queue_limits {
     uint64_t age_us; // older ones become dead letters
     size_t window;   // deliveries with bytes, or sent
     size_t held;     // deliveries that wait in memory: to be tried again, behind others, for a slow receiver
-    uint64_t warm;   // bytes that may be kept ready for a receiver that is at its credit (pinned; see
-                     // QUEUE_WARM_BYTES)
+    uint64_t tail;   // bytes of memory for the newest of a backlog (QUEUE_TAIL_BYTES); 0: none
     bool park;       // above `count` or `bytes` publishers wait instead
 };
 
@@ -82,7 +82,6 @@ struct share {
     struct list fresh;   // pushed, or free to go, by a record that may not be durable yet
     struct list lacking; // ready but for their bytes
     size_t ready_count;  // with bytes
-    uint64_t pinned;     // bytes of the chunks that these hold, each once where they stand side by side
 };
 
 // One session that takes from the queue. Its credit is totals since its start.
@@ -132,7 +131,12 @@ struct queue {
         uint64_t logged_ms;
     } parking;
     uint64_t read_position; // the next one to enter the window
-    uint64_t recovered;     // positions below may have been sent by an earlier process
+    struct {                // deliveries without a gap up to next_position, each with its bytes (tail.c)
+        struct list items;
+        size_t count;
+        uint64_t pinned; // bytes of their chunks, each once
+    } tail;
+    uint64_t recovered; // positions below may have been sent by an earlier process
     uint64_t unsettled;
     uint64_t bytes;
     struct known known;         // by position
@@ -172,7 +176,8 @@ void queue_destroy(struct queue **self);
 int queue_push(struct queue *queue, const struct record_delivery *delivery, uint64_t record,
     struct chunk *chunk, struct bytes envelope);
 
-// The name of its route that a known delivery points to becomes what `copies` has for that address.
+// The tail is dropped before. The name of its route that a known delivery points to becomes what `copies` has
+// for that address.
 void queue_rename_routes(struct queue *queue, const struct number_map *copies);
 
 // What recovery knows of a delivery, of settled spans, of one that failed.
@@ -216,6 +221,9 @@ struct queue_load {
 #define QUEUE_LOADS 8
 // What has to be read from the journal now: fills `out`, returns how many.
 size_t queue_loads(const struct queue *queue, struct queue_load out[QUEUE_LOADS]);
+// The same from memory, before anything is asked for. 0 or -ENOMEM. `*any`: something entered the window.
+int queue_take_tail(struct queue *queue, struct queue_time now, bool *any);
+void queue_drop_tail(struct queue *queue); // all is read back
 // One loaded delivery, with its own reference to `chunk`. Positions that are settled or have their bytes are
 // passed over. 0 or -ENOMEM.
 int queue_loaded(struct queue *queue, const struct record_delivery *delivery, const char *route,

@@ -6,10 +6,16 @@
 bool queue_over_limit(const struct queue *queue); // its oldest are to become dead letters
 
 // window.c: deliveries that are known, their states and their subjects' chains
+// NULL without memory. In no list and no chain, without bytes.
+struct delivery *delivery_new(
+    const struct queue *queue, const struct record_delivery *from, const char *route, size_t size);
 // A new one; `record`: of a push, 0: it was read. `envelope` lies in `chunk`, of which a reference is kept
-// only if it is needed now. NULL without memory.
-struct delivery *window_add(struct queue *queue, const struct record_delivery *from, const char *route,
-    uint64_t record, struct chunk *chunk, struct bytes envelope, struct queue_time now);
+// only if it is needed now. 0 or -ENOMEM.
+int window_add(struct queue *queue, const struct record_delivery *from, const char *route, uint64_t record,
+    struct chunk *chunk, struct bytes envelope, struct queue_time now);
+// The same of one that is there; takes it.
+int window_enter(struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope,
+    struct queue_time now);
 bool window_room(const struct queue *queue);                        // for one more
 void window_remove(struct queue *queue, struct delivery *delivery); // frees it; its follower is free to go
 void delivery_free(struct delivery *delivery);                      // takes
@@ -33,17 +39,25 @@ struct share *share_of(struct queue *queue, const struct delivery *delivery);
 struct receiver *share_owner(const struct queue *queue, uint64_t subject_hash); // NULL: whoever has credit
 bool receiver_has_credit(const struct queue *queue, const struct receiver *receiver);
 bool queue_has_credit(const struct queue *queue);
-bool queue_can_take(
-    const struct queue *queue); // some receiver, one more than is ready for it; or to keep it warm
+bool queue_can_take(const struct queue *queue); // some receiver, one more than is ready for it
 // Of how many more the share may have the bytes.
 uint64_t share_room(const struct queue *queue, const struct share *share, const struct receiver *receiver);
-// Whether the share may have the bytes of one more: they are pinned only for what goes out next, or soon.
+// Whether the share may have the bytes of one more: they are pinned only for what goes out next.
 bool share_wants_bytes(const struct queue *queue, const struct share *share, const struct receiver *receiver);
 // Those that wait for receivers without credit go to whoever has some.
 void share_relieve(struct queue *queue);
 
 // load.c: could take more than there is in memory for it
 bool receiver_is_hungry(const struct queue *queue, const struct receiver *receiver);
+
+uint64_t backlog_wanted(const struct queue *queue); // how many of the backlog may enter the window now
+uint64_t next_unread(const struct queue *queue);    // the first position of it that isn't settled
+
+// tail.c: the newest of the backlog
+// A push that does not enter the window. Without memory it is in the journal only, as the rest.
+void tail_keep(struct queue *queue, const struct record_delivery *from, uint64_t record, struct chunk *chunk,
+    struct bytes envelope);
+uint64_t tail_first(const struct queue *queue); // its first position; next_position: it is empty
 
 // retry.c
 // What an earlier process knew of it.

@@ -10,7 +10,6 @@ void share_init(struct share *share) {
     list_init(&share->fresh);
     list_init(&share->lacking);
     share->ready_count = 0;
-    share->pinned = 0;
 }
 
 struct share *share_of(struct queue *queue, const struct delivery *delivery) {
@@ -72,13 +71,6 @@ static uint64_t all_credit_left(const struct queue *queue) {
     return left;
 }
 
-static bool is_warm(const struct queue *queue) {
-    if (queue->receiver_count != 1 || queue->in_flight == 0)
-        return false;
-    const struct receiver *only = LIST_ITEM(queue->receivers.next, const struct receiver, link);
-    return only->share.pinned + queue->common.pinned < queue->limits.warm;
-}
-
 bool queue_can_take(const struct queue *queue) {
     uint64_t ready = queue->common.ready_count;
     LIST_EACH(node, &queue->receivers) {
@@ -89,7 +81,7 @@ bool queue_can_take(const struct queue *queue) {
         left -= left < receiver->share.ready_count ? left : receiver->share.ready_count;
         ready -= ready < left ? ready : left; // it would take so many of the common ones
     }
-    return is_warm(queue);
+    return false;
 }
 
 uint64_t share_room(const struct queue *queue, const struct share *share, const struct receiver *receiver) {
@@ -99,7 +91,7 @@ uint64_t share_room(const struct queue *queue, const struct share *share, const 
 
 bool share_wants_bytes(
     const struct queue *queue, const struct share *share, const struct receiver *receiver) {
-    return share_room(queue, share, receiver) > 0 || is_warm(queue);
+    return share_room(queue, share, receiver) > 0;
 }
 
 // ---- Coming and going ----
@@ -178,8 +170,10 @@ void queue_detach(struct queue *queue, struct receiver **self) {
         delivery_move(queue, delivery, DELIVERY_READY, true);
         delivery_watch_expiry(queue, delivery);
     }
-    if (!queue->receiver_count)
+    if (!queue->receiver_count) {
         drop_ready_bytes(queue, &queue->common);
+        queue_drop_tail(queue);
+    }
     free(receiver);
     *self = NULL;
     queue_wake(queue);

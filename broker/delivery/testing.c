@@ -51,6 +51,14 @@ size_t test_load(struct queue *queue, uint64_t (*subject_of)(uint64_t position),
     return count;
 }
 
+size_t test_take_tail(struct queue *queue, uint64_t now_ms) {
+    uint64_t before = queue->read_position;
+    bool any;
+    assert_int_equal(queue_take_tail(queue, time_of(now_ms), &any), 0);
+    assert_int_equal(any, queue->read_position != before);
+    return queue->read_position - before;
+}
+
 size_t test_send(struct queue *queue, struct receiver *receiver, char *out, size_t size) {
     static const struct queue_batch_limits batch = {.messages = 64, .bytes = 65536};
     struct queue_frame frame;

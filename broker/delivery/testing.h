@@ -9,6 +9,8 @@ int test_push(struct queue *queue, uint64_t subject, const char *text);
 // Answers what the queue wants to load from positions of which each has its number as text ("m5"), with the
 // subject that `subject_of` says (NULL: none); returns how many were read. `now_ms`: both clocks.
 size_t test_load(struct queue *queue, uint64_t (*subject_of)(uint64_t position), uint64_t now_ms);
+// How many enter the window from memory.
+size_t test_take_tail(struct queue *queue, uint64_t now_ms);
 // Sends what may go to the receiver; `out` becomes "body,body,".
 size_t test_send(struct queue *queue, struct receiver *receiver, char *out, size_t size);
 void test_settle(struct queue *queue, struct receiver *receiver, uint64_t first, uint64_t last);

@@ -64,7 +64,8 @@ static void sweep(struct queue *queue, struct queue_time now) {
 // A receiver has nothing under way and nothing to come, although there is more behind what waits.
 static bool is_starving(const struct queue *queue) {
     struct queue_load loads[QUEUE_LOADS];
-    if (queue->read_position >= queue->next_position || queue_loads(queue, loads))
+    bool more = backlog_wanted(queue) && tail_first(queue) < queue->next_position;
+    if (queue->read_position >= queue->next_position || more || queue_loads(queue, loads))
         return false;
     LIST_EACH(node, &queue->receivers) {
         const struct receiver *receiver = LIST_ITEM(node, const struct receiver, link);

@@ -1,6 +1,7 @@
 // The window: deliveries that are known in memory, by state, and chained by subject.
 #include "broker/delivery/queue_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 void delivery_free(struct delivery *delivery) {
@@ -62,32 +63,8 @@ static void count(struct queue *queue, const struct delivery *delivery, uint64_t
     }
 }
 
-// The chunk that a place of the list holds; NULL: the list's own end.
-static const struct chunk *chunk_at(const struct list *list, struct list *node) {
-    return node == list ? NULL : LIST_ITEM(node, struct delivery, link)->chunk;
-}
-
-// Of two neighbours: the bytes that the second one holds and the first one doesn't.
-static uint64_t pinned_between(const struct chunk *first, const struct chunk *second) {
-    return second && second != first ? second->bytes.size : 0;
-}
-
-// What the delivery adds to its share's pinned bytes where it stands in the list.
-static uint64_t pins(const struct list *list, const struct delivery *delivery) {
-    const struct chunk *before = chunk_at(list, delivery->link.previous);
-    const struct chunk *behind = chunk_at(list, delivery->link.next);
-    return pinned_between(before, delivery->chunk) + pinned_between(delivery->chunk, behind) -
-           pinned_between(before, behind);
-}
-
-static bool is_pinned(const struct delivery *delivery) {
-    return delivery->state == DELIVERY_READY && delivery->chunk;
-}
-
 static void take_out(struct queue *queue, struct delivery *delivery) {
     count(queue, delivery, (uint64_t)-1);
-    if (is_pinned(delivery))
-        share_of(queue, delivery)->pinned -= pins(list_of(queue, delivery), delivery);
     list_remove(&delivery->link);
     heap_remove(&queue->retries, &delivery->due);
 }
@@ -96,8 +73,6 @@ static void put_in(struct queue *queue, struct delivery *delivery, bool front) {
     if (is_listed(delivery)) {
         struct list *list = list_of(queue, delivery);
         list_insert_before(front ? list->next : list, &delivery->link);
-        if (is_pinned(delivery))
-            share_of(queue, delivery)->pinned += pins(list, delivery);
     }
     count(queue, delivery, 1);
 }
@@ -233,8 +208,8 @@ static void leave_subject(struct queue *queue, struct delivery *delivery) {
 
 // ---- Coming and going ----
 
-static struct delivery *delivery_new(
-    struct queue *queue, const struct record_delivery *from, const char *route, size_t size) {
+struct delivery *delivery_new(
+    const struct queue *queue, const struct record_delivery *from, const char *route, size_t size) {
     struct delivery *delivery = calloc(1, sizeof *delivery);
     if (!delivery)
         return NULL;
@@ -275,27 +250,35 @@ static int enter(struct queue *queue, struct delivery *delivery, struct chunk *c
                                                                     : 0;
 }
 
-struct delivery *window_add(struct queue *queue, const struct record_delivery *from, const char *route,
-    uint64_t record, struct chunk *chunk, struct bytes envelope, struct queue_time now) {
-    struct delivery *delivery = delivery_new(queue, from, route, envelope.size);
-    if (!delivery)
-        return NULL;
+int window_enter(struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope,
+    struct queue_time now) {
     if (known_put(&queue->known, delivery) != 0) {
         free(delivery);
-        return NULL;
+        return -ENOMEM;
     }
     if (join_subject(queue, delivery) != 0) {
         known_remove(&queue->known, delivery);
         free(delivery);
-        return NULL;
+        return -ENOMEM;
     }
-    delivery->record = record ? record : freed_by(queue, from->subject_hash);
+    uint64_t freed = freed_by(queue, delivery->subject_hash);
+    if (delivery->record < freed)
+        delivery->record = freed;
     delivery_watch_expiry(queue, delivery);
     if (enter(queue, delivery, chunk, envelope, now) != 0) {
         window_remove(queue, delivery);
-        return NULL;
+        return -ENOMEM;
     }
-    return delivery;
+    return 0;
+}
+
+int window_add(struct queue *queue, const struct record_delivery *from, const char *route, uint64_t record,
+    struct chunk *chunk, struct bytes envelope, struct queue_time now) {
+    struct delivery *delivery = delivery_new(queue, from, route, envelope.size);
+    if (!delivery)
+        return -ENOMEM;
+    delivery->record = record;
+    return window_enter(queue, delivery, chunk, envelope, now);
 }
 
 void window_remove(struct queue *queue, struct delivery *delivery) {
