@@ -146,7 +146,7 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
 }
 
 bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_position) {
-    const struct queue *found = registry_queue(broker, queue);
+    struct queue *found = registry_queue(broker, queue);
     // Of the activations the one in force is kept, whatever its age.
     if (found && found == broker->activations)
         return last_position < broker->active.position;

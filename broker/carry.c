@@ -61,12 +61,29 @@ uint64_t carry_needed(const struct broker *broker, uint32_t id, uint64_t last) {
     return owner ? first_unsettled_at(owner, last) : 0;
 }
 
-bool carry_may_go(const struct broker *broker, const struct queue *queue, uint64_t last) {
+// What is settled or carried in memory counts only when it is on disk, and under load something newer is
+// always on its way there. So it is noted once what the disk has to know, and only that is waited for: what
+// is settled stays so, and what is carried moves only forward.
+static bool is_cleared(const struct broker *broker, struct queue *queue, uint64_t last) {
+    if (queue->cleared.last < last) {
+        queue->cleared.last = last;
+        queue->cleared.record = broker->next_record - 1;
+    }
+    return queue->cleared.record <= broker->durable;
+}
+
+bool carry_may_go(const struct broker *broker, struct queue *queue, uint64_t last) {
     const struct queue *owner = is_carry_queue(queue) ? owner_of(broker, queue) : queue;
-    // What is settled or carried in memory counts only when it is on disk.
-    if (!owner || owner->unwritten.settled.count || owner->settle_record > broker->durable)
-        return owner == queue && queue->settled_durable >= last;
-    return carry_needed(broker, queue->id, last) == 0;
+    if (owner == queue && queue->settled_durable >= last)
+        return true;
+    return owner && owner->unwritten.settled.count == 0 && carry_needed(broker, queue->id, last) == 0 &&
+           is_cleared(broker, queue, last);
+}
+
+bool carry_waits(const struct broker *broker, uint32_t id, uint64_t last) {
+    const struct queue *queue = registry_queue(broker, id);
+    return queue && (!is_carry_queue(queue) || owner_of(broker, queue)) &&
+           carry_needed(broker, id, last) == 0;
 }
 
 // ---- One record carried ----

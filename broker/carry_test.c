@@ -200,6 +200,71 @@ static void it_is_carried_again_and_again(void **state) {
     assert_true(first_record(bench) > first + 3);
 }
 
+// Under full load: a batch is always under way, and what the next one gathers settles more of the same queue.
+static bool retires_under_load(struct bench *bench, uint64_t *sequence, int rounds) {
+    uint64_t last_in_first = first_record(bench);
+    for (int i = 0; i < rounds && first_record(bench) == last_in_first; i++) {
+        struct error error = {0};
+        struct retirement done = {0};
+        struct event now = {.now_ms = bench->now_ms, .now_us = (int64_t)bench->now_ms * 1000};
+        uint64_t under_way = journal_durable(bench->journal);
+        uint64_t sent = queue_of(bench, H)->next_position - 2; // what came last is still under way
+        bench_publish(bench, 1, PS, ++*sequence, 1, "");
+        bench_settle(bench, 2, H, sent, sent);
+        bench_step(bench, (struct event){.kind = EVENT_TURN});
+        bench_step(bench, (struct event){.kind = EVENT_DURABLE, .durable = under_way});
+        if (i >= 2) { // it has something to settle in each
+            assert_true(queue_of(bench, H)->settle_record > bench->broker->durable);
+            assert_int_equal(broker_retire(bench->broker, bench->journal, clock_realtime_ns(), false, &now,
+                                 &bench->update, &done, &error),
+                0);
+        }
+        assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
+        bench_step(bench, (struct event){.kind = EVENT_APPENDED});
+        bench_load(bench);
+    }
+    return first_record(bench) > last_in_first;
+}
+
+static void a_segment_goes_under_full_load_past_a_stuck_front(void **state) {
+    struct bench *bench = *state;
+    uint64_t sequence;
+    make_three(bench, &sequence);
+    make_noise(bench, &sequence, 3);
+    assert_true(retires_under_load(bench, &sequence, 8));
+    assert_int_equal(queue_of(bench, H)->settled, 0); // its front is where it was
+    restart(bench);
+    char ids[2048];
+    bench_hello(bench, 2, H, NULL, true);
+    bench_turn(bench);
+    bench_delivered(bench, 2, ids, sizeof ids);
+    assert_int_equal(strncmp(ids, "m1,m3,", 6), 0); // and behind them what came last
+}
+
+// What waits only for the disk is looked at again, also where nothing is gathered at the moment.
+static void what_waits_for_the_disk_alone_is_looked_at_again(void **state) {
+    struct bench *bench = *state;
+    uint64_t sequence;
+    struct error error = {0};
+    struct event now = {.now_ms = bench->now_ms, .now_us = 1};
+    make_three(bench, &sequence);
+    make_noise(bench, &sequence, 2);
+    struct retirement done = {0};
+    assert_int_equal(
+        broker_retire(bench->broker, bench->journal, INT64_MAX, false, &now, &bench->update, &done, &error),
+        0);
+    assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
+    bench_step(bench, (struct event){.kind = EVENT_APPENDED}); // under way
+    for (int i = 0; i < 2; i++) {
+        done = (struct retirement){0};
+        assert_int_equal(broker_retire(bench->broker, bench->journal, INT64_MAX, false, &now, &bench->update,
+                             &done, &error),
+            0);
+    }
+    assert_int_equal(done.retired, 0);
+    assert_true(done.more);
+}
+
 static void dead_letters_are_carried_too(void **state) {
     struct bench *bench = *state;
     uint64_t sequence = 1;
@@ -423,6 +488,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_unsettled_outlives_its_segment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_is_carried_again_and_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_segment_goes_under_full_load_past_a_stuck_front, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_for_the_disk_alone_is_looked_at_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dead_letters_are_carried_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_on_disk_lets_nothing_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(

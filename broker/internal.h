@@ -18,7 +18,7 @@ struct broker {
     struct session_limits session_limits;
     struct queue_limits queue_limits; // of a system that the configuration doesn't know
     struct queue_batch_limits batch_limits;
-    size_t turn_until; // of the batch's bytes, in this turn
+    size_t turn_until;     // of the batch's bytes, in this turn
     size_t batch_soft;     // bytes of records after which intake waits for the append
     size_t batch_hard;     // what a batch may hold
     uint64_t subject_seed; // the same for the life of the journal, since records keep the hashes
@@ -169,7 +169,9 @@ int activate_record(struct broker *broker, const struct activation *activation, 
 // unsettled and stands nowhere else; 0: none.
 uint64_t carry_needed(const struct broker *broker, uint32_t id, uint64_t last);
 // Whether the journal may let go of all of the queue up to `last`.
-bool carry_may_go(const struct broker *broker, const struct queue *queue, uint64_t last);
+bool carry_may_go(const struct broker *broker, struct queue *queue, uint64_t last);
+// Whether it may not yet only because the disk doesn't know all of what memory does.
+bool carry_waits(const struct broker *broker, uint32_t id, uint64_t last);
 int carry_record(struct broker *broker, const struct event *event, struct update *update);
 int carry_replay(struct broker *broker, const struct journal_record *record); // 0, -EBADMSG, -ENOMEM
 

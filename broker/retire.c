@@ -53,9 +53,11 @@ static int carry_portion(
     struct look *look, struct journal *journal, struct retirement *out, struct error *error) {
     uint64_t from = carry_needed(look->broker, look->queue, look->last);
     size_t before = journal_batch_count(look->update->batch);
-    out->more = before > 0; // what was carried or settled may be on disk after the next append
-    if (from == 0)
+    if (from == 0) {
+        out->more = carry_waits(look->broker, look->queue, look->last);
         return 0;
+    }
+    out->more = before > 0; // what was carried or settled may be on disk after the next append
     int rc =
         journal_read_queue(journal, look->queue, from, PORTION_RECORDS, PORTION_BYTES, visit, look, error);
     out->more |= journal_batch_count(look->update->batch) > before;

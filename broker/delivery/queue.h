@@ -111,7 +111,11 @@ struct queue {
     uint64_t next_position; // of the next push
     uint64_t settled;       // all up to here
     uint64_t settled_durable;
-    uint64_t settle_record;  // the last record that settled or carried any of it
+    uint64_t settle_record; // the last record that settled or carried any of it
+    struct {                // kept by broker/carry.c: nothing up to `last` needs its segment any more, as
+        uint64_t last;      // soon as `record` is on the disk
+        uint64_t record;
+    } cleared;
     uint64_t settled_marked; // `settled` when a batch was last appended
     uint64_t settling;       // the record that will say what is being settled, or failed, now
     struct spans settled_beyond;
