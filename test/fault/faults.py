@@ -26,6 +26,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(_
 import checker  # noqa: E402
 from hutong_bus import PATIENCE, Broker, program, wait_until  # noqa: E402
 from lines import Lines, SmallDisk, reason_against  # noqa: E402
+from patience import Patience  # noqa: E402
 
 PUBLISHERS = ("a", "b")
 RECEIVERS = {"housing": "housing/tenancy", "civil": "civil_affairs/registration"}
@@ -163,11 +164,11 @@ class Field:
     # ---- The verdict ----
 
     def _wait_for_effects(self, wanted):
-        sizes, since = None, time.monotonic()
-        while time.monotonic() - since < 15:
+        sizes, quiet = None, Patience(15)
+        while not quiet.over():
             now = [self.effects_size(edge) for edge in RECEIVERS]
             if now != sizes:
-                sizes, since = now, time.monotonic()
+                sizes, quiet = now, Patience(15)
                 if all(wanted <= set(checker.read_effects(self.effects_log(edge))) | self.dead_expected for edge in RECEIVERS):
                     return
             time.sleep(0.1)

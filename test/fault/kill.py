@@ -23,6 +23,7 @@ os.environ.setdefault("HUTONG_BUILD", str(pathlib.Path(__file__).resolve().paren
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parents[1] / "scenario")]
 import checker  # noqa: E402
 from hutong_bus import PATIENCE, Broker, program, wait_until  # noqa: E402
+from patience import Patience  # noqa: E402
 
 PUBLISHERS = ("a", "b")
 LINE = 8  # bytes of an acknowledgement in a publisher's log, about
@@ -145,13 +146,13 @@ class Torment:
     def wait_for_effects(self, accepted):
         """Until all that was accepted has its effect, or nothing moves any more."""
         wanted = set(accepted)
-        size, since = -1, time.monotonic()
-        while time.monotonic() - since < 8:
+        size, quiet = -1, Patience(8)
+        while not quiet.over():
             now = self.load.effects_log.stat().st_size if self.load.effects_log.exists() else 0
             if now == size:
                 time.sleep(0.05)
                 continue
-            size, since = now, time.monotonic()
+            size, quiet = now, Patience(8)
             if wanted <= set(checker.read_effects(self.load.effects_log)):
                 return
             time.sleep(0.2)

@@ -25,6 +25,7 @@ os.environ.setdefault("HUTONG_BUILD", str(pathlib.Path(__file__).resolve().paren
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parents[1] / "scenario")]
 import checker  # noqa: E402
 from hutong_bus import PATIENCE, Broker, program, wait_until  # noqa: E402
+from patience import Patience  # noqa: E402
 
 PUBLISHERS = ("a", "b")
 RECEIVERS = ("housing/tenancy", "civil_affairs/registration")
@@ -215,11 +216,11 @@ class Swaps:
     def wait_for_effects(self, accepted):
         """Until both have as many as were accepted, or nothing moves any more."""
         paths = [self.folder / f"effects-{number}" for number in range(len(RECEIVERS))]
-        size, since = -1, time.monotonic()
-        while time.monotonic() - since < 8:
+        size, quiet = -1, Patience(8)
+        while not quiet.over():
             now = sum(path.stat().st_size for path in paths if path.exists())
             if now != size:
-                size, since = now, time.monotonic()
+                size, quiet = now, Patience(8)
                 if all(len(read_stamped(path)) >= len(accepted) for path in paths):
                     return
             time.sleep(0.2)

@@ -14,6 +14,8 @@ import time
 
 import zmq.auth
 
+from patience import Patience
+
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HUTONG_BUILD", SOURCE / "build" / "debug"))
 PATIENCE = 30  # seconds for anything that must happen
@@ -87,16 +89,13 @@ def free_port():
 
 
 def wait_until(condition, what, patience=PATIENCE):
-    """Returns what `condition` returns as soon as that is true. A machine that stood still meanwhile costs no patience."""
-    passed, before = 0, time.monotonic()
-    while passed < patience:
+    """Returns what `condition` returns as soon as that is true."""
+    waiting = Patience(patience)
+    while not waiting.over():
         result = condition()
         if result:
             return result
         time.sleep(0.01)
-        now = time.monotonic()
-        passed += min(now - before, 1)
-        before = now
     raise TimeoutError(f"not within {patience} s: {what}")
 
 

@@ -9,6 +9,7 @@ import zmq
 import zmq.utils.monitor
 
 from messages import module
+from patience import Patience
 
 bus = module("hutong.bus.v1.bus")
 PATIENCE = 20  # seconds
@@ -134,7 +135,7 @@ class Client:
 
     def next_frame(self, patience=PATIENCE, heartbeats=True):
         """The next frame of any kind, or None. An error frame raises."""
-        deadline = time.monotonic() + patience
+        waiting = Patience(patience)
         while True:
             if self.socket.poll(20):
                 parts = self.socket.recv_multipart()
@@ -148,7 +149,7 @@ class Client:
             self._check_monitor()
             if heartbeats:
                 self._heartbeat()
-            if time.monotonic() >= deadline:
+            if waiting.over():
                 return None
 
     def _take(self, frame, body):
@@ -175,10 +176,9 @@ class Client:
 
     def pump(self, done, patience=PATIENCE):
         """Takes frames until done() or the time is over; whether it is done."""
-        deadline = time.monotonic() + patience
+        waiting = Patience(patience)
         while not done():
-            left = deadline - time.monotonic()
-            got = self.next_frame(left) if left > 0 else None
+            got = None if waiting.over() else self.next_frame(waiting.left)
             if got is None:
                 return False
             self._take(*got)
