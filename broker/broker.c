@@ -149,7 +149,7 @@ bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_p
     struct queue *found = registry_queue(broker, queue);
     // Of the activations the one in force is kept, whatever its age.
     if (found && found == broker->activations)
-        return last_position < broker->active.position;
+        return last_position < broker->active.position && broker->active.record <= broker->durable;
     if (!found)
         return false;
     return carry_may_go(broker, found, last_position);

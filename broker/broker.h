@@ -131,14 +131,27 @@ bool broker_may_erase(
 int broker_record_erased(struct broker *broker, const struct journal_record *erased, const char *who,
     const char *why, struct update *update);
 
+// How much room the journal has.
+enum broker_room {
+    BROKER_ROOM,      // enough
+    BROKER_ROOM_LAST, // the last segment is kept for what settles
+    BROKER_ROOM_NONE, // what was gathered was refused
+};
+
 // One look for segments past their time: lets go of those that may go, and has a portion of what is unsettled
 // in the next one carried forward (into update->batch, for the caller to append).
 struct retirement {
     size_t retired; // segments
     bool more;      // look again as soon as the batch is on disk
 };
-int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns, bool paused,
-    const struct event *now, struct update *update, struct retirement *out, struct error *error);
+int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns,
+    enum broker_room room, const struct event *now, struct update *update, struct retirement *out,
+    struct error *error);
+
+// After a start: what is in force has its record in the journal. It is written again (into update->batch)
+// where it is gone or can't be read: `*again`. 0 or negative.
+int broker_prove_active(struct broker *broker, struct journal *journal, const struct event *now,
+    struct update *update, bool *again, struct error *error);
 
 // The first position of a queue from `from` on that is not settled; 0: there is none.
 uint64_t broker_next_unsettled(const struct broker *broker, uint32_t queue, uint64_t from);

@@ -84,8 +84,8 @@ static int retire_all(struct bench *bench) {
     for (; done.more && looks < 1000; looks++) {
         struct error error = {0};
         done = (struct retirement){0};
-        int rc =
-            broker_retire(bench->broker, bench->journal, keep, false, &now, &bench->update, &done, &error);
+        int rc = broker_retire(
+            bench->broker, bench->journal, keep, BROKER_ROOM, &now, &bench->update, &done, &error);
         if (rc)
             fail_msg("%d %s", rc, error.text);
         bench_turn(bench);
@@ -215,8 +215,8 @@ static bool retires_under_load(struct bench *bench, uint64_t *sequence, int roun
         bench_step(bench, (struct event){.kind = EVENT_DURABLE, .durable = under_way});
         if (i >= 2) { // it has something to settle in each
             assert_true(queue_of(bench, H)->settle_record > bench->broker->durable);
-            assert_int_equal(broker_retire(bench->broker, bench->journal, clock_realtime_ns(), false, &now,
-                                 &bench->update, &done, &error),
+            assert_int_equal(broker_retire(bench->broker, bench->journal, clock_realtime_ns(), BROKER_ROOM,
+                                 &now, &bench->update, &done, &error),
                 0);
         }
         assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
@@ -250,15 +250,15 @@ static void what_waits_for_the_disk_alone_is_looked_at_again(void **state) {
     make_three(bench, &sequence);
     make_noise(bench, &sequence, 2);
     struct retirement done = {0};
-    assert_int_equal(
-        broker_retire(bench->broker, bench->journal, INT64_MAX, false, &now, &bench->update, &done, &error),
+    assert_int_equal(broker_retire(bench->broker, bench->journal, INT64_MAX, BROKER_ROOM, &now,
+                         &bench->update, &done, &error),
         0);
     assert_int_equal(journal_append(bench->journal, bench->batch, &error), 0);
     bench_step(bench, (struct event){.kind = EVENT_APPENDED}); // under way
     for (int i = 0; i < 2; i++) {
         done = (struct retirement){0};
-        assert_int_equal(broker_retire(bench->broker, bench->journal, INT64_MAX, false, &now, &bench->update,
-                             &done, &error),
+        assert_int_equal(broker_retire(bench->broker, bench->journal, INT64_MAX, BROKER_ROOM, &now,
+                             &bench->update, &done, &error),
             0);
     }
     assert_int_equal(done.retired, 0);
@@ -292,12 +292,14 @@ static void what_is_not_on_disk_lets_nothing_go(void **state) {
     uint64_t sequence;
     make_three(bench, &sequence);
     make_noise(bench, &sequence, 2);
+    bench_step(bench, (struct event){.kind = EVENT_CARRY}); // what is in force goes first
+    bench_turn(bench);
     struct event now = {.now_ms = bench->now_ms, .now_us = 1};
     struct retirement done = {0};
     struct error error = {0};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(broker_retire(bench->broker, bench->journal, INT64_MAX, false, &now, &bench->update,
-                             &done, &error),
+        assert_int_equal(broker_retire(bench->broker, bench->journal, INT64_MAX, BROKER_ROOM, &now,
+                             &bench->update, &done, &error),
             0);
     assert_true(done.more);
     assert_int_equal(carried_total(&queue_of(bench, H)->carried), 3);
@@ -305,6 +307,59 @@ static void what_is_not_on_disk_lets_nothing_go(void **state) {
     restart(bench);
     assert_int_equal(carried_total(&queue_of(bench, H)->carried), 0);
     assert_delivered(bench, "m1,m3,");
+}
+
+// How many segments went.
+static size_t look_twice(struct bench *bench, enum broker_room room) {
+    struct event now = {.now_ms = bench->now_ms, .now_us = 1};
+    struct retirement done[2] = {0};
+    struct error error = {0};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(broker_retire(bench->broker, bench->journal, INT64_MAX, room, &now, &bench->update,
+                             &done[i], &error),
+            0);
+    return done[0].retired + done[1].retired;
+}
+
+// Whether the record of what is in force had to be written again.
+static bool proves_active(struct bench *bench) {
+    struct event now = {.now_ms = bench->now_ms, .now_us = 1};
+    struct error error = {0};
+    bool again;
+    assert_int_equal(
+        broker_prove_active(bench->broker, bench->journal, &now, &bench->update, &again, &error), 0);
+    bench_turn(bench);
+    return again;
+}
+
+static void what_is_in_force_goes_behind_the_record_that_takes_its_place(void **state) {
+    struct bench *bench = *state;
+    uint64_t sequence = 0;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    make_noise(bench, &sequence, 2);
+    assert_int_equal(look_twice(bench, BROKER_ROOM), 0); // carried, and only in memory
+    assert_int_equal(look_twice(bench, BROKER_ROOM_LAST), 0);
+    assert_int_equal(bench->broker->active.position, 2);
+    bench_turn(bench);
+    assert_int_not_equal(look_twice(bench, BROKER_ROOM_LAST), 0);
+    restart(bench);
+    assert_false(proves_active(bench));
+}
+
+static void what_is_in_force_is_written_again_where_a_full_disk_took_it(void **state) {
+    struct bench *bench = *state;
+    uint64_t sequence = 0;
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_hello(bench, 2, H, NULL, true);
+    make_noise(bench, &sequence, 2);
+    assert_false(proves_active(bench));
+    assert_int_not_equal(look_twice(bench, BROKER_ROOM_NONE), 0);
+    restart(bench); // what was gathered is gone
+    assert_true(proves_active(bench));
+    restart(bench);
+    assert_false(proves_active(bench));
+    assert_int_equal(bench->broker->active.number, 1);
 }
 
 static void a_long_backlog_is_carried_in_portions_and_read_in_order(void **state) {
@@ -492,6 +547,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_waits_for_the_disk_alone_is_looked_at_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dead_letters_are_carried_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_on_disk_lets_nothing_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_in_force_goes_behind_the_record_that_takes_its_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_in_force_is_written_again_where_a_full_disk_took_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_long_backlog_is_carried_in_portions_and_read_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(

@@ -18,6 +18,7 @@ static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
 
 void commit_pause(struct daemon *daemon, const char *why) {
     pause_intake(daemon, true, why);
+    daemon->refused = true;
     daemon->append_at_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS + DAEMON_PAUSE_MS;
 }
 
@@ -63,6 +64,7 @@ int commit_run(struct daemon *daemon, struct error *error) {
     }
     if (rc)
         return rc < 0 ? rc : -EIO;
+    daemon->refused = false;
     commit_check_room(daemon);
     if (journal_busy(daemon->journal))
         return daemon_step(daemon, (struct event){.kind = EVENT_APPENDED});

@@ -96,6 +96,17 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
     return 0;
 }
 
+// A full disk may have taken the record of what is in force, before the one in its place was written.
+static int prove_active(struct daemon *daemon, struct error *error) {
+    struct event now = {
+        .now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS, .now_us = clock_realtime_ns() / 1000};
+    bool again;
+    int rc = broker_prove_active(daemon->broker, daemon->journal, &now, &daemon->update, &again, error);
+    if (again)
+        log_event(LOG_WARNING, "configuration.recorded", "reason=\"its record was gone\"");
+    return rc;
+}
+
 int daemon_step(struct daemon *daemon, struct event event) {
     event.now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
     event.now_us = clock_realtime_ns() / 1000;
@@ -111,6 +122,7 @@ int daemon_new(const struct daemon_options *options, struct daemon **out, struct
     daemon->keys = map_new();
     daemon->broker = daemon->keys ? broker_new(options->configuration) : NULL;
     int rc = daemon->broker ? recover(daemon, options, error) : error_no_memory(error);
+    rc = rc ? rc : prove_active(daemon, error);
     if (rc == 0)
         rc = daemon_step(daemon, (struct event){.kind = EVENT_DURABLE, .durable = daemon->durable});
     rc = rc ? rc : open_router(daemon, error);
@@ -269,15 +281,18 @@ static int turn(struct daemon *daemon, struct error *error) {
 static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
     // What is to take the place of something older is on disk first.
     uint64_t newest = daemon->carried > daemon->answer_at ? daemon->carried : daemon->answer_at;
-    if (now_ms < daemon->retire_at_ms || (daemon->durable < newest && !daemon->paused))
+    if (now_ms < daemon->retire_at_ms || (daemon->durable < newest && !daemon->refused))
         return 0;
+    enum broker_room room = daemon->refused  ? BROKER_ROOM_NONE
+                            : daemon->paused ? BROKER_ROOM_LAST
+                                             : BROKER_ROOM;
     struct event now = {.now_ms = now_ms, .now_us = clock_realtime_ns() / 1000};
     struct retirement done = {0};
     // One measure for all portions of a look: what they carry is not itself looked at.
     if (!daemon->retiring)
         daemon->keep_until_ns = (now.now_us - (int64_t)policy_settings(daemon->policy)->retention_us) * 1000;
-    int rc = broker_retire(daemon->broker, daemon->journal, daemon->keep_until_ns, daemon->paused, &now,
-        &daemon->update, &done, error);
+    int rc = broker_retire(
+        daemon->broker, daemon->journal, daemon->keep_until_ns, room, &now, &daemon->update, &done, error);
     if (done.retired) {
         log_event(LOG_INFO, "journal.retired", "segments=%zu", done.retired);
         if (journal_batch_count(daemon->batch) == 0) // otherwise the append of what was gathered tells

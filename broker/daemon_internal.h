@@ -30,6 +30,7 @@ struct daemon {
     uint64_t denied_log_ms;
     bool draining;
     bool paused;
+    bool refused; // what was gathered, for want of room
     bool done;
 };
 

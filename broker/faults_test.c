@@ -106,8 +106,8 @@ static void retire(struct bench *bench, int64_t keep) {
         done = (struct retirement){0};
         if (bench->may_fail)
             alloc_fail_after(bench->allocations);
-        int rc =
-            broker_retire(bench->broker, bench->journal, keep, false, &now, &bench->update, &done, &error);
+        int rc = broker_retire(
+            bench->broker, bench->journal, keep, BROKER_ROOM, &now, &bench->update, &done, &error);
         size_t used = alloc_count();
         alloc_fail_never();
         if (bench->may_fail)

@@ -64,6 +64,7 @@ struct broker {
         uint8_t digest[DIGEST_SIZE];
         uint64_t number;   // 0: none
         uint64_t position; // of its record in BROKER_CONFIGURATIONS
+        uint64_t record;   // that record, where this process wrote it
         int64_t time_us;
         char who[129];
         char why[257];

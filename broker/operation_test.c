@@ -519,7 +519,7 @@ static void what_was_carried_forward_is_found(void **state) {
     for (int looks = 0; done.more && looks < 1000; looks++) {
         struct error error = {0};
         done = (struct retirement){0};
-        assert_int_equal(broker_retire(bench->broker, bench->journal, clock_realtime_ns(), false, &now,
+        assert_int_equal(broker_retire(bench->broker, bench->journal, clock_realtime_ns(), BROKER_ROOM, &now,
                              &bench->update, &done, &error),
             0);
         bench_turn(bench);

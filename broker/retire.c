@@ -8,19 +8,32 @@ struct look {
     struct broker *broker;
     struct update *update;
     const struct event *now;
-    uint32_t queue; // that holds up the oldest segment; 0: none
-    uint64_t last;  // position in that segment
-    bool activation;
+    enum broker_room room;
+    uint32_t queue;  // that holds up the oldest segment; 0: none
+    uint64_t last;   // position in that segment
+    bool activation; // what is in force holds it up
+    bool waits;      // what takes its place is not on the disk yet
 };
+
+// What is in force stays provable: its record is written again, and when that is on the disk the old one may
+// go. Where what was gathered is refused, the old one must go first, and the new one waits in memory; should
+// the process end there, the next start writes it.
+static bool may_go_activation(struct look *look, const struct broker_active *active, uint64_t last) {
+    if (broker_settled(look->broker, active->queue, last))
+        return true;
+    look->activation = last >= active->position;
+    look->waits = !look->activation && look->room != BROKER_ROOM_NONE;
+    return !look->activation && !look->waits;
+}
 
 static bool may_go(void *context, uint32_t queue, uint64_t last_position) {
     struct look *look = context;
-    bool settled = broker_settled(look->broker, queue, last_position);
     struct broker_active active;
     broker_active(look->broker, &active);
-    if (!settled && queue == active.queue)
-        look->activation = true;
-    else if (!settled) {
+    if (queue == active.queue)
+        return may_go_activation(look, &active, last_position);
+    bool settled = broker_settled(look->broker, queue, last_position);
+    if (!settled) {
         look->queue = queue;
         look->last = last_position;
     }
@@ -39,13 +52,11 @@ static int visit(void *context, const struct journal_record *record, uint64_t po
     return broker_step(look->broker, &event, look->update);
 }
 
-// What is in force stays provable: its record is written again, then the old one may go. Where there is no
-// room the old one must go first, and the new one waits in memory with what else was gathered.
-static int carry_activation(struct look *look, bool paused, struct retirement *out) {
+static int carry_activation(struct look *look, struct retirement *out) {
     struct event event = *look->now;
     event.kind = EVENT_CARRY;
     int rc = broker_step(look->broker, &event, look->update);
-    out->more = rc == 0 || !paused;
+    out->more = rc == 0 || look->room == BROKER_ROOM;
     return rc;
 }
 
@@ -64,15 +75,41 @@ static int carry_portion(
     return rc == BROKER_NO_ROOM ? 0 : rc;
 }
 
-int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns, bool paused,
-    const struct event *now, struct update *update, struct retirement *out, struct error *error) {
-    struct look look = {.broker = broker, .update = update, .now = now};
+int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns,
+    enum broker_room room, const struct event *now, struct update *update, struct retirement *out,
+    struct error *error) {
+    struct look look = {.broker = broker, .update = update, .now = now, .room = room};
     struct journal_settled settled = {.context = &look, .settled = may_go};
     int rc = journal_retire(journal, keep_until_ns, &settled, &out->retired, error);
     if (rc >= 0 && look.activation)
-        rc = carry_activation(&look, paused, out);
+        rc = carry_activation(&look, out);
     // On a full disk nothing can be written before something goes.
-    if (rc >= 0 && look.queue && !paused)
+    if (rc >= 0 && look.queue && room == BROKER_ROOM)
         rc = carry_portion(&look, journal, out, error);
+    out->more |= look.waits;
+    return rc < 0 ? rc : 0;
+}
+
+static int find(void *context, const struct journal_record *record, uint64_t position) {
+    uint64_t *found = context;
+    *found = record->body.data ? position : 0;
+    return 0;
+}
+
+int broker_prove_active(struct broker *broker, struct journal *journal, const struct event *now,
+    struct update *update, bool *again, struct error *error) {
+    struct event event = *now;
+    struct broker_active active;
+    uint64_t found = 0;
+    broker_active(broker, &active);
+    *again = false;
+    if (broker->active.record > broker->durable) // the start wrote it
+        return 0;
+    int rc = journal_read_queue(journal, active.queue, active.position, 1, 1, find, &found, error);
+    if (rc < 0 || (rc == 0 && found == active.position))
+        return rc;
+    event.kind = EVENT_CARRY;
+    rc = broker_step(broker, &event, update);
+    *again = rc == 0;
     return rc < 0 ? rc : 0;
 }
