@@ -27,6 +27,7 @@ from patience import Patience  # noqa: E402
 
 PUBLISHERS = ("a", "b")
 LINE = 8  # bytes of an acknowledgement in a publisher's log, about
+EFFECT_LINE = 17  # of an effect in the receiver's
 
 
 class Load:
@@ -78,6 +79,9 @@ class Load:
     def acknowledged_bytes(self):
         paths = [self.accepted_log(instance) for instance in PUBLISHERS]
         return sum(path.stat().st_size for path in paths if path.exists())
+
+    def effects_bytes(self):
+        return self.effects_log.stat().st_size if self.effects_log.exists() else 0
 
     def check_alive(self):
         for process in (*self.publishers.values(), self.receiver):
@@ -134,7 +138,8 @@ class Torment:
         if self.rng.random() < 0.2:
             self.load.kill_one(self.rng)
             self.load_kills += 1
-        self.say(f"round {number + 1} of {self.rounds}: {self.load.acknowledged_bytes() // LINE} acknowledged, about", flush=True)
+        self.say(f"round {number + 1} of {self.rounds}: {self.load.acknowledged_bytes() // LINE} acknowledged, "
+                 f"{self.load.effects_bytes() // EFFECT_LINE} effects, about", flush=True)
 
     def kill_while_starting(self):
         self.broker.spawn()
@@ -145,17 +150,17 @@ class Torment:
 
     def wait_for_effects(self, accepted):
         """Until all that was accepted has its effect, or nothing moves any more."""
-        wanted = set(accepted)
-        size, quiet = -1, Patience(8)
+        wanted = len(set(accepted))
+        size, looked, quiet = -1, -1, Patience(15)
         while not quiet.over():
-            now = self.load.effects_log.stat().st_size if self.load.effects_log.exists() else 0
-            if now == size:
-                time.sleep(0.05)
-                continue
-            size, quiet = now, Patience(8)
-            if wanted <= set(checker.read_effects(self.load.effects_log)):
-                return
-            time.sleep(0.2)
+            now = self.load.effects_bytes()
+            if now != size:
+                size, quiet = now, Patience(15)
+            elif now != looked:
+                looked = now
+                if len(set(checker.read_effects(self.load.effects_log))) >= wanted:
+                    return
+            time.sleep(0.05)
 
     def run(self):
         """The checker's report."""
