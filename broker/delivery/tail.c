@@ -22,9 +22,7 @@ static struct delivery *pop(struct queue *queue) {
 
 static void push(struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope) {
     struct list *items = &queue->tail.items;
-    const struct delivery *last =
-        queue->tail.count ? LIST_ITEM(items->previous, struct delivery, link) : NULL;
-    if (!last || last->chunk != chunk)
+    if (!queue->tail.count || LIST_ITEM(items->previous, struct delivery, link)->chunk != chunk)
         queue->tail.pinned += chunk->bytes.size;
     delivery->chunk = chunk_ref(chunk);
     delivery->envelope = envelope;

@@ -20,7 +20,9 @@ static int failure;
 static bool keep_failing;
 static bool no_room;      // fallocate() says ENOSPC
 static bool no_fallocate; // … says EOPNOTSUPP
-static size_t longest;    // a write takes at most so many bytes; 0: all
+static size_t reads;      // and of them past the system's cache
+static size_t reads_past_cache;
+static size_t longest; // a write takes at most so many bytes; 0: all
 
 static bool fails(void) {
     if (calls_left < 0)
@@ -81,6 +83,8 @@ int __wrap_renameat(int from_folder, const char *from, int to_folder, const char
 }
 
 ssize_t __wrap_pread(int fd, void *data, size_t size, off_t offset) {
+    reads++;
+    reads_past_cache += (fcntl(fd, F_GETFL) & O_DIRECT) != 0;
     return fails() ? -1 : __real_pread(fd, data, longest && size > longest ? longest : size, offset);
 }
 
@@ -329,6 +333,68 @@ static void tools_survive_no_memory_and_no_disk(void **state) {
     }
 }
 
+// A backlog of 2 MiB, in a journal that nothing was read of yet.
+static int read_backlog(struct testing *t, size_t *seen) {
+    testing_close(t);
+    assert_int_equal(testing_open(t), 0);
+    *seen = reads = reads_past_cache = 0;
+    return journal_read_queue(t->journal, 1, 1, 1000, 16 << 20, take, seen, &t->error);
+}
+
+static void fill_backlog(struct testing *t) {
+    testing_close(t);
+    t->options.segment_size = 4 << 20;
+    t->options.folder = t->folder;
+    assert_int_equal(testing_open(t), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(testing_append_new(t, 1, 10000, 10), 0);
+}
+
+static void a_backlog_is_read_in_large_pieces_past_the_cache(void **state) {
+    struct testing *t = *state;
+    size_t seen;
+    fill_backlog(t);
+    assert_int_equal(read_backlog(t, &seen), 0);
+    assert_int_equal(seen, 200);
+    assert_in_range(reads, 4, 8);
+    bool direct = reads_past_cache > 0; // the folder's file system may have no such thing
+    if (direct)
+        assert_in_range(reads_past_cache, 3, reads);
+    t->options.buffered = true;
+    assert_int_equal(read_backlog(t, &seen), 0);
+    assert_int_equal(reads_past_cache, 0);
+    t->options.buffered = false;
+    longest = 100 << 10;
+    assert_int_equal(read_backlog(t, &seen), 0); // what comes short there is read through it
+    assert_int_equal(seen, 200);
+    longest = 0;
+    testing_close(t);
+    assert_int_equal(testing_open(t), 0);
+    seen = 0;
+    calls_left = 0;
+    failure = direct ? EINVAL : EINTR;
+    assert_int_equal(journal_read_queue(t->journal, 1, 1, 1000, 16 << 20, take, &seen, &t->error), 0);
+    assert_int_equal(seen, 200);
+}
+
+static void a_backlog_that_can_not_be_read_says_so(void **state) {
+    struct testing *t = *state;
+    size_t seen = 0;
+    fill_backlog(t);
+    calls_left = 0;
+    failure = EIO;
+    keep_failing = true;
+    assert_int_equal(journal_read_queue(t->journal, 1, 1, 1000, 16 << 20, take, &seen, &t->error), -EIO);
+    keep_failing = false;
+    calls_left = -1;
+    alloc_fail_after(0);
+    assert_int_equal(journal_read_queue(t->journal, 1, 1, 1000, 16 << 20, take, &seen, &t->error), -ENOMEM);
+    alloc_fail_never();
+    seen = 0;
+    assert_int_equal(journal_read_queue(t->journal, 1, 1, 1000, 16 << 20, take, &seen, &t->error), 0);
+    assert_int_equal(seen, 200);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -341,6 +407,8 @@ int main(void) {
         TEST(a_large_batch_on_a_full_disk_waits),
         TEST(the_limit_of_a_journal_holds),
         TEST(memory_may_be_out_at_every_place),
+        TEST(a_backlog_is_read_in_large_pieces_past_the_cache),
+        TEST(a_backlog_that_can_not_be_read_says_so),
         TEST(tools_survive_no_memory_and_no_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,7 +118,7 @@ int journal_file_open(const struct journal_options *options, const struct journa
     int rc = take_options(file, options, &inner);
     if (!rc)
         rc = open_folder(file, options->folder, &inner);
-    reader_init(&file->reader, file->folder);
+    reader_init(&file->reader, file->folder, file->buffered);
     if (!rc)
         rc = file_recover(file, &inner);
     if (!rc && options->background)

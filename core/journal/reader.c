@@ -6,26 +6,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
-#define WINDOW_LARGE ((size_t)128 << 10)
-#define WINDOW_SMALL ((size_t)8 << 10) // where what is wanted lies far apart
+#define NEAR ((uint64_t)128 << 10) // the next eight that are wanted lie within: the rest is not far
+#define WINDOW_LARGE ((size_t)512 << 10)
+#define WINDOW_SMALL ((size_t)8 << 10)
 #define WINDOW_KEPT                                                                                          \
     ((size_t)1 << 20) // a window that grew beyond, for one large record, gives its memory back
 
-void reader_init(struct reader *reader, int folder) {
-    *reader = (struct reader){.folder = folder};
+void reader_init(struct reader *reader, int folder, bool buffered) {
+    *reader = (struct reader){.folder = folder, .buffered = buffered};
 }
 
 static void drop_file(struct reader_file *file) {
     if (file->segment)
         disk_close(file->fd);
+    if (file->segment && file->direct >= 0)
+        disk_close(file->direct);
     *file = (struct reader_file){0};
 }
 
 static void drop_window(struct reader *reader, struct reader_window *window) {
     if (reader->checked == window)
         reader->checked = NULL;
-    buffer_destroy(&window->memory);
+    free(window->memory);
     *window = (struct reader_window){0};
 }
 
@@ -45,13 +49,13 @@ void reader_forget(struct reader *reader, uint64_t segment) {
             drop_window(reader, &reader->windows[i]);
 }
 
-int reader_file(struct reader *reader, uint64_t segment, int *fd) {
+static int open_file(struct reader *reader, uint64_t segment, struct reader_file **out) {
     struct reader_file *oldest = &reader->files[0];
     for (size_t i = 0; i < READER_FILES; i++) {
         struct reader_file *file = &reader->files[i];
         if (file->segment == segment) {
             file->used = ++reader->clock;
-            *fd = file->fd;
+            *out = file;
             return 0;
         }
         if (file->used < oldest->used)
@@ -64,9 +68,17 @@ int reader_file(struct reader *reader, uint64_t segment, int *fd) {
     if (rc)
         return rc;
     drop_file(oldest);
-    *oldest = (struct reader_file){.segment = segment, .fd = opened, .used = ++reader->clock};
-    *fd = opened;
+    *oldest = (struct reader_file){.segment = segment, .fd = opened, .direct = -1, .used = ++reader->clock};
+    *out = oldest;
     return 0;
+}
+
+int reader_file(struct reader *reader, uint64_t segment, int *fd) {
+    struct reader_file *file = NULL;
+    int rc = open_file(reader, segment, &file);
+    if (!rc)
+        *fd = file->fd;
+    return rc;
 }
 
 // A window that holds `size` bytes at `offset`, or NULL.
@@ -91,26 +103,56 @@ static struct reader_window *least_used(struct reader *reader) {
 }
 
 static int make_room(struct reader_window *window, size_t size) {
-    if (window->memory.capacity > WINDOW_KEPT && size <= WINDOW_KEPT)
-        buffer_destroy(&window->memory);
-    buffer_clear(&window->memory);
-    return buffer_reserve(&window->memory, size);
+    bool large = window->capacity > WINDOW_KEPT && size <= WINDOW_KEPT;
+    if (window->capacity >= size && !large)
+        return 0;
+    free(window->memory);
+    window->capacity = 0;
+    window->memory = malloc(size + JOURNAL_BLOCK);
+    if (!window->memory)
+        return -ENOMEM;
+    window->data = (uint8_t *)window->memory + (-(uintptr_t)window->memory & (JOURNAL_BLOCK - 1));
+    window->capacity = size;
+    return 0;
 }
 
+// Whole blocks. Whether it went well; what didn't is read through the cache, which also tells why.
+static bool read_direct(const struct reader *reader, struct reader_file *file, struct reader_window *window,
+    size_t size, uint64_t offset) {
+    char name[SEGMENT_NAME_SIZE];
+    segment_name(file->segment, name);
+    if (file->direct < 0 && disk_open(reader->folder, name, O_RDONLY, false, &file->direct))
+        return false;
+    return disk_read(file->direct, window->data, size, offset, &window->size) == 0 && window->size == size;
+}
+
+static int read_window(
+    struct reader *reader, struct reader_window *window, uint64_t segment, size_t size, uint64_t offset) {
+    struct reader_file *file = NULL;
+    int rc = open_file(reader, segment, &file);
+    if (rc)
+        return rc;
+    if (size >= WINDOW_LARGE && !reader->buffered && read_direct(reader, file, window, size, offset))
+        return 0;
+    return transfer_read(file->fd, window->data, size, offset, &window->size);
+}
+
+// Of whole blocks; beyond `size` they are not looked at.
 static int load(
-    struct reader *reader, uint64_t segment, uint64_t offset, size_t size, struct reader_window **out) {
-    int fd = -1;
+    struct reader *reader, uint64_t segment, uint64_t from, size_t size, struct reader_window **out) {
     struct reader_window *window = least_used(reader);
+    uint64_t offset = from - from % JOURNAL_BLOCK;
+    size_t blocks = (size_t)block_up(from - offset + size);
     window->segment = 0;
     if (reader->checked == window)
         reader->checked = NULL;
-    int rc = make_room(window, size);
+    int rc = make_room(window, blocks);
     if (!rc)
-        rc = reader_file(reader, segment, &fd);
-    if (!rc)
-        rc = transfer_read(fd, window->memory.data, size, offset, &window->size);
+        rc = read_window(reader, window, segment, blocks, offset);
     if (rc)
         return rc;
+    if (window->size > from - offset + size)
+        window->size = (size_t)(from - offset) + size;
     window->segment = segment;
     window->offset = offset;
     window->used = ++reader->clock;
@@ -126,11 +168,11 @@ static int get(struct reader *reader, uint64_t segment, uint64_t offset, size_t 
         int rc = load(reader, segment, offset, wanted > size ? wanted : size, &window);
         if (rc)
             return rc;
-        if (window->size < size)
+        if (offset + size > window->offset + window->size)
             return -EBADMSG;
     }
     *from = window;
-    *out = window->memory.data + (offset - window->offset);
+    *out = window->data + (offset - window->offset);
     return 0;
 }
 
@@ -138,7 +180,7 @@ int reader_record(struct reader *reader, uint64_t segment, uint64_t offset, uint
     const uint8_t **record) {
     if (end < RECORD_SIZE || offset > end - RECORD_SIZE)
         return -EBADMSG;
-    size_t wanted = span <= WINDOW_LARGE ? WINDOW_LARGE : WINDOW_SMALL;
+    size_t wanted = span <= NEAR ? WINDOW_LARGE : WINDOW_SMALL;
     if (wanted > end - offset)
         wanted = (size_t)(end - offset); // never more than is written: what comes later would be missed
     const uint8_t *bytes = NULL;

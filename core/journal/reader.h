@@ -1,8 +1,9 @@
 // Reads records by their place, through a few windows that are shared by all queues, so that a backlog is
-// read in large pieces. Reads go through the system's cache, unlike writes. Inside core/journal.
+// read in large pieces: past the system's cache, where each byte would be copied once more into memory that
+// the system first has to find. What lies far apart is read in small pieces, through the cache. Inside
+// core/journal.
 #pragma once
 
-#include "core/base/buffer.h"
 #include "core/journal/format.h"
 
 #define READER_WINDOWS 8
@@ -12,18 +13,22 @@ struct reader_window {
     uint64_t segment; // 0: unused
     uint64_t offset;
     size_t size;
-    struct buffer memory; // owned; only its room is used
-    uint64_t used;        // when last, for which one goes first
+    void *memory;    // owned
+    uint8_t *data;   // its first whole block
+    size_t capacity; // from there
+    uint64_t used;   // when last, for which one goes first
 };
 
 struct reader_file {
     uint64_t segment; // 0: unused
     int fd;
+    int direct; // past the cache; -1: not opened
     uint64_t used;
 };
 
 struct reader {
-    int folder; // borrowed
+    int folder;    // borrowed
+    bool buffered; // nothing goes past the cache
     uint64_t clock;
     struct reader_window windows[READER_WINDOWS];
     const struct reader_window *checked; // in it the record at `checked_offset` had a good CRC; NULL: none
@@ -31,7 +36,7 @@ struct reader {
     struct reader_file files[READER_FILES];
 };
 
-void reader_init(struct reader *reader, int folder);
+void reader_init(struct reader *reader, int folder, bool buffered);
 void reader_destroy(struct reader *reader);
 void reader_forget(struct reader *reader, uint64_t segment); // the segment is going away
 // A descriptor of the segment, borrowed until the next call. 0 or negative.
