@@ -100,6 +100,8 @@ def wait_until(condition, what, patience=PATIENCE):
 
 
 class Broker:
+    started = []  # all that were, for when a test fails before it has ended its own
+
     def __init__(self, folder, curve=False, settings="", limits=None, program_name="hutong-broker", address="127.0.0.1",
                  wrap=(), env=None):
         """`settings`: further lines of broker.yaml; `limits`: what stands under that key; `wrap`: a command that runs the
@@ -179,6 +181,7 @@ class Broker:
 
     def spawn(self):
         """Starts the process and waits for nothing."""
+        Broker.started.append(self)
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [*self.wrap, program(self.program_name), "-c", self.folder / "conf" / "broker.yaml"], stderr=log, env=self.env
@@ -208,6 +211,11 @@ class Broker:
 
     def kill(self):
         self._end(signal.SIGKILL)
+
+    @classmethod
+    def end_those_since(cls, count):
+        while len(cls.started) > count:
+            cls.started.pop().kill()
 
     def __enter__(self):
         return self.start()
