@@ -16,6 +16,8 @@ _Atomic uint64_t *load_progress(const char *path);
 
 // ---- Publishing: closed loop, or open loop at a rate ----
 
+#define LOAD_PACE_US 100 // at a rate a publisher wakes no more often, and sends all that is due
+
 struct load_options {
     uint32_t window;     // unacknowledged at most
     uint32_t unconsumed; // not yet received at most; 0: no bound
@@ -41,7 +43,8 @@ enum load_next {
     LOAD_GO,     // `*intended_us`: the time from which the message's latency counts
     LOAD_FULL,   // acknowledgements are to be waited for
     LOAD_BEHIND, // receipts are
-    LOAD_EARLY   // at a rate: `*intended_us` has the time at which it is due
+    LOAD_EARLY   // at a rate: `*intended_us` has the time at which to look again, up to a pace behind the due
+                 // one
 };
 enum load_next load_next(struct load *load, uint64_t acknowledged, int64_t *intended_us);
 

@@ -60,6 +60,26 @@ static void test_open_loop_counts_from_the_time_due(void **state) {
     assert_int_equal(intended, load.started_us + 1000000000);
 }
 
+static void test_a_paced_publisher_wakes_for_all_that_is_due(void **state) {
+    (void)state;
+    struct load_options options = {.window = 1000, .copies = 1, .rate = 50000, .seconds = 1000};
+    struct load load;
+    int64_t intended;
+    load_start(&load, &options);
+    int64_t first_us = load.started_us + 1000000;
+    load.sent = 50001; // due 20 us behind a wake
+    load.started_us += 5000000;
+    first_us += 5000000;
+    assert_int_equal(load_next(&load, 50000, &intended), LOAD_EARLY);
+    assert_int_equal(intended, first_us + LOAD_PACE_US);
+    load.started_us -= 10000000; // all of them are due, each counts from its own time
+    first_us -= 10000000;
+    for (int i = 1; i <= 5; i++, load.sent++) {
+        assert_int_equal(load_next(&load, 50000, &intended), LOAD_GO);
+        assert_int_equal(intended, first_us + (int64_t)i * 20);
+    }
+}
+
 static void test_load_ends(void **state) {
     (void)state;
     struct load load;
@@ -124,6 +144,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_closed_loop),
         cmocka_unit_test(test_open_loop_counts_from_the_time_due),
+        cmocka_unit_test(test_a_paced_publisher_wakes_for_all_that_is_due),
         cmocka_unit_test(test_load_ends),
         cmocka_unit_test(test_sequences_show_repeats_and_gaps),
         cmocka_unit_test(test_only_counted_seconds_count),
