@@ -27,7 +27,7 @@ static int add_record(struct broker *broker, const struct configuration *configu
     free(packed);
     if (rc)
         return rc == -EMSGSIZE ? JOURNAL_BATCH_FULL : rc;
-    broker->active.record = broker->next_record++;
+    broker->active.record = broker_count_record(broker);
     queue_recover_push(broker->activations, entry.position, size + configuration->record.size);
     return 0;
 }

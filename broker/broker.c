@@ -81,7 +81,7 @@ int broker_record(struct broker *broker, struct update *update, Hutong__Bus__V1_
     const ProtobufCMessage *message, const struct journal_entry *entry) {
     int rc = record_add_packed(update->batch, kind, message, entry);
     if (rc == 0)
-        broker->next_record++;
+        broker_count_record(broker);
     return rc;
 }
 
@@ -173,6 +173,10 @@ bool broker_dead(const struct broker *broker, const char *system, struct broker_
     *out = (struct broker_dead){
         .queue = dead->id, .next_position = dead->next_position, .waiting = dead->unsettled};
     return true;
+}
+
+uint64_t broker_awaited(const struct broker *broker) {
+    return broker->awaited;
 }
 
 void broker_active(const struct broker *broker, struct broker_active *out) {

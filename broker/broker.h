@@ -153,6 +153,10 @@ int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_u
 int broker_prove_active(struct broker *broker, struct journal *journal, const struct event *now,
     struct update *update, bool *again, struct error *error);
 
+// The last record that somebody waits for. A batch with none up to it holds only settlements, whose loss in a
+// crash means a repeat that the receiver knows: it may wait for company.
+uint64_t broker_awaited(const struct broker *broker);
+
 // The first position of a queue from `from` on that is not settled; 0: there is none.
 uint64_t broker_next_unsettled(const struct broker *broker, uint32_t queue, uint64_t from);
 // The dead letters of a system, also of one that is none any more. False: there are none of that name.

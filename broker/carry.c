@@ -131,7 +131,7 @@ static int write_carried(
     buffer_destroy(&front);
     if (rc)
         return rc;
-    queue->settle_record = broker->next_record++;
+    queue->settle_record = broker_count_record(broker);
     broker->counters.carried++;
     return note(queue, carry, carried->position, carry->next_position);
 }

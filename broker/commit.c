@@ -6,6 +6,10 @@
 
 #include <errno.h>
 
+// Settlements alone wait so long for a message that shares its sync with them, or until they are so many.
+#define COMPANY_MS 5
+#define COMPANY_BYTES ((size_t)64 << 10)
+
 static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
     char quoted[256];
     if (paused != daemon->paused)
@@ -52,11 +56,27 @@ int commit_collect(struct daemon *daemon, struct error *error) {
     return journal_busy(daemon->journal) ? collect(daemon, false, error) : 0;
 }
 
-int commit_run(struct daemon *daemon, struct error *error) {
-    uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
-    if (journal_batch_count(daemon->batch) == 0 || journal_busy(daemon->journal) ||
-        (daemon->paused && now_ms < daemon->append_at_ms))
-        return 0;
+static bool is_awaited(const struct daemon *daemon) {
+    return broker_awaited(daemon->broker) > journal_last(daemon->journal) ||
+           daemon->answer_at > journal_last(daemon->journal) || daemon->paused || daemon->draining ||
+           journal_batch_size(daemon->batch) >= COMPANY_BYTES;
+}
+
+static bool waits_for_company(struct daemon *daemon, uint64_t now_ms) {
+    if (is_awaited(daemon))
+        return false;
+    if (!daemon->company_until_ms)
+        daemon->company_until_ms = now_ms + COMPANY_MS;
+    return now_ms < daemon->company_until_ms;
+}
+
+uint64_t commit_deadline_ms(const struct daemon *daemon) {
+    bool waits = daemon->company_until_ms && !daemon->paused && !journal_busy(daemon->journal);
+    return waits ? daemon->company_until_ms : UINT64_MAX;
+}
+
+static int append(struct daemon *daemon, struct error *error) {
+    daemon->company_until_ms = 0;
     int rc = journal_append(daemon->journal, daemon->batch, error);
     if (rc == JOURNAL_FULL) {
         commit_pause(daemon, error->text);
@@ -71,9 +91,20 @@ int commit_run(struct daemon *daemon, struct error *error) {
     return tell_durable(daemon);
 }
 
+static bool may_append(const struct daemon *daemon, uint64_t now_ms) {
+    return journal_batch_count(daemon->batch) > 0 && !journal_busy(daemon->journal) &&
+           (!daemon->paused || now_ms >= daemon->append_at_ms);
+}
+
+int commit_run(struct daemon *daemon, struct error *error) {
+    uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
+    return may_append(daemon, now_ms) && !waits_for_company(daemon, now_ms) ? append(daemon, error) : 0;
+}
+
 int commit_all(struct daemon *daemon, struct error *error) {
     int rc = collect(daemon, true, error);
-    rc = rc ? rc : commit_run(daemon, error);
+    if (rc == 0 && may_append(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS))
+        rc = append(daemon, error);
     return rc ? rc : collect(daemon, true, error);
 }
 

@@ -23,9 +23,10 @@ struct daemon {
     uint64_t durable;          // up to here the core knows that it is
     struct erasing *erasing;   // to be done when the record of it is on disk
     uint64_t retire_at_ms;
-    uint64_t append_at_ms; // while paused: when to try again
-    int64_t keep_until_ns; // what is older may go, while `retiring`
-    bool retiring;         // in portions, one a turn
+    uint64_t append_at_ms;     // while paused: when to try again
+    uint64_t company_until_ms; // so long what was gathered waits for more; 0: it doesn't
+    int64_t keep_until_ns;     // what is older may go, while `retiring`
+    bool retiring;             // in portions, one a turn
     uint64_t drain_until_ms;
     uint64_t denied_log_ms;
     bool draining;
@@ -40,9 +41,11 @@ int daemon_step(struct daemon *daemon, struct event event);
 void commit_pause(struct daemon *daemon, const char *why);      // the journal refused what was gathered
 void commit_check_room(struct daemon *daemon);                  // takes in, or only what settles
 int commit_collect(struct daemon *daemon, struct error *error); // takes note of what became durable
-// Appends what was gathered, when no batch is under way. What is gathered while one is goes with the next.
+// Appends what was gathered, when no batch is under way. What is gathered while one is goes with the next;
+// settlements alone wait a little for company.
 int commit_run(struct daemon *daemon, struct error *error);
 int commit_all(struct daemon *daemon, struct error *error); // and waits; without room it stays gathered
+uint64_t commit_deadline_ms(const struct daemon *daemon);   // when it has waited long enough
 // Whether as much was gathered as may be while a batch is under way.
 bool commit_blocked(const struct daemon *daemon);
 uint64_t commit_gathered(const struct daemon *daemon); // the number of the last record that was

@@ -172,6 +172,7 @@ int intake_one(struct broker *broker, struct session *session, struct update *up
         session->counters.repeats++;
         // What it repeats may itself not be on disk yet.
         session_decided(session, arrival.sequence, broker->next_record - 1);
+        broker_await(broker, broker->next_record - 1);
     } else if ((rc = take_in(broker, &arrival, raw, update)) != 0) {
         return rc;
     }

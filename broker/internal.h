@@ -24,6 +24,7 @@ struct broker {
     uint64_t subject_seed; // the same for the life of the journal, since records keep the hashes
     uint8_t bus[16];
     uint64_t next_record;
+    uint64_t awaited; // the last record that somebody waits for: an acceptance, a delivery, an operator
     uint64_t durable;
     uint64_t marked; // the last record of the batch that was appended and is not durable yet; 0: none
     uint64_t now_ms;
@@ -195,6 +196,18 @@ void broker_take_settings(struct broker *broker, const struct policy_settings *s
 
 static inline struct queue_time broker_time(const struct broker *broker) {
     return (struct queue_time){.ms = broker->now_ms, .us = broker->now_us};
+}
+
+// A record was added: somebody waits for it, unless its writer knows better.
+static inline uint64_t broker_count_record(struct broker *broker) {
+    broker->awaited = broker->next_record;
+    return broker->next_record++;
+}
+
+// Somebody waits for that record, or for all that was added so far.
+static inline void broker_await(struct broker *broker, uint64_t record) {
+    if (record > broker->awaited)
+        broker->awaited = record;
 }
 
 // Adds a packed record and counts it. 0, JOURNAL_BATCH_FULL, negative.

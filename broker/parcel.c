@@ -139,7 +139,7 @@ static int record_message(
     rc = journal_batch_add(
         update->batch, HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE, broker->entries, count, parts, 2);
     if (rc == 0)
-        broker->next_record++;
+        broker_count_record(broker);
     return rc;
 }
 

@@ -26,11 +26,13 @@ static int write_spans(struct broker *broker, struct queue *queue, const struct 
     record.n_spans = count;
     record.spans = pointers;
     record.bytes = queue->unwritten.bytes; // all with the first
+    uint64_t awaited = broker->awaited;
     int rc = broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED, &record.base, NULL);
     if (rc)
         return rc;
     queue->unwritten.bytes = 0;
     queue->settle_record = broker->next_record - 1;
+    broker->awaited = awaited; // after a crash they are delivered again, and their adapters know them
     return 0;
 }
 
@@ -140,6 +142,8 @@ int settlement_write(struct broker *broker, struct queue *queue, struct update *
     if (rc == 0 && queue->unwritten.overflowed) {
         queue->unwritten.overflowed = false;
         queue->unwritten.late = broker->next_record - 1;
+        broker_await(broker, queue->unwritten.late);
     }
+    broker_await(broker, queue->freeing);
     return rc;
 }

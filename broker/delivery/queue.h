@@ -118,6 +118,7 @@ struct queue {
     } cleared;
     uint64_t settled_marked; // `settled` when a batch was last appended
     uint64_t settling;       // the record that will say what is being settled, or failed, now
+    uint64_t freeing;        // such a record that a delivery waits for
     struct spans settled_beyond;
     struct { // kept by broker/settlement.c: what happened in memory and has no record yet
         struct spans settled;

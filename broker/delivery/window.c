@@ -156,8 +156,10 @@ static int join_subject(struct queue *queue, struct delivery *delivery) {
 // The next one of its subject may still lie in the journal. What is pushed later has a later record.
 static void free_subject(struct queue *queue, uint64_t subject_hash) {
     void *record = (void *)(uintptr_t)queue->settling; // a number, no pointer
-    if (queue->settling && queue->read_position < queue->next_position &&
-        number_map_put(&queue->freed[0], subject_hash, record) != 0)
+    if (!queue->settling || queue->read_position >= queue->next_position)
+        return;
+    queue->freeing = queue->settling;
+    if (number_map_put(&queue->freed[0], subject_hash, record) != 0)
         queue->freed_any = queue->settling;
 }
 
@@ -202,7 +204,7 @@ static void leave_subject(struct queue *queue, struct delivery *delivery) {
         return;
     // Not before it is on the disk that the one before is settled.
     if (follower->record < queue->settling)
-        follower->record = queue->settling;
+        follower->record = queue->freeing = queue->settling;
     delivery_move(queue, follower, DELIVERY_READY, false);
 }
 
