@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #define FRAMES_A_TURN 256
+// What the disk takes in less time than two threads need to wake each other, and to find a core.
+#define INLINE_BYTES ((size_t)128 << 10)
 #define RETIRE_MS 600000    // between looks for segments past their time
 #define RETIRE_FULL_MS 2000 // the same while the journal has no room: what may go makes some
 
@@ -65,7 +67,8 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
         .segment_size = settings->segment_size,
         .size_limit = settings->journal_limit,
         .sm3 = settings->journal_sm3,
-        .background = true};
+        .background = true,
+        .inline_bytes = INLINE_BYTES};
     struct journal_owner owner = broker_journal_owner(daemon->broker);
     uint64_t started = clock_monotonic_ns();
     int rc = options->open_journal(&journal, &owner, &daemon->journal, error);

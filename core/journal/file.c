@@ -87,6 +87,7 @@ static int take_options(
     file->size_limit = options->size_limit;
     file->buffered = options->buffered;
     file->ownerless = options->ownerless;
+    file->inline_bytes = options->inline_bytes;
     file->now_ns = options->now_ns ? options->now_ns : machine_now;
     file->now_context = options->now_context;
     file->algorithm = options->sm3 ? DIGEST_SM3 : DIGEST_SHA256;

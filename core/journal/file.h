@@ -41,6 +41,7 @@ struct file_journal {
     uint64_t size_limit;
     bool buffered;
     bool ownerless;
+    size_t inline_bytes;
     int64_t (*now_ns)(void *context);
     void *now_context;
     enum digest_kind algorithm;

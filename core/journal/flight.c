@@ -204,7 +204,7 @@ int file_append(struct journal *journal, struct journal_batch *batch, struct err
     if (rc)
         return rc;
     file->flight.under_way = true;
-    if (!file->writer) {
+    if (!file->writer || (batch->size <= file->inline_bytes && !file->flight.rolls)) {
         file_fly(file);
         return land(file, error);
     }

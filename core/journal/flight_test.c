@@ -184,6 +184,57 @@ static void what_was_heard_is_not_said_again(void **state) {
     }
 }
 
+// ---- What the caller writes by itself ----
+
+static void open_inline(struct testing *t, size_t bytes) {
+    testing_close(t);
+    t->options.inline_bytes = bytes;
+    assert_int_equal(testing_open(t), 0);
+}
+
+static void a_small_batch_is_durable_at_once(void **state) {
+    struct testing *t = *state;
+    open_inline(t, 4096);
+    assert_int_equal(add(t, 100, 3), 0);
+    assert_false(journal_busy(t->journal));
+    assert_int_equal(journal_durable(t->journal), 3);
+    assert_int_equal(readable(t), 3);
+    gate(0);
+    assert_int_equal(add(t, 1000, 5), 0); // larger
+    wait_at_gate();
+    assert_true(journal_busy(t->journal));
+    assert_int_equal(add(t, 100, 1), JOURNAL_BUSY); // also a small one waits for its turn
+    gate(-1);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+    assert_int_equal(testing_append(t), 0);
+    assert_int_equal(journal_durable(t->journal), 9);
+    struct witness before = t->witness;
+    testing_close(t);
+    assert_int_equal(testing_open(t), 0);
+    assert_true(witness_equal(&t->witness, &before));
+}
+
+static void the_thread_ends_a_segment(void **state) {
+    struct testing *t = *state;
+    open_inline(t, 1 << 20);
+    gate(1); // the batch's own sync; the foot's waits
+    assert_int_equal(add(t, 1000, 60), 0);
+    wait_at_gate();
+    assert_true(journal_busy(t->journal));
+    gate(-1);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+    assert_int_equal(journal_durable(t->journal), 60);
+}
+
+static void a_small_batch_that_fails_is_known_at_once(void **state) {
+    struct testing *t = *state;
+    open_inline(t, 4096);
+    fail_sync(EIO);
+    assert_int_equal(add(t, 100, 3), -EIO);
+    assert_int_equal(journal_durable(t->journal), 0);
+    assert_int_equal(testing_append_new(t, 1, 100, 1), -EIO); // nothing is known of the tail
+}
+
 // ---- What is done ahead ----
 
 static void verify(struct testing *t, uint64_t records) {
@@ -378,6 +429,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_durable_is_told_before_the_roll_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_waits_for_what_is_under_way, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_heard_is_not_said_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_small_batch_is_durable_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_thread_ends_a_segment, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_small_batch_that_fails_is_known_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_done_ahead_is_part_of_the_chain, setup, teardown),
         cmocka_unit_test_setup_teardown(work_ahead_comes_in_portions, setup, teardown),
         cmocka_unit_test_setup_teardown(time_does_not_go_back_by_work_ahead, setup, teardown),

@@ -6,8 +6,8 @@
 // memory back end, and the file back end as it is opened by default, write and sync inside journal_append():
 // there N moves at once, and all is deterministic. With options.background the file back end has a thread
 // that seals, writes and syncs while the caller gathers the next batch: one batch is under way at most, N
-// moves in journal_collect(), and journal_fd() tells when to call it. What is refused (JOURNAL_FULL) is known
-// at once in both.
+// moves in journal_collect(), and journal_fd() tells when to call it. Small batches may be excepted from that
+// (options.inline_bytes). What is refused (JOURNAL_FULL) is known at once in both.
 #pragma once
 
 #include "core/base/buffer.h"
@@ -77,6 +77,7 @@ struct journal_options {
     bool sm3;                         // digests are SM3 instead of SHA-256 (fixed when the journal is made)
     bool buffered;                    // no O_DIRECT, also where the file system has it
     bool background;                  // a thread writes: see above
+    size_t inline_bytes;              // but batches of up to so many bytes, unless a segment ends with them
     bool ownerless;                   // a tool, without the state: no segment is ended, so none is begun
     int64_t (*now_ns)(void *context); // NULL: the machine's clock
     void *now_context;

@@ -173,6 +173,8 @@ void host_sends(struct host *host, uint64_t number, struct bytes head, struct by
 
 // ---- Its life ----
 
+#define INLINE_BYTES 512 // as small for its batches as the daemon's is for its own
+
 static int open_journal(const struct journal_options *options, const struct journal_owner *owner,
     struct journal **out, struct error *error) {
     struct host *host = the_host;
@@ -181,6 +183,7 @@ static int open_journal(const struct journal_options *options, const struct jour
     ours.segment_size = host->settings->segment_size;
     ours.size_limit = host->unlimited ? 0 : host->settings->size_limit;
     ours.background = host->threaded;
+    ours.inline_bytes = host->world->seed % 4 == 0 ? INLINE_BYTES : 0;
     int rc = journal_file_open(&ours, &tapped, out, error);
     if (rc)
         return rc;
