@@ -61,7 +61,7 @@ static int set_up(void **state) {
         .batch = bench.batch,
         .durable = journal_durable(bench.journal)};
     bench_hello(&bench, 1, PS, STREAM, false);
-    bench_receive(&bench, 2, H, "one", 2 * MANY);
+    bench_receive(&bench, 2, H, "one", 2ull * MANY);
     bench_turn(&bench);
     return 0;
 }
