@@ -78,6 +78,9 @@ static struct owner the_owner; // of the journal that is open in a life
 void life_new(struct life *life) {
     *life = (struct life){.disk = model_disk_new(), .first_kept = 1};
     life->options = (struct journal_options){.folder = "model", .segment_size = 64 << 10};
+#ifdef LIFE_BACKGROUND
+    life->options.background = true;
+#endif
     life->batch = journal_batch_new(1 << 20);
     model_disk_use(life->disk);
 }
@@ -102,7 +105,22 @@ void life_close(struct life *life) {
     journal_close(&life->journal);
 }
 
-int life_append(struct life *life, size_t count, size_t size) {
+static int read_first(struct life *life);
+
+// What was appended becomes durable; while it is under way the owner reads.
+static int land(struct life *life) {
+    int rc = 0;
+    for (int i = 0; journal_busy(life->journal) && rc == 0; i++) {
+        rc = i % 3 == 1 ? read_first(life) : journal_collect(life->journal, false, &life->error);
+        if (rc == 0)
+            life->durable = journal_durable(life->journal);
+    }
+    if (rc == 0)
+        life->durable = journal_durable(life->journal);
+    return rc;
+}
+
+static int begin(struct life *life, size_t count, size_t size) {
     int rc = 0;
     journal_batch_clear(life->batch);
     for (size_t i = 0; i < count && rc == 0; i++) {
@@ -116,10 +134,12 @@ int life_append(struct life *life, size_t count, size_t size) {
         return rc;
     life->appended = life->durable + count;
     the_owner.count = life->appended; // it is as far as its batch
-    rc = journal_append(life->journal, life->batch, &life->error);
-    if (rc == 0)
-        life->durable = life->appended;
-    return rc;
+    return journal_append(life->journal, life->batch, &life->error);
+}
+
+int life_append(struct life *life, size_t count, size_t size) {
+    int rc = begin(life, count, size);
+    return rc ? rc : land(life);
 }
 
 int life_erase(struct life *life, uint64_t sequence) {
@@ -159,6 +179,11 @@ static int see(void *context, const struct journal_record *record, uint64_t posi
     return 0;
 }
 
+static int read_first(struct life *life) {
+    struct seen seen = {.life = life};
+    return journal_read_queue(life->journal, 1, 1, 1, SIZE_MAX, see, &seen, &life->error);
+}
+
 static int read_all(struct life *life) {
     for (uint32_t queue = 1; queue <= LIFE_QUEUES; queue++) {
         struct seen seen = {.life = life};
@@ -184,7 +209,9 @@ int life_whole(struct life *life) {
     rc = rc ? rc : read_all(life);
     rc = rc ? rc : life_erase(life, 5);                 // in a sealed segment
     rc = rc ? rc : life_erase(life, life->durable - 1); // in the active one
-    rc = rc ? rc : life_retire(life, 40);
+    rc = rc ? rc : begin(life, 2, 7000);
+    rc = rc ? rc : life_retire(life, 40); // also while a batch is under way
+    rc = rc ? rc : land(life);
     rc = rc ? rc : append_many(life, 24); // over spares
     rc = rc ? rc : read_all(life);
     life_close(life);
@@ -237,6 +264,8 @@ void life_check(const struct life *life, struct model_disk *disk, const char *wh
     again = *life;
     again.journal = NULL;
     again.disk = disk;
+    again.options.background = false; // also from within a batch that is under way
+    model_disk_hook *hook = model_disk_on_call(NULL);
     again.batch = journal_batch_new(1 << 20);
     check_open(&again, what, number, life->durable, life->appended);
     life_close(&again);
@@ -251,5 +280,6 @@ void life_check(const struct life *life, struct model_disk *disk, const char *wh
     check_verified(&again, what, number);
     life_destroy(&again);
     model_disk_use(before);
+    model_disk_on_call(hook);
     the_owner = owner;
 }

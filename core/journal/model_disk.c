@@ -79,6 +79,7 @@ struct model_disk {
 static struct model_disk *current;
 static void (*on_sync)(void *context);
 static void *on_sync_context;
+static model_disk_hook *on_call;
 static long fail_calls = -1;
 static int fail_code;
 static bool fail_keep;
@@ -101,6 +102,8 @@ static void image_resize(struct image *image, size_t size) {
 static void image_write(struct image *image, uint64_t offset, const uint8_t *bytes, size_t size) {
     if (offset + size > image->size)
         image_resize(image, (size_t)offset + size);
+    if (!image->bytes)
+        return; // nothing was to be written
     if (bytes)
         memcpy(image->bytes + offset, bytes, size);
     else
@@ -215,6 +218,12 @@ void model_disk_on_sync(void (*hook)(void *context), void *context) {
     on_sync_context = context;
 }
 
+model_disk_hook *model_disk_on_call(model_disk_hook *hook) {
+    model_disk_hook *before = on_call;
+    on_call = hook;
+    return before;
+}
+
 void model_disk_fail_after(long calls, int code, bool keep_failing) {
     fail_calls = calls;
     fail_code = code;
@@ -316,6 +325,8 @@ struct model_disk *model_disk_cut(const struct model_disk *disk, enum model_cut 
 // ---- disk.h ----
 
 static int enter(void) {
+    if (on_call)
+        on_call();
     counts.calls++;
     if (fail_calls < 0)
         return 0;

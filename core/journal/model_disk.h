@@ -30,6 +30,10 @@ struct model_disk *model_disk_cut(const struct model_disk *disk, enum model_cut 
 // Called before each call that syncs, while it is set.
 void model_disk_on_sync(void (*hook)(void *context), void *context);
 
+// Called before each call, while it is set. Returns the one before.
+typedef void model_disk_hook(void);
+model_disk_hook *model_disk_on_call(model_disk_hook *hook);
+
 // ---- Faults ----
 
 // After so many calls (-1: never) one fails with `code` (a negative errno), or all from there on.

@@ -69,9 +69,11 @@ def test_a_full_journal_pauses_and_loses_nothing(tmp_path):
         "batch_limit: 4MiB", "batch_limit: 2MiB")
     conf.write_text(small)
     broker.start()
-    accepted = publish_until_full(broker)
+    try:
+        accepted = publish_until_full(broker)
+    finally:
+        broker.kill()
     assert accepted > 0
-    broker.kill()
     conf.write_text(small.replace("limit: 32MiB", "limit: 400MiB"))
     with broker, Client(broker.endpoint) as receiver:
         receiver.hello("housing/tenancy", receive=True)
