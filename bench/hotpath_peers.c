@@ -94,6 +94,7 @@ static void add_message(struct hotpath_peers *peers, uint64_t sequence, struct b
     snprintf(id, sizeof id, "0123456789abcdef-%08llu", (unsigned long long)sequence);
     snprintf(subject, sizeof subject, "3301061990%08llu", (unsigned long long)(sequence * 7919 % SUBJECTS));
     struct wire_envelope envelope = {.id = bytes_of_string(id),
+        .source = bytes_of_string(peers->peers[0].system->address), // as the SDK does: it goes out as it came
         .type = bytes_of_string("gov.public_security.v1.ResidenceRegistered"),
         .subject = bytes_of_string(subject),
         .time_us = 1764201600000000 + (int64_t)sequence,

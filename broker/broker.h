@@ -54,13 +54,12 @@ struct event {
     const struct activation *activation; // CONFIGURATION
 };
 
-// A frame to be sent. The one who takes the update owns the buffers.
+// A frame to be sent. The one who takes the update owns what it holds.
 struct outgoing {
     uint64_t connection;
     struct buffer head;
-    struct buffer body;
-    bool has_body;
-    bool last; // the connection is to be forgotten behind it
+    struct slice body; // none: a frame of one part
+    bool last;         // the connection is to be forgotten behind it
 };
 
 struct load_wish {

@@ -239,7 +239,7 @@ static int transmit(struct daemon *daemon) {
         bool last = frame->last;
         // An empty one only says that the connection is to be forgotten.
         if (frame->head.size)
-            rc = router_send(daemon->router, connection, &frame->head, frame->has_body ? &frame->body : NULL);
+            rc = router_send(daemon->router, connection, &frame->head, &frame->body);
         if (rc == ROUTER_GONE) {
             rc = daemon_step(daemon, (struct event){.kind = EVENT_GONE, .connection = connection});
             last = daemon->update.more = true; // a stand-by may have taken over

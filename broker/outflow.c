@@ -1,6 +1,7 @@
 // What goes out: acceptances, deliveries; what comes back: settlements, loads; and what ends as a dead
 // letter.
 #include "broker/internal.h"
+#include "core/base/varint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -124,12 +125,11 @@ static int deliver_to(
     struct outgoing *outgoing = update_outgoing(update, receiver->connection);
     if (!outgoing) {
         buffer_destroy(&frame.head);
-        buffer_destroy(&frame.body);
+        slice_drop(&frame.body);
         return -ENOMEM;
     }
     outgoing->head = frame.head;
     outgoing->body = frame.body;
-    outgoing->has_body = true;
     session->spoke_ms = broker->now_ms;
     session->counters.delivered += frame.count;
     *any = true;
@@ -269,10 +269,6 @@ int outflow_run(struct broker *broker, struct update *update) {
 
 #define LOAD_CHUNK ((size_t)256 * 1024)
 
-static void free_load(void *context) {
-    free(context);
-}
-
 // Room for `size` bytes in the current load chunk, or in a new one.
 static uint8_t *load_room(struct broker *broker, size_t size) {
     if (broker->load && broker->load_used + size <= broker->load_capacity)
@@ -280,7 +276,7 @@ static uint8_t *load_room(struct broker *broker, size_t size) {
     chunk_unref(&broker->load);
     size_t capacity = size > LOAD_CHUNK ? size : LOAD_CHUNK;
     uint8_t *data = malloc(capacity ? capacity : 1);
-    broker->load = data ? chunk_new(bytes_of(data, capacity), free_load, data) : NULL;
+    broker->load = data ? chunk_new(bytes_of(data, capacity), free, data) : NULL;
     if (!broker->load) {
         free(data);
         return NULL;
@@ -311,11 +307,13 @@ int outflow_loaded(struct broker *broker, const struct event *event) {
     if (rc)
         return rc;
     const char *route = registry_name(broker, delivery.route);
-    uint8_t *at = route ? load_room(broker, delivery.envelope.size) : NULL;
+    uint8_t *at = route ? load_room(broker, VARINT_SIZE + delivery.envelope.size) : NULL;
     if (!at)
         return -ENOMEM;
+    size_t length = varint_put(at, delivery.envelope.size); // as in a body, so that it may go out from there
+    at += length;
     memcpy(at, delivery.envelope.data, delivery.envelope.size);
-    broker->load_used += delivery.envelope.size;
+    broker->load_used += length + delivery.envelope.size;
     delivery.rule.agreement = "";
     return queue_loaded(
         queue, &delivery, route, broker->load, bytes_of(at, delivery.envelope.size), broker_time(broker));

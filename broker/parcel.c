@@ -174,10 +174,6 @@ static int check_room(const struct broker *broker, size_t need, const struct upd
     return journal_batch_size(update->batch) + need > broker->batch_hard ? JOURNAL_BATCH_FULL : 0;
 }
 
-static void free_mapped(void *context) {
-    free(context);
-}
-
 int parcel_send(
     struct broker *broker, const struct parcel *parcel, size_t behind, struct update *update, size_t *sent) {
     struct buffer mapped = {0};
@@ -186,10 +182,9 @@ int parcel_send(
     rc = rc ? rc : check_room(broker, room_needed(parcel, &mapped) + behind, update);
     rc = rc ? rc : record_message(broker, parcel, count, update);
     struct chunk *chunk = NULL;
-    if (rc == 0 && mapped.size && !(chunk = chunk_new(buffer_bytes(&mapped), free_mapped, mapped.data)))
+    if (rc == 0 && mapped.size && !(chunk = chunk_take(&mapped)))
         rc = -ENOMEM;
-    if (!chunk)
-        buffer_destroy(&mapped);
+    buffer_destroy(&mapped);
     rc = rc ? rc : push_deliveries(broker, parcel, count, chunk);
     chunk_unref(&chunk);
     if (rc == 0)

@@ -288,7 +288,7 @@ void bench_turn(struct bench *bench) {
 
 static void drop(struct update *update, size_t i) {
     buffer_destroy(&update->frames[i].head);
-    buffer_destroy(&update->frames[i].body);
+    slice_drop(&update->frames[i].body);
     memmove(
         &update->frames[i], &update->frames[i + 1], (update->frame_count - i - 1) * sizeof update->frames[0]);
     update->frame_count--;
@@ -307,8 +307,8 @@ wire_frame *bench_take(struct bench *bench, uint64_t connection, int kind, struc
             continue;
         }
         if (body) {
-            *body = outgoing->body;
-            outgoing->body = (struct buffer){0};
+            *body = (struct buffer){0};
+            assert_int_equal(buffer_append_bytes(body, outgoing->body.bytes), 0);
         }
         drop(&bench->update, i);
         return frame;

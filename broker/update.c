@@ -59,7 +59,7 @@ void update_notice(struct update *update, int kind, const struct session *sessio
 void update_clear(struct update *update) {
     for (size_t i = 0; i < update->frame_count; i++) {
         buffer_destroy(&update->frames[i].head);
-        buffer_destroy(&update->frames[i].body);
+        slice_drop(&update->frames[i].body);
     }
     update->frame_count = 0;
     update->load_count = 0;

@@ -88,7 +88,7 @@ static void a_replay_says_that_it_is_one(void **state) {
         assert_int_equal(frame->deliver->runs[i]->replay, i == 1);
     wire_frame_free(&frame);
     buffer_destroy(&out.head);
-    buffer_destroy(&out.body);
+    slice_drop(&out.body);
     queue_destroy(&queue);
 }
 
@@ -371,7 +371,7 @@ static void no_memory_is_said(void **state) {
         int filled = rc ? rc : queue_fill(queue, receiver, 1, 0, &batch, &frame);
         alloc_fail_never();
         buffer_destroy(&frame.head);
-        buffer_destroy(&frame.body);
+        slice_drop(&frame.body);
         chunk_unref(&chunk);
         queue_destroy(&queue);
         if (filled == 0)

@@ -237,7 +237,7 @@ int queue_loaded(struct queue *queue, const struct record_delivery *delivery, co
 // ---- Sending ----
 struct queue_frame {
     struct buffer head; // a Deliver frame
-    struct buffer body;
+    struct slice body;
     size_t count;
 };
 struct queue_batch_limits {

@@ -1,4 +1,5 @@
 // What goes out to one receiver.
+#include "broker/delivery/body.h"
 #include "broker/delivery/queue_internal.h"
 #include "core/base/varint.h"
 
@@ -18,13 +19,11 @@ static bool extends_run(const Hutong__Bus__V1__DeliveryRun *run, const struct de
            delivery->replay == (run->replay != 0) && strcmp(delivery->rule.route, run->route) == 0;
 }
 
-static bool runs_add(struct runs *runs, const struct delivery *delivery) {
+static void runs_add(struct runs *runs, const struct delivery *delivery) {
     if (runs->count && extends_run(&runs->items[runs->count - 1], delivery)) {
         runs->items[runs->count - 1].count++;
-        return true;
+        return;
     }
-    if (runs->count == RUNS_LIMIT)
-        return false;
     Hutong__Bus__V1__DeliveryRun *run = &runs->items[runs->count];
     hutong__bus__v1__delivery_run__init(run);
     run->first_position = delivery->position;
@@ -33,7 +32,6 @@ static bool runs_add(struct runs *runs, const struct delivery *delivery) {
     run->replay = delivery->replay;
     run->route = (char *)(uintptr_t)delivery->rule.route; // only read
     runs->pointers[runs->count++] = run;
-    return true;
 }
 
 static void mark_sent(struct queue *queue, struct delivery *delivery, struct receiver *receiver) {
@@ -83,8 +81,32 @@ static struct delivery *next_of(
     return next;
 }
 
-static int fill_body(struct queue *queue, struct receiver *receiver, uint64_t durable, int64_t now_us,
-    const struct queue_batch_limits *limits, struct runs *runs, struct queue_frame *out) {
+// What a frame is filled with.
+struct filling {
+    const struct queue_batch_limits *limits;
+    struct runs *runs;
+    struct body body;
+    size_t count;
+};
+
+static bool is_full(const struct filling *filling, const struct delivery *next) {
+    return filling->count == filling->limits->messages || filling->runs->count == RUNS_LIMIT ||
+           (filling->count && body_size(&filling->body) + next->envelope.size > filling->limits->bytes);
+}
+
+// Bytes that the next one and those behind it may have, if they are alike.
+static size_t bytes_ahead(
+    const struct queue *queue, const struct receiver *receiver, const struct delivery *next, size_t limit) {
+    size_t count = receiver->share.ready_count + queue->common.ready_count;
+    uint64_t credit = receiver->granted_messages - receiver->sent_messages;
+    size_t each = varint_size(next->envelope.size) + next->envelope.size;
+    if (count > credit)
+        count = credit;
+    return count < limit / each ? count * each : limit;
+}
+
+static int fill(struct queue *queue, struct receiver *receiver, uint64_t durable, int64_t now_us,
+    struct filling *filling) {
     for (struct delivery *next;
         receiver_has_credit(queue, receiver) && (next = next_of(queue, receiver, durable)) != NULL;) {
         if (delivery_expired(next, now_us)) {
@@ -92,21 +114,29 @@ static int fill_body(struct queue *queue, struct receiver *receiver, uint64_t du
             delivery_die(queue, next, HUTONG__BUS__V1__REASON__REASON_EXPIRED, NULL);
             continue;
         }
-        if (out->count == limits->messages ||
-            (out->count && out->body.size + next->envelope.size > limits->bytes))
-            break;
-        next->attempt++;
-        if (!runs_add(runs, next)) {
-            next->attempt--;
-            break;
-        }
-        int rc = wire_body_append(&out->body, next->envelope);
+        if (is_full(filling, next))
+            return 0;
+        size_t ahead = bytes_ahead(queue, receiver, next, filling->limits->bytes - body_size(&filling->body));
+        int rc = body_add(&filling->body, next, ahead);
         if (rc)
-            return rc;
-        out->count++;
+            return rc == BODY_ENDS ? 0 : rc;
+        next->attempt++;
+        runs_add(filling->runs, next);
+        filling->count++;
         mark_sent(queue, next, receiver);
     }
     return 0;
+}
+
+static int append_head(const struct queue *queue, struct runs *runs, struct buffer *out) {
+    Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
+    deliver.n_runs = runs->count;
+    deliver.runs = runs->pointers;
+    deliver.settled = queue->settled_durable;
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_DELIVER;
+    frame.deliver = &deliver;
+    return wire_frame_append(&frame, out);
 }
 
 int queue_fill(struct queue *queue, struct receiver *receiver, uint64_t durable, int64_t now_us,
@@ -116,21 +146,15 @@ int queue_fill(struct queue *queue, struct receiver *receiver, uint64_t durable,
         return 0;
     static _Thread_local struct runs runs; // too large for the stack
     runs.count = 0;
-    int rc = fill_body(queue, receiver, durable, now_us, limits, &runs, out);
-    if (rc == 0 && out->count) {
-        Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
-        deliver.n_runs = runs.count;
-        deliver.runs = runs.pointers;
-        deliver.settled = queue->settled_durable;
-        wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
-        frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_DELIVER;
-        frame.deliver = &deliver;
-        rc = wire_frame_append(&frame, &out->head);
-    }
-    if (rc) {
+    struct filling filling = {.limits = limits, .runs = &runs};
+    int rc = fill(queue, receiver, durable, now_us, &filling);
+    if (rc == 0 && filling.count)
+        rc = append_head(queue, &runs, &out->head);
+    if (rc == 0 && filling.count)
+        rc = body_finish(&filling.body, &out->body);
+    out->count = rc ? 0 : filling.count;
+    body_destroy(&filling.body);
+    if (rc)
         buffer_destroy(&out->head);
-        buffer_destroy(&out->body);
-        out->count = 0;
-    }
     return rc;
 }

@@ -63,7 +63,7 @@ size_t test_send(struct queue *queue, struct receiver *receiver, char *out, size
     static const struct queue_batch_limits batch = {.messages = 64, .bytes = 65536};
     struct queue_frame frame;
     assert_int_equal(queue_fill(queue, receiver, UINT64_MAX, 0, &batch, &frame), 0);
-    struct bytes rest = buffer_bytes(&frame.body);
+    struct bytes rest = frame.body.bytes;
     struct bytes raw;
     out[0] = '\0';
     while (rest.size && wire_body_next(&rest, &raw, NULL) == 0) {
@@ -72,7 +72,7 @@ size_t test_send(struct queue *queue, struct receiver *receiver, char *out, size
     }
     size_t count = frame.count;
     buffer_destroy(&frame.head);
-    buffer_destroy(&frame.body);
+    slice_drop(&frame.body);
     return count;
 }
 

@@ -4,6 +4,7 @@
 #include "broker/net/router.h"
 #include "core/base/map.h"
 
+#include <stdatomic.h>
 #include <zmq.h>
 
 struct connection {
@@ -24,9 +25,15 @@ struct router {
     struct map *ids;               // routing id -> struct connection (owned)
     struct number_map connections; // number -> struct connection
     uint64_t last_number;
-    zmq_msg_t head; // of the last receive
+    zmq_msg_t head;                  // of the last receive
+    _Atomic(struct lent *) returned; // lent.c
     struct router_counters counters;
 };
+
+// lent.c: slices of chunks that ZeroMQ sends from where they lie. Chunks are counted by the core's thread
+// alone; ZeroMQ is done with one in another thread, which hands it back.
+int lent_message(struct router *router, struct slice *slice, zmq_msg_t *out); // takes; 0, or -1 with errno
+void lent_take_back(struct router *router);                                   // drops what was handed back
 
 int zap_open(struct router *router);   // 0, or -1 with errno
 int zap_answer(struct router *router); // all requests that wait; 0 or negative

@@ -93,6 +93,7 @@ void router_destroy(struct router **self) {
         zmq_ctx_term(router->zmq);
     if (router->threads)
         zmq_ctx_term(router->threads);
+    lent_take_back(router); // nothing is sent any more
     size_t cursor = 0;
     void *connection;
     while (router->ids && map_next(router->ids, &cursor, NULL, &connection))
@@ -232,6 +233,16 @@ static void free_sent(void *data, void *hint) {
     free(data);
 }
 
+static int send_part(void *socket, zmq_msg_t *part, int flags) {
+    int rc = zmq_msg_send(part, socket, flags | ZMQ_DONTWAIT);
+    if (rc < 0) {
+        int saved = errno;
+        zmq_msg_close(part);
+        errno = saved;
+    }
+    return rc < 0 ? -1 : 0;
+}
+
 // Sends a buffer's memory without copying it; the buffer is empty afterwards.
 static int send_buffer(void *socket, struct buffer *buffer, int flags) {
     zmq_msg_t part;
@@ -240,32 +251,30 @@ static int send_buffer(void *socket, struct buffer *buffer, int flags) {
     else if (zmq_msg_init_data(&part, buffer->data, buffer->size, free_sent, NULL) != 0)
         return -1;
     *buffer = (struct buffer){0};
-    int rc = zmq_msg_send(&part, socket, flags | ZMQ_DONTWAIT);
-    if (rc < 0) {
-        int saved = errno;
-        zmq_msg_close(&part);
-        errno = saved;
-    }
-    return rc < 0 ? -1 : 0;
+    return send_part(socket, &part, flags);
 }
 
-int router_send(struct router *router, uint64_t number, struct buffer *head, struct buffer *body) {
+static int send_body(struct router *router, struct slice *body) {
+    zmq_msg_t part;
+    return lent_message(router, body, &part) ? -1 : send_part(router->socket, &part, 0);
+}
+
+int router_send(struct router *router, uint64_t number, struct buffer *head, struct slice *body) {
     const struct connection *connection = number_map_get(&router->connections, number);
     int rc = connection ? 0 : ROUTER_GONE;
     if (rc == 0) {
         router->counters.sent_frames++;
-        router->counters.sent_bytes += head->size + (body ? body->size : 0);
+        router->counters.sent_bytes += head->size + body->bytes.size;
         // The routing id is the part at which ZeroMQ says that the peer is gone or reads nothing.
         bool failed_part =
             zmq_send(router->socket, connection->id, connection->id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-            send_buffer(router->socket, head, body ? ZMQ_SNDMORE : 0) != 0 ||
-            (body && send_buffer(router->socket, body, 0) != 0);
+            send_buffer(router->socket, head, body->chunk ? ZMQ_SNDMORE : 0) != 0 ||
+            (body->chunk && send_body(router, body) != 0);
         if (failed_part)
             rc = errno == EHOSTUNREACH || errno == EAGAIN ? ROUTER_GONE : -errno;
     }
     buffer_destroy(head);
-    if (body)
-        buffer_destroy(body);
+    slice_drop(body);
     return rc;
 }
 
@@ -279,6 +288,7 @@ int router_wait(struct router *router, uint64_t timeout_ms, const int wake[2], b
         {.socket = router->zap, .events = ZMQ_POLLIN},
     };
     long wait = timeout_ms > 60000 ? 60000 : (long)timeout_ms;
+    lent_take_back(router);
     if (zmq_poll(items, router->zap ? 5 : 4, wait) < 0)
         return errno == EINTR ? 0 : -errno;
     *readable = items[0].revents & ZMQ_POLLIN;

@@ -41,8 +41,9 @@ enum {
     ROUTER_CLOSED = 3, // mailboxes: there is nobody any more who answers
 };
 int router_receive(struct router *router, struct incoming *out);
-// Takes the buffers, also when it fails. 0, ROUTER_GONE, negative.
-int router_send(struct router *router, uint64_t connection, struct buffer *head, struct buffer *body);
+// Takes head and body, also when it fails; without a body it is a frame of one part. The body's chunk is held
+// until ZeroMQ has sent it, and let go of in this thread (at a later call). 0, ROUTER_GONE, negative.
+int router_send(struct router *router, uint64_t connection, struct buffer *head, struct slice *body);
 void router_forget(struct router *router, uint64_t connection);
 
 // Waits until something is there: a frame, a request on the control socket, or one of two files is readable

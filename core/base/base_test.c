@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/base/memory.h"
+#include "core/base/varint.h"
 #include "test/support/alloc_fail.h"
 
 #include <errno.h>
@@ -147,6 +148,26 @@ static void quoting_makes_one_line(void **state) {
     assert_string_equal(log_quote("abcdefghijklmnopqrstuvwxyz0123456789", out, 12), "\"abcde\"");
 }
 
+// Of each length the smallest, the largest and one between.
+static void a_varint_has_the_size_that_it_says(void **state) {
+    (void)state;
+    for (unsigned bits = 0; bits <= 64; bits++)
+        for (unsigned change = 0; change < 3; change++) {
+            uint64_t top = bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+            uint64_t value = change == 0 ? top : change == 1 ? top / 2 + 1 : top - top / 5;
+            uint8_t out[VARINT_SIZE + 1];
+            size_t size = varint_put(out, value);
+            assert_int_equal(varint_size(value), size);
+            struct bytes rest = bytes_of(out, sizeof out);
+            uint64_t back = 0;
+            assert_true(varint_get(&rest, &back));
+            assert_true(back == value && rest.data == out + size && rest.size == sizeof out - size);
+            rest = bytes_of(out, size - 1);
+            assert_false(varint_get(&rest, &back));
+            assert_int_equal(rest.size, size - 1);
+        }
+}
+
 static void count_release(void *context) {
     ++*(int *)context;
 }
@@ -159,8 +180,30 @@ static void chunk_releases_once(void **state) {
     chunk_unref(&chunk);
     assert_int_equal(released, 0);
     assert_true(bytes_equal_string(other->bytes, "x"));
+    struct slice slice = {.chunk = chunk_ref(other), .bytes = other->bytes};
     chunk_unref(&other);
+    assert_int_equal(released, 0);
+    slice_drop(&slice);
     assert_int_equal(released, 1);
+    assert_null(slice.chunk);
+    slice_drop(&slice); // none
+}
+
+static void chunk_takes_what_a_buffer_holds(void **state) {
+    (void)state;
+    struct buffer buffer = {0};
+    assert_int_equal(buffer_append_string(&buffer, "text"), 0);
+    const uint8_t *data = buffer.data;
+    alloc_fail_after(0);
+    assert_null(chunk_take(&buffer));
+    alloc_fail_never();
+    assert_ptr_equal(buffer.data, data);
+    struct chunk *chunk = chunk_take(&buffer);
+    assert_non_null(chunk);
+    assert_null(buffer.data);
+    assert_ptr_equal(chunk->bytes.data, data);
+    assert_true(bytes_equal_string(chunk->bytes, "text"));
+    chunk_unref(&chunk);
 }
 
 // Everything must still be there afterwards: code, constants, relocations, heap.
@@ -214,7 +257,9 @@ int main(void) {
         cmocka_unit_test(error_prefix_cuts),
         cmocka_unit_test(quoting_makes_one_line),
         cmocka_unit_test(full_width_signs_are_named),
+        cmocka_unit_test(a_varint_has_the_size_that_it_says),
         cmocka_unit_test(chunk_releases_once),
+        cmocka_unit_test(chunk_takes_what_a_buffer_holds),
         cmocka_unit_test(settled_memory_still_works),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,13 @@ struct chunk *chunk_copy(struct bytes bytes) {
     return chunk;
 }
 
+struct chunk *chunk_take(struct buffer *buffer) {
+    struct chunk *chunk = chunk_new(buffer_bytes(buffer), free, buffer->data);
+    if (chunk)
+        *buffer = (struct buffer){.limit = buffer->limit};
+    return chunk;
+}
+
 struct chunk *chunk_ref(struct chunk *chunk) {
     chunk->references++;
     return chunk;
@@ -33,4 +40,9 @@ void chunk_unref(struct chunk **self) {
     if (chunk->release)
         chunk->release(chunk->context);
     free(chunk);
+}
+
+void slice_drop(struct slice *slice) {
+    chunk_unref(&slice->chunk);
+    slice->bytes = bytes_of(NULL, 0);
 }

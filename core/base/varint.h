@@ -20,13 +20,10 @@ static inline size_t varint_put(uint8_t *out, uint64_t value) {
     return n;
 }
 
+// One byte for each 7 bits: 9 / 64 is the next larger fraction that gives the same for up to 64 of them.
 static inline size_t varint_size(uint64_t value) {
-    size_t n = 1;
-    while (value >= 0x80) {
-        value >>= 7;
-        n++;
-    }
-    return n;
+    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
+    return (bits * 9 + 64) / 64;
 }
 
 // Reads from the front of `rest` and moves it on. False at an overlong or cut one; `rest` is then unchanged.

@@ -16,6 +16,7 @@ void frame_free(struct frame *frame) {
     list_remove(&frame->link);
     buffer_destroy(&frame->head);
     buffer_destroy(&frame->body);
+    slice_drop(&frame->slice);
     free(frame);
 }
 
@@ -75,7 +76,7 @@ static void arrive_down(void *context, uint64_t serial) {
     struct frame *frame = LIST_ITEM(connection->down.frames.next, struct frame, link);
     take_front(&connection->down, frame);
     if (connection->client)
-        client_frame(connection->client, connection, buffer_bytes(&frame->head), buffer_bytes(&frame->body));
+        client_frame(connection->client, connection, buffer_bytes(&frame->head), frame->slice.bytes);
     frame_free(frame);
 }
 
@@ -91,8 +92,7 @@ static uint64_t arrival(struct connection *connection, struct direction *directi
     return at;
 }
 
-static void put(struct connection *connection, struct direction *direction, struct buffer *head,
-    struct buffer *body, void (*arrive)(void *context, uint64_t serial)) {
+static struct frame *frame_new(struct connection *connection, struct buffer *head) {
     struct frame *frame = calloc(1, sizeof *frame);
     if (!frame)
         abort();
@@ -100,11 +100,12 @@ static void put(struct connection *connection, struct direction *direction, stru
     list_init(&frame->link);
     frame->head = *head;
     *head = (struct buffer){0};
-    if (body) {
-        frame->body = *body;
-        frame->has_body = true;
-        *body = (struct buffer){0};
-    }
+    return frame;
+}
+
+static void put(
+    struct direction *direction, struct frame *frame, void (*arrive)(void *context, uint64_t serial)) {
+    struct connection *connection = frame->connection;
     if (direction->hole) {
         frame_free(frame);
         return;
@@ -154,10 +155,13 @@ struct connection *net_connect(struct net *net, struct client *client) {
 }
 
 void net_send(struct connection *connection, struct buffer *head, struct buffer *body) {
-    put(connection, &connection->up, head, body, arrive_up);
-    buffer_destroy(head);
-    if (body)
-        buffer_destroy(body);
+    struct frame *frame = frame_new(connection, head);
+    if (body) {
+        frame->body = *body;
+        frame->has_body = true;
+        *body = (struct buffer){0};
+    }
+    put(&connection->up, frame, arrive_up);
 }
 
 // Of what is on its way only a part arrives, from the oldest on.
@@ -234,14 +238,17 @@ struct frame *net_receive(struct net *net) {
     return frame;
 }
 
-bool net_reply(struct net *net, uint64_t number, struct buffer *head, struct buffer *body) {
+bool net_reply(struct net *net, uint64_t number, struct buffer *head, struct slice *body) {
     struct connection *connection = number_map_get(&net->by_number, number);
     bool overflow = connection && connection->down.count >= net->high_water;
     if (overflow)
         world_count(net->world, COUNT_OVERFLOWS, 1);
     if (!connection || connection->broker_told || overflow)
         return false;
-    put(connection, &connection->down, head, body, arrive_down);
+    struct frame *frame = frame_new(connection, head);
+    frame->slice = *body;
+    *body = (struct slice){0};
+    put(&connection->down, frame, arrive_down);
     return true;
 }
 

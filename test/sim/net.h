@@ -15,8 +15,9 @@ struct frame {
     struct list link;
     struct connection *connection;
     struct buffer head;
-    struct buffer body;
+    struct buffer body; // to the broker
     bool has_body;
+    struct slice slice; // from the broker: as it handed it over, until it arrives
 };
 
 struct direction {
@@ -68,7 +69,7 @@ void net_listen(struct net *net);
 void net_broker_down(struct net *net, bool graceful);
 struct frame *net_receive(struct net *net); // owned, or NULL
 bool net_reply(
-    struct net *net, uint64_t number, struct buffer *head, struct buffer *body); // takes; false: gone
+    struct net *net, uint64_t number, struct buffer *head, struct slice *body); // takes; false: gone
 void net_forget(struct net *net, uint64_t number);
 void frame_free(struct frame *frame);
 

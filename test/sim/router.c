@@ -58,20 +58,19 @@ int router_receive(struct router *router, struct incoming *out) {
     return 0;
 }
 
-int router_send(struct router *router, uint64_t connection, struct buffer *head, struct buffer *body) {
+int router_send(struct router *router, uint64_t connection, struct buffer *head, struct slice *body) {
     struct host *host = router->host;
     int rc = 0;
     host_called(host);
     if (host->dying)
         rc = -EIO;
     else {
-        host_sends(host, connection, buffer_bytes(head), body ? buffer_bytes(body) : bytes_of(NULL, 0));
+        host_sends(host, connection, buffer_bytes(head), body->bytes);
         rc = net_reply(host->net, connection, head, body) ? 0 : ROUTER_GONE;
     }
     router->counters.sent_frames++;
     buffer_destroy(head);
-    if (body)
-        buffer_destroy(body);
+    slice_drop(body);
     return rc;
 }
 

@@ -1,0 +1,154 @@
+// The router against a peer's socket: what becomes of the bodies that it sends from where they lie.
+#include "broker/net/router.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include <cmocka.h>
+
+#define SIZE ((size_t)300000) // several writes to a socket
+
+static const int nowhere[2] = {-1, -1};
+
+struct pair {
+    struct router *router;
+    void *zmq;
+    void *peer;
+    uint64_t connection;
+};
+
+static void turn(struct router *router, bool *readable) {
+    bool control;
+    assert_int_equal(router_wait(router, 10, nowhere, true, readable, &control), 0);
+}
+
+static struct pair open_pair(void) {
+    struct pair pair = {0};
+    struct router_options options = {
+        .listen = "tcp://127.0.0.1:*", .connections = 4, .message_bytes = 1 << 20, .heartbeat_ms = 10000};
+    assert_int_equal(router_new(&options, &pair.router, NULL), 0);
+    pair.zmq = zmq_ctx_new();
+    pair.peer = zmq_socket(pair.zmq, ZMQ_DEALER);
+    int none = 0;
+    assert_int_equal(zmq_setsockopt(pair.peer, ZMQ_LINGER, &none, sizeof none), 0);
+    assert_int_equal(zmq_connect(pair.peer, router_endpoint(pair.router)), 0);
+    assert_int_equal(zmq_send(pair.peer, "hello", 5, 0), 5);
+    struct incoming incoming;
+    int rc = ROUTER_EMPTY;
+    for (bool readable; rc == ROUTER_EMPTY; rc = router_receive(pair.router, &incoming))
+        turn(pair.router, &readable);
+    assert_int_equal(rc, 0);
+    assert_true(bytes_equal_string(incoming.head, "hello"));
+    pair.connection = incoming.connection;
+    return pair;
+}
+
+static void close_peer(struct pair *pair) {
+    zmq_close(pair->peer);
+    zmq_ctx_term(pair->zmq);
+}
+
+// Set where a chunk is let go of; only ever by the thread that counts.
+static int released;
+static _Thread_local bool counts;
+
+static void on_release(void *context) {
+    assert_true(counts);
+    memset(context, 'x', SIZE); // whoever still reads it shows
+    released++;
+}
+
+static struct chunk *chunk_of(uint8_t *memory) {
+    for (size_t i = 0; i < SIZE; i++)
+        memory[i] = (uint8_t)(i * 31 % 251);
+    struct chunk *chunk = chunk_new(bytes_of(memory, SIZE), on_release, memory);
+    assert_non_null(chunk);
+    released = 0;
+    counts = true;
+    return chunk;
+}
+
+static int send_slice(struct pair *pair, uint64_t connection, struct chunk *chunk, size_t from, size_t size) {
+    struct buffer head = {0};
+    assert_int_equal(buffer_append_string(&head, "head"), 0);
+    struct slice body = {.chunk = chunk_ref(chunk), .bytes = bytes_of(chunk->bytes.data + from, size)};
+    int rc = router_send(pair->router, connection, &head, &body);
+    assert_null(body.chunk);
+    assert_null(head.data);
+    return rc;
+}
+
+static void expect(struct pair *pair, size_t from, size_t size) {
+    static char got[SIZE];
+    assert_int_equal(zmq_recv(pair->peer, got, sizeof got, 0), 4);
+    assert_memory_equal(got, "head", 4);
+    assert_int_equal(zmq_recv(pair->peer, got, sizeof got, 0), size);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal((uint8_t)got[i], (from + i) * 31 % 251);
+}
+
+static void a_slice_is_sent_and_let_go_of(void **state) {
+    (void)state;
+    struct pair pair = open_pair();
+    uint8_t *memory = malloc(SIZE);
+    assert_non_null(memory);
+    struct chunk *chunk = chunk_of(memory);
+    assert_int_equal(send_slice(&pair, pair.connection, chunk, 0, SIZE), 0);
+    assert_int_equal(send_slice(&pair, pair.connection, chunk, 1000, 17), 0);
+    chunk_unref(&chunk);
+    expect(&pair, 0, SIZE);
+    expect(&pair, 1000, 17);
+    for (bool readable; !released;)
+        turn(pair.router, &readable);
+    assert_int_equal(released, 1);
+    close_peer(&pair);
+    router_destroy(&pair.router);
+    free(memory);
+}
+
+static void a_frame_without_a_body_has_one_part(void **state) {
+    (void)state;
+    struct pair pair = open_pair();
+    struct buffer head = {0};
+    struct slice none = {0};
+    assert_int_equal(buffer_append_string(&head, "head"), 0);
+    assert_int_equal(router_send(pair.router, pair.connection, &head, &none), 0);
+    char got[8];
+    int more;
+    size_t size = sizeof more;
+    assert_int_equal(zmq_recv(pair.peer, got, sizeof got, 0), 4);
+    assert_int_equal(zmq_getsockopt(pair.peer, ZMQ_RCVMORE, &more, &size), 0);
+    assert_false(more);
+    close_peer(&pair);
+    router_destroy(&pair.router);
+}
+
+static void what_nobody_takes_is_let_go_of(void **state) {
+    (void)state;
+    struct pair pair = open_pair();
+    uint8_t *memory = malloc(SIZE);
+    assert_non_null(memory);
+    struct chunk *chunk = chunk_of(memory);
+    assert_int_equal(send_slice(&pair, pair.connection + 1, chunk, 0, SIZE), ROUTER_GONE);
+    assert_int_equal(chunk->references, 1);
+    // The peer reads nothing of it; it, and the router, end with all of it on the way.
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(send_slice(&pair, pair.connection, chunk, 0, SIZE), 0);
+    chunk_unref(&chunk);
+    close_peer(&pair);
+    router_destroy(&pair.router);
+    assert_int_equal(released, 1);
+    free(memory);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slice_is_sent_and_let_go_of),
+        cmocka_unit_test(a_frame_without_a_body_has_one_part),
+        cmocka_unit_test(what_nobody_takes_is_let_go_of),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
