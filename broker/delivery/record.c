@@ -6,74 +6,107 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int put_number(struct buffer *out, uint32_t field, uint64_t value) {
+// ---- Writing: what has room for the sizes that these functions say ----
+
+// All fields have numbers below 16, so their tags take a byte.
+static size_t number_size(uint64_t value) {
+    return value ? 1 + varint_size(value) : 0;
+}
+
+static size_t prefix_size(size_t size) {
+    return 1 + varint_size(size);
+}
+
+static size_t bytes_size(struct bytes value) {
+    return value.size ? prefix_size(value.size) + value.size : 0;
+}
+
+static uint8_t *put_number(uint8_t *at, uint32_t field, uint64_t value) {
     if (value == 0)
-        return 0;
-    uint8_t bytes[2 * VARINT_SIZE];
-    size_t n = varint_put(bytes, field << 3 | VARINT_WIRE_NUMBER);
-    n += varint_put(bytes + n, value);
-    return buffer_append(out, bytes, n);
+        return at;
+    *at++ = (uint8_t)(field << 3 | VARINT_WIRE_NUMBER);
+    return at + varint_put(at, value);
 }
 
-static int put_prefix(struct buffer *out, uint32_t field, size_t size) {
-    uint8_t bytes[2 * VARINT_SIZE];
-    size_t n = varint_put(bytes, field << 3 | VARINT_WIRE_BYTES);
-    n += varint_put(bytes + n, size);
-    return buffer_append(out, bytes, n);
+static uint8_t *put_prefix(uint8_t *at, uint32_t field, size_t size) {
+    *at++ = (uint8_t)(field << 3 | VARINT_WIRE_BYTES);
+    return at + varint_put(at, size);
 }
 
-static int put_bytes(struct buffer *out, uint32_t field, struct bytes value) {
+static uint8_t *put_bytes(uint8_t *at, uint32_t field, struct bytes value) {
     if (value.size == 0)
-        return 0;
-    int rc = put_prefix(out, field, value.size);
-    return rc ? rc : buffer_append_bytes(out, value);
+        return at;
+    at = put_prefix(at, field, value.size);
+    memcpy(at, value.data, value.size);
+    return at + value.size;
 }
 
-static int put_delivery_fields(struct buffer *out, const struct record_delivery *delivery) {
+static size_t delivery_size(
+    const struct record_delivery *delivery, struct bytes route, struct bytes agreement) {
     const struct delivery_rule *rule = &delivery->rule;
-    int rc = put_number(out, 1, delivery->queue);
-    rc = rc ? rc : put_number(out, 2, delivery->position);
-    rc = rc ? rc : put_bytes(out, 3, bytes_of_string(rule->route));
-    rc = rc ? rc : put_bytes(out, 4, bytes_of_string(rule->agreement));
-    rc = rc ? rc : put_number(out, 5, delivery->subject_hash);
-    rc = rc ? rc : put_number(out, 6, (uint64_t)rule->expires_us);
-    rc = rc ? rc : put_number(out, 7, rule->retries);
-    rc = rc ? rc : put_number(out, 8, rule->backoff_min_ms);
-    rc = rc ? rc : put_number(out, 9, rule->backoff_max_ms);
-    rc = rc ? rc : put_number(out, 10, delivery->replay);
-    return rc ? rc : put_bytes(out, 15, delivery->envelope);
+    return number_size(delivery->queue) + number_size(delivery->position) + bytes_size(route) +
+           bytes_size(agreement) + number_size(delivery->subject_hash) +
+           number_size((uint64_t)rule->expires_us) + number_size(rule->retries) +
+           number_size(rule->backoff_min_ms) + number_size(rule->backoff_max_ms) +
+           number_size(delivery->replay) + bytes_size(delivery->envelope);
 }
 
-// The length stands before the content, whose size is only known behind it: five bytes are kept free and
-// closed up after.
 static int put_delivery(struct buffer *out, const struct record_delivery *delivery) {
-    enum { ROOM = 6 };
-    size_t start = out->size;
-    if (!buffer_extend(out, ROOM))
-        return -ENOMEM;
-    int rc = put_delivery_fields(out, delivery);
+    const struct delivery_rule *rule = &delivery->rule;
+    struct bytes route = bytes_of_string(rule->route);
+    struct bytes agreement = bytes_of_string(rule->agreement);
+    size_t size = delivery_size(delivery, route, agreement);
+    int rc = buffer_reserve(out, prefix_size(size) + size);
     if (rc)
         return rc;
-    size_t size = out->size - start - ROOM;
-    uint8_t prefix[2 * VARINT_SIZE];
-    size_t n = varint_put(prefix, 4u << 3 | VARINT_WIRE_BYTES);
-    n += varint_put(prefix + n, size);
-    memmove(out->data + start + n, out->data + start + ROOM, size);
-    memcpy(out->data + start, prefix, n);
-    out->size = start + n + size;
+    uint8_t *at = put_prefix(out->data + out->size, 4, size);
+    at = put_number(at, 1, delivery->queue);
+    at = put_number(at, 2, delivery->position);
+    at = put_bytes(at, 3, route);
+    at = put_bytes(at, 4, agreement);
+    at = put_number(at, 5, delivery->subject_hash);
+    at = put_number(at, 6, (uint64_t)rule->expires_us);
+    at = put_number(at, 7, rule->retries);
+    at = put_number(at, 8, rule->backoff_min_ms);
+    at = put_number(at, 9, rule->backoff_max_ms);
+    at = put_number(at, 10, delivery->replay);
+    put_bytes(at, 15, delivery->envelope);
+    out->size += prefix_size(size) + size;
+    return 0;
+}
+
+static int put_message(struct buffer *out, const struct record_message *message) {
+    int rc = buffer_reserve(
+        out, number_size(message->publisher) + number_size(message->sequence) + bytes_size(message->source));
+    if (rc)
+        return rc;
+    uint8_t *at = put_number(out->data + out->size, 1, message->publisher);
+    at = put_number(at, 2, message->sequence);
+    at = put_bytes(at, 3, message->source);
+    out->size = (size_t)(at - out->data);
+    return 0;
+}
+
+// What stands behind the deliveries, but for the envelope itself.
+static int put_end(struct buffer *out, const struct record_message *message) {
+    int rc = buffer_reserve(out, number_size(message->replay_of) + prefix_size(message->envelope.size));
+    if (rc)
+        return rc;
+    uint8_t *at = put_number(out->data + out->size, 5, message->replay_of);
+    at = put_prefix(at, 15, message->envelope.size);
+    out->size = (size_t)(at - out->data);
     return 0;
 }
 
 int record_message_front(const struct record_message *message, const struct record_delivery *deliveries,
     size_t count, struct buffer *out) {
-    int rc = put_number(out, 1, message->publisher);
-    rc = rc ? rc : put_number(out, 2, message->sequence);
-    rc = rc ? rc : put_bytes(out, 3, message->source);
+    int rc = put_message(out, message);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = put_delivery(out, &deliveries[i]);
-    rc = rc ? rc : put_number(out, 5, message->replay_of);
-    return rc ? rc : put_prefix(out, 15, message->envelope.size);
+    return rc ? rc : put_end(out, message);
 }
+
+// ---- Reading ----
 
 struct field {
     uint32_t number;

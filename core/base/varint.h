@@ -28,6 +28,12 @@ static inline size_t varint_size(uint64_t value) {
 
 // Reads from the front of `rest` and moves it on. False at an overlong or cut one; `rest` is then unchanged.
 static inline bool varint_get(struct bytes *rest, uint64_t *out) {
+    if (rest->size && rest->data[0] < 0x80) { // most are
+        *out = rest->data[0];
+        rest->data++;
+        rest->size--;
+        return true;
+    }
     uint64_t value = 0;
     for (size_t i = 0; i < rest->size && i < VARINT_SIZE; i++) {
         uint8_t byte = rest->data[i];

@@ -15,6 +15,8 @@ struct wire_field {
 
 // Tags and lengths take at most 5 bytes, as in protobuf's own parsers.
 static inline bool wire_short_varint(struct bytes *rest, uint64_t *out) {
+    if (rest->size && rest->data[0] < 0x80) // most are
+        return varint_get(rest, out);
     struct bytes at = *rest;
     if (!varint_get(&at, out) || rest->size - at.size > 5 || *out > UINT32_MAX)
         return false;
