@@ -71,6 +71,7 @@ void broker_destroy(struct broker **self) {
     registry_free_names(&broker->names);
     chunk_unref(&broker->load);
     buffer_destroy(&broker->scratch);
+    free(broker->parts);
     free(broker->deliveries);
     free(broker->entries);
     free(broker);

@@ -56,7 +56,8 @@ struct broker {
     struct chunk *load; // where loaded envelopes are gathered
     size_t load_used, load_capacity;
 
-    struct buffer scratch; // a message record's front
+    struct buffer scratch; // a message record, but for the envelopes
+    struct bytes *parts;   // of it
     struct record_delivery *deliveries;
     size_t delivery_capacity;
     struct journal_entry *entries;

@@ -314,7 +314,6 @@ int outflow_loaded(struct broker *broker, const struct event *event) {
     at += length;
     memcpy(at, delivery.envelope.data, delivery.envelope.size);
     broker->load_used += length + delivery.envelope.size;
-    delivery.rule.agreement = "";
     return queue_loaded(
         queue, &delivery, route, broker->load, bytes_of(at, delivery.envelope.size), broker_time(broker));
 }

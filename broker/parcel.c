@@ -7,15 +7,20 @@
 #include <stdlib.h>
 
 static int reserve_deliveries(struct broker *broker, size_t count) {
-    if (count <= broker->delivery_capacity)
+    enum { LEAST = 16 }; // also for a message that goes to nobody
+    if (broker->delivery_capacity && count <= broker->delivery_capacity)
         return 0;
+    count = count > LEAST ? count : LEAST;
     struct record_delivery *deliveries = realloc(broker->deliveries, count * sizeof *deliveries);
     if (deliveries)
         broker->deliveries = deliveries;
     struct journal_entry *entries = realloc(broker->entries, count * sizeof *entries);
     if (entries)
         broker->entries = entries;
-    if (!deliveries || !entries)
+    struct bytes *parts = realloc(broker->parts, RECORD_PARTS(count) * sizeof *parts);
+    if (parts)
+        broker->parts = parts;
+    if (!deliveries || !entries || !parts)
         return -ENOMEM;
     broker->delivery_capacity = count;
     return 0;
@@ -73,7 +78,6 @@ static struct delivery_rule rule_of(const struct broker *broker, const struct pa
     if (parcel->envelope->expires_us && parcel->envelope->expires_us < expires)
         expires = parcel->envelope->expires_us;
     return (struct delivery_rule){.route = match->route,
-        .agreement = match->agreement ? match->agreement : "",
         .retries = match->retries,
         .backoff_min_ms = match->backoff_min_ms,
         .backoff_max_ms = match->backoff_max_ms,
@@ -110,6 +114,8 @@ static int lay_out(struct broker *broker, const struct parcel *parcel, struct bu
             .position = position_for(broker, queue, n),
             .subject_hash = parcel->subject_hash ? parcel->subject_hash : order_of(broker, match),
             .rule = rule_of(broker, parcel, match, queue),
+            .route = bytes_of_string(match->route),
+            .agreement = bytes_of_string(match->agreement ? match->agreement : ""),
             .replay = parcel->replay_of != 0,
             .envelope = bytes_of(NULL, mapped->size - start)};
         broker->entries[n++] = (struct journal_entry){.queue = queue->id, .position = delivery->position};
@@ -131,13 +137,13 @@ static int record_message(
         .replay_of = parcel->replay_of,
         .source = bytes_of_string(parcel->source),
         .envelope = parcel->envelope->raw};
+    size_t parts;
     buffer_clear(&broker->scratch);
-    int rc = record_message_front(&message, broker->deliveries, count, &broker->scratch);
-    if (rc)
-        return rc;
-    struct bytes parts[] = {buffer_bytes(&broker->scratch), parcel->envelope->raw};
-    rc = journal_batch_add(
-        update->batch, HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE, broker->entries, count, parts, 2);
+    int rc =
+        record_message_parts(&message, broker->deliveries, count, &broker->scratch, broker->parts, &parts);
+    rc = rc ? rc
+            : journal_batch_add(update->batch, HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE, broker->entries,
+                  count, broker->parts, parts);
     if (rc == 0)
         broker_count_record(broker);
     return rc;

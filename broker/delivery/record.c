@@ -6,20 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-// ---- Writing: what has room for the sizes that these functions say ----
+// ---- Writing ----
 
-// All fields have numbers below 16, so their tags take a byte.
-static size_t number_size(uint64_t value) {
-    return value ? 1 + varint_size(value) : 0;
-}
-
-static size_t prefix_size(size_t size) {
-    return 1 + varint_size(size);
-}
-
-static size_t bytes_size(struct bytes value) {
-    return value.size ? prefix_size(value.size) + value.size : 0;
-}
+// All fields here have tags of one byte.
+#define FIELD_ROOM ((size_t)1 + VARINT_SIZE)
 
 static uint8_t *put_number(uint8_t *at, uint32_t field, uint64_t value) {
     if (value == 0)
@@ -41,69 +31,72 @@ static uint8_t *put_bytes(uint8_t *at, uint32_t field, struct bytes value) {
     return at + value.size;
 }
 
-static size_t delivery_size(
-    const struct record_delivery *delivery, struct bytes route, struct bytes agreement) {
+// All but the envelope's bytes, which are the last.
+static uint8_t *put_delivery_fields(uint8_t *at, const struct record_delivery *delivery) {
     const struct delivery_rule *rule = &delivery->rule;
-    return number_size(delivery->queue) + number_size(delivery->position) + bytes_size(route) +
-           bytes_size(agreement) + number_size(delivery->subject_hash) +
-           number_size((uint64_t)rule->expires_us) + number_size(rule->retries) +
-           number_size(rule->backoff_min_ms) + number_size(rule->backoff_max_ms) +
-           number_size(delivery->replay) + bytes_size(delivery->envelope);
-}
-
-static int put_delivery(struct buffer *out, const struct record_delivery *delivery) {
-    const struct delivery_rule *rule = &delivery->rule;
-    struct bytes route = bytes_of_string(rule->route);
-    struct bytes agreement = bytes_of_string(rule->agreement);
-    size_t size = delivery_size(delivery, route, agreement);
-    int rc = buffer_reserve(out, prefix_size(size) + size);
-    if (rc)
-        return rc;
-    uint8_t *at = put_prefix(out->data + out->size, 4, size);
     at = put_number(at, 1, delivery->queue);
     at = put_number(at, 2, delivery->position);
-    at = put_bytes(at, 3, route);
-    at = put_bytes(at, 4, agreement);
+    at = put_bytes(at, 3, delivery->route);
+    at = put_bytes(at, 4, delivery->agreement);
     at = put_number(at, 5, delivery->subject_hash);
     at = put_number(at, 6, (uint64_t)rule->expires_us);
     at = put_number(at, 7, rule->retries);
     at = put_number(at, 8, rule->backoff_min_ms);
     at = put_number(at, 9, rule->backoff_max_ms);
     at = put_number(at, 10, delivery->replay);
-    put_bytes(at, 15, delivery->envelope);
-    out->size += prefix_size(size) + size;
-    return 0;
+    return delivery->envelope.size ? put_prefix(at, 15, delivery->envelope.size) : at;
 }
 
-static int put_message(struct buffer *out, const struct record_message *message) {
-    int rc = buffer_reserve(
-        out, number_size(message->publisher) + number_size(message->sequence) + bytes_size(message->source));
+// The length stands before the content, whose size is only known behind it: room is kept free for it, and
+// closed up after.
+static uint8_t *put_delivery(uint8_t *at, const struct record_delivery *delivery) {
+    uint8_t *fields = at + FIELD_ROOM;
+    size_t size = (size_t)(put_delivery_fields(fields, delivery) - fields);
+    at = put_prefix(at, 4, size + delivery->envelope.size);
+    memmove(at, fields, size);
+    return at + size;
+}
+
+static size_t delivery_room(const struct record_delivery *delivery) {
+    enum { FIELDS = 12 };
+    return FIELDS * FIELD_ROOM + delivery->route.size + delivery->agreement.size;
+}
+
+static int reserve(const struct record_message *message, const struct record_delivery *deliveries,
+    size_t count, struct buffer *out) {
+    enum { FIELDS = 5 };
+    size_t room = FIELDS * FIELD_ROOM + message->source.size;
+    for (size_t i = 0; i < count; i++)
+        room += delivery_room(&deliveries[i]);
+    return buffer_reserve(out, room);
+}
+
+int record_message_parts(const struct record_message *message, const struct record_delivery *deliveries,
+    size_t count, struct buffer *room, struct bytes *parts, size_t *part_count) {
+    int rc = reserve(message, deliveries, count, room);
     if (rc)
         return rc;
-    uint8_t *at = put_number(out->data + out->size, 1, message->publisher);
+    struct bytes *part = parts;
+    const uint8_t *from = room->data + room->size;
+    uint8_t *at = room->data + room->size;
+    at = put_number(at, 1, message->publisher);
     at = put_number(at, 2, message->sequence);
     at = put_bytes(at, 3, message->source);
-    out->size = (size_t)(at - out->data);
-    return 0;
-}
-
-// What stands behind the deliveries, but for the envelope itself.
-static int put_end(struct buffer *out, const struct record_message *message) {
-    int rc = buffer_reserve(out, number_size(message->replay_of) + prefix_size(message->envelope.size));
-    if (rc)
-        return rc;
-    uint8_t *at = put_number(out->data + out->size, 5, message->replay_of);
+    for (size_t i = 0; i < count; i++) {
+        at = put_delivery(at, &deliveries[i]);
+        if (deliveries[i].envelope.size == 0)
+            continue;
+        *part++ = bytes_of(from, (size_t)(at - from));
+        *part++ = deliveries[i].envelope;
+        from = at;
+    }
+    at = put_number(at, 5, message->replay_of);
     at = put_prefix(at, 15, message->envelope.size);
-    out->size = (size_t)(at - out->data);
+    *part++ = bytes_of(from, (size_t)(at - from));
+    *part++ = message->envelope;
+    *part_count = (size_t)(part - parts);
+    room->size = (size_t)(at - room->data);
     return 0;
-}
-
-int record_message_front(const struct record_message *message, const struct record_delivery *deliveries,
-    size_t count, struct buffer *out) {
-    int rc = put_message(out, message);
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = put_delivery(out, &deliveries[i]);
-    return rc ? rc : put_end(out, message);
 }
 
 // ---- Reading ----

@@ -10,8 +10,7 @@
 
 // How a delivery is to be tried, from its route.
 struct delivery_rule {
-    const char *route;     // borrowed: lives as long as the configuration, or interned by the broker
-    const char *agreement; // "" without one
+    const char *route; // borrowed: lives as long as the configuration, or interned by the broker
     uint32_t retries;
     uint32_t backoff_min_ms;
     uint32_t backoff_max_ms;
@@ -24,9 +23,10 @@ struct record_delivery {
     uint64_t position;
     uint64_t subject_hash;
     struct delivery_rule rule;
-    bool replay;           // an operator sent it again
-    struct bytes route;    // when read; rule.route is not set then
-    struct bytes envelope; // as it goes out; size 0: the original
+    bool replay;            // an operator sent it again
+    struct bytes route;     // when read, rule.route is not set
+    struct bytes agreement; // only written; size 0: without one
+    struct bytes envelope;  // as it goes out; size 0: the original
 };
 
 struct record_message {
@@ -37,10 +37,12 @@ struct record_message {
     struct bytes envelope;
 };
 
-// Appends the record's front: everything but the original envelope's bytes, which follow as the body's next
-// part.
-int record_message_front(const struct record_message *message, const struct record_delivery *deliveries,
-    size_t count, struct buffer *out);
+#define RECORD_PARTS(count) (2 * (count) + 2) // at most, of a message with so many deliveries
+
+// Makes a message record's body of parts, for journal_batch_add(): the envelopes where they lie, and what
+// stands around them, which is appended to `room`. Borrowed. 0, or -ENOMEM.
+int record_message_parts(const struct record_message *message, const struct record_delivery *deliveries,
+    size_t count, struct buffer *room, struct bytes *parts, size_t *part_count);
 
 // Reads a message record: the message, and the delivery of (queue, position) with its envelope filled in. 0
 // or -EBADMSG.

@@ -65,6 +65,8 @@ int spans_add(struct spans *spans, uint64_t first, uint64_t last) {
             end++;
         }
     }
+    if (end == i + 1)
+        return 0;
     memmove(spans->items + i + 1, spans->items + end, (spans->count - end) * sizeof *spans->items);
     spans->count -= end - i - 1;
     return 0;

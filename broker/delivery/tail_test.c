@@ -63,8 +63,7 @@ static void the_oldest_give_way(void **state) {
     struct chunk *chunk = chunk_copy(bytes_of_string("m2m3m4m5m6")); // 10 bytes
     assert_non_null(chunk);
     for (uint64_t position = 2; position <= 6; position++) {
-        struct record_delivery delivery = {
-            .queue = 1, .position = position, .rule = {.route = "r", .agreement = ""}};
+        struct record_delivery delivery = {.queue = 1, .position = position, .rule = {.route = "r"}};
         struct bytes text = bytes_of(chunk->bytes.data + 2 * (position - 2), 2);
         assert_int_equal(queue_push(queue, &delivery, position, chunk, text), 0);
     }
@@ -148,7 +147,7 @@ static void without_memory_it_is_read_back(void **state) {
     struct receiver *receiver;
     struct queue *queue = working(1000, &receiver);
     push(queue, 0, 2);
-    struct record_delivery delivery = {.queue = 1, .position = 4, .rule = {.route = "r", .agreement = ""}};
+    struct record_delivery delivery = {.queue = 1, .position = 4, .rule = {.route = "r"}};
     struct chunk *chunk = chunk_copy(bytes_of_string("m4"));
     alloc_fail_once(0);
     assert_int_equal(queue_push(queue, &delivery, 4, chunk, chunk->bytes), 0);

@@ -17,7 +17,7 @@ int test_push(struct queue *queue, uint64_t subject, const char *text) {
     struct record_delivery delivery = {.queue = 1,
         .position = queue->next_position,
         .subject_hash = subject,
-        .rule = {.route = "r", .agreement = "", .retries = 2, .backoff_min_ms = 100, .backoff_max_ms = 1000}};
+        .rule = {.route = "r", .retries = 2, .backoff_min_ms = 100, .backoff_max_ms = 1000}};
     struct chunk *chunk = chunk_copy(bytes_of_string(text));
     assert_non_null(chunk);
     int rc = queue_push(queue, &delivery, queue->next_position, chunk, chunk->bytes);

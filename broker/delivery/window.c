@@ -220,7 +220,6 @@ struct delivery *delivery_new(
     delivery->subject_hash = from->subject_hash;
     delivery->rule = from->rule;
     delivery->rule.route = route;
-    delivery->rule.agreement = ""; // the record has it
     delivery->size = size;
     delivery->replay = from->replay;
     delivery->attempt = from->position < queue->recovered ? 1 : 0;

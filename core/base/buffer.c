@@ -1,13 +1,10 @@
 #include "core/base/buffer.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-int buffer_reserve(struct buffer *buffer, size_t more) {
-    if (more <= buffer->capacity - buffer->size)
-        return 0;
+int buffer_grow(struct buffer *buffer, size_t more) {
     if (more > SIZE_MAX / 2 - buffer->size)
         return -EMSGSIZE;
     size_t need = buffer->size + more;
@@ -32,29 +29,8 @@ uint8_t *buffer_extend(struct buffer *buffer, size_t size) {
     return at;
 }
 
-int buffer_append(struct buffer *buffer, const void *data, size_t size) {
-    if (size == 0)
-        return 0;
-    if (buffer->limit && size > buffer->limit - buffer->size)
-        return -EMSGSIZE;
-    int rc = buffer_reserve(buffer, size);
-    if (rc != 0)
-        return rc;
-    memcpy(buffer->data + buffer->size, data, size);
-    buffer->size += size;
-    return 0;
-}
-
-int buffer_append_bytes(struct buffer *buffer, struct bytes bytes) {
-    return buffer_append(buffer, bytes.data, bytes.size);
-}
-
 int buffer_append_string(struct buffer *buffer, const char *text) {
     return buffer_append(buffer, text, strlen(text));
-}
-
-int buffer_append_byte(struct buffer *buffer, uint8_t byte) {
-    return buffer_append(buffer, &byte, 1);
 }
 
 int buffer_append_format(struct buffer *buffer, const char *format, ...) {

@@ -3,6 +3,8 @@
 
 #include "core/base/bytes.h"
 
+#include <errno.h>
+
 struct buffer {
     uint8_t *data; // owned
     size_t size;
@@ -10,13 +12,34 @@ struct buffer {
     size_t limit; // 0: none
 };
 
+int buffer_grow(struct buffer *buffer, size_t more); // buffer_reserve() where there is no room yet
+
 // Makes room for `more` bytes behind the end. 0, -ENOMEM, or -EMSGSIZE over the limit; the buffer is then
 // unchanged.
-int buffer_reserve(struct buffer *buffer, size_t more);
-int buffer_append(struct buffer *buffer, const void *data, size_t size);
-int buffer_append_bytes(struct buffer *buffer, struct bytes bytes);
+static inline int buffer_reserve(struct buffer *buffer, size_t more) {
+    return more <= buffer->capacity - buffer->size ? 0 : buffer_grow(buffer, more);
+}
+
+static inline int buffer_append(struct buffer *buffer, const void *data, size_t size) {
+    if (size == 0)
+        return 0;
+    int rc = buffer->limit && size > buffer->limit - buffer->size ? -EMSGSIZE : buffer_reserve(buffer, size);
+    if (rc != 0)
+        return rc;
+    memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+    return 0;
+}
+
+static inline int buffer_append_bytes(struct buffer *buffer, struct bytes bytes) {
+    return buffer_append(buffer, bytes.data, bytes.size);
+}
+
+static inline int buffer_append_byte(struct buffer *buffer, uint8_t byte) {
+    return buffer_append(buffer, &byte, 1);
+}
+
 int buffer_append_string(struct buffer *buffer, const char *text);
-int buffer_append_byte(struct buffer *buffer, uint8_t byte);
 int buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
