@@ -141,6 +141,7 @@ static void run(struct compiler *compiler) {
     compiler->program->root = build(compiler, root);
     compiler->program->locals = compiler->local_count;
     compiler->program->tells_absence = compiler->program->root && path_tells_absence(compiler->program->root);
+    compiler->program->selects_text = compiler->program->root && path_is_text(compiler->program->root);
 }
 
 int cel_compile(const struct cel_env *env, struct bytes source, const struct cel_limits *limits,

@@ -190,3 +190,16 @@ bool cel_program_absent(const struct cel_program *program, const struct cel_acti
     const struct view_value *view = path_view(program->root, activation);
     return view && !view->present;
 }
+
+bool path_is_text(const struct node *node) {
+    return node->eval == path_string && node->path.field->parent->proto3;
+}
+
+bool cel_program_text(
+    const struct cel_program *program, const struct cel_activation *activation, struct bytes *out) {
+    const struct view_value *view = program->selects_text ? path_view(program->root, activation) : NULL;
+    if (!view || !activation->variables[program->root->path.variable].scan->whole)
+        return false;
+    *out = view->bytes;
+    return true;
+}

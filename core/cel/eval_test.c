@@ -347,6 +347,7 @@ static void test_legacy(void **state) {
         {"old.entry.map(e, e.value)", "[7, 0]"}, {"old.choice_closed == Closed.TWO", "true"}};
     struct place old = {.name = "old", .index = 0};
     struct cel_value value;
+    struct bytes text;
     struct error error;
     old.paths = paths_new(catalogue_message(world.catalogue, bytes_of_string("test.two.Legacy")));
     struct cel_env *env = cel_env_new(world.catalogue, NULL, NULL);
@@ -361,6 +362,7 @@ static void test_legacy(void **state) {
         assert_int_equal(scan_run(old.scan, bytes_of(message, sizeof message), false, &error), 0);
         cel_activation_set_scan(old.activation, old.index, old.scan);
         assert_int_equal(cel_eval(world.program, old.activation, &value, &error), 0);
+        assert_false(cel_program_text(world.program, old.activation, &text)); // it may be no UTF-8
         buffer_clear(&world.text);
         render(&world.text, &value);
         assert_string_equal(buffer_text(&world.text), table[i][1]);
@@ -409,12 +411,15 @@ static void test_rows(void **state) {
         const char *source;
         bool absent;
         const char *value;
-    } table[] = {{"row.CITIZEN_NO", false, "'33'"}, {"row.age", false, "0"}, {"has(row.age)", false, "true"},
-        {"row.note", true, "''"}, {"has(row.note)", false, "false"}, {"row.`住址`", false, "'abc'"},
-        {"row.note == ''", false, "true"}, {"row.note + 'x'", false, "'x'"}};
+        const char *text; // NULL: it doesn't only select one
+    } table[] = {{"row.CITIZEN_NO", false, "'33'", "33"}, {"row.age", false, "0", NULL},
+        {"has(row.age)", false, "true", NULL}, {"row.note", true, "''", ""},
+        {"has(row.note)", false, "false", NULL}, {"row.`住址`", false, "'abc'", "abc"},
+        {"row.note == ''", false, "true", NULL}, {"row.note + 'x'", false, "'x'", NULL}};
     const struct schema_message *type;
     struct cel_program *program;
     struct cel_value value;
+    struct bytes text;
     struct error error;
     size_t index;
     assert_int_equal(catalogue_define(world.catalogue, "row.of.test", columns, 4, &type, &error), 0);
@@ -426,10 +431,15 @@ static void test_rows(void **state) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         assert_int_equal(cel_compile(env, bytes_of_string(table[i].source), NULL, &program, NULL), 0);
         assert_false(i == 0 && cel_program_absent(program, activation)); // without a scan
+        assert_false(i == 0 && cel_program_text(program, activation, &text));
         assert_int_equal(scan_run(scan, bytes_of(message, sizeof message), false, &error), 0);
         cel_activation_set_scan(activation, index, scan);
         assert_int_equal(cel_eval(program, activation, &value, &error), 0);
         assert_int_equal(cel_program_absent(program, activation), table[i].absent);
+        assert_int_equal(cel_program_text(program, activation, &text), table[i].text != NULL);
+        assert_true(!table[i].text || bytes_equal_string(text, table[i].text));
+        assert_int_equal(scan_run(scan, bytes_of(message, sizeof message), true, &error), 0);
+        assert_false(cel_program_text(program, activation, &text)); // nobody checked it
         buffer_clear(&world.text);
         render(&world.text, &value);
         assert_string_equal(buffer_text(&world.text), table[i].value);

@@ -79,6 +79,7 @@ struct cel_program {
     struct cel_limits limits;
     size_t locals;
     bool tells_absence; // see cel_program_absent()
+    bool selects_text;  // see cel_program_text()
     struct program_match *matches;
     struct program_zone *zones;
 };
@@ -188,6 +189,7 @@ static inline const struct view_value *path_view(
 node_eval path_eval(const struct schema_field *field);
 bool path_is_plain(const struct node *node);      // a singular scalar field: its value is the view's
 bool path_tells_absence(const struct node *node); // a singular field that tells "set" from "default"
+bool path_is_text(const struct node *node);       // a singular string of a proto3 message
 void eval_path_has(const struct node *node, struct cel_activation *activation, struct cel_value *out);
 
 // fast.c: puts a shorter evaluation into a call's node where there is one.

@@ -83,30 +83,19 @@ const struct cel_type *type_enum(struct compiler *compiler, const struct schema_
     return type_keep(compiler, &type);
 }
 
-static bool is_wrapper(const char *name) {
-    static const char *const wrappers[] = {"BoolValue", "BytesValue", "DoubleValue", "FloatValue",
-        "Int32Value", "Int64Value", "StringValue", "UInt32Value", "UInt64Value"};
-    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
-        if (strcmp(name, wrappers[i]) == 0)
-            return true;
-    return false;
-}
-
 enum known known_of(const struct schema_message *message) {
-    static const char package[] = "google.protobuf.";
-    static const struct {
-        const char *name;
-        enum known known;
-    } names[] = {{"Timestamp", KNOWN_TIMESTAMP}, {"Duration", KNOWN_DURATION}, {"Any", KNOWN_ANY},
-        {"Value", KNOWN_VALUE}, {"Struct", KNOWN_STRUCT}, {"ListValue", KNOWN_LIST}};
-    const char *name = message->full_name;
-    if (strncmp(name, package, sizeof package - 1) != 0)
-        return KNOWN_NOT;
-    name += sizeof package - 1;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i].name) == 0)
-            return names[i].known;
-    return is_wrapper(name) && message->field_count == 1 ? KNOWN_WRAPPER : KNOWN_NOT;
+    static const enum known all[] = {
+        [SCHEMA_KNOWN_NOT] = KNOWN_NOT,
+        [SCHEMA_KNOWN_TIMESTAMP] = KNOWN_TIMESTAMP,
+        [SCHEMA_KNOWN_DURATION] = KNOWN_DURATION,
+        [SCHEMA_KNOWN_ANY] = KNOWN_ANY,
+        [SCHEMA_KNOWN_STRUCT] = KNOWN_STRUCT,
+        [SCHEMA_KNOWN_VALUE] = KNOWN_VALUE,
+        [SCHEMA_KNOWN_LIST] = KNOWN_LIST,
+        [SCHEMA_KNOWN_WRAPPER] = KNOWN_WRAPPER,
+    };
+    bool odd = message->known == SCHEMA_KNOWN_WRAPPER && message->field_count != 1; // it is not Google's
+    return odd ? KNOWN_NOT : all[message->known];
 }
 
 bool known_null(enum known known) {

@@ -77,5 +77,10 @@ bool cel_equal(struct cel_activation *activation, const struct cel_value *a, con
 // column of a row), and the field is not set: its value is a default that nobody wrote.
 bool cel_program_absent(const struct cel_program *program, const struct cel_activation *activation);
 
+// Whether the program only selects a text that was found to be UTF-8 when its message was checked; `*out` is
+// then the text, borrowed from the message. What cel_eval() gives, without looking at it again.
+bool cel_program_text(
+    const struct cel_program *program, const struct cel_activation *activation, struct bytes *out);
+
 // A kind as people write it: "string", "list".
 const char *cel_kind_name(enum cel_kind kind);

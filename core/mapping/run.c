@@ -49,6 +49,17 @@ static int write_bare(
     return mapping_write_one(field, value, true, run->activation, run->out, run->error);
 }
 
+// A text that goes over as it is, as most do: it was checked when the message came.
+static bool run_text(
+    const struct schema_field *field, const struct mapped_value *mapped, const struct run *run, int *rc) {
+    struct bytes text;
+    if (field->kind != SCHEMA_STRING || field->repeated || !mapped->program ||
+        !cel_program_text(mapped->program, run->activation, &text))
+        return false;
+    *rc = text.size || field->presence ? view_put_bytes(run->out, field, text) : 0;
+    return true;
+}
+
 // What is absent or null is not written.
 // NOLINTNEXTLINE(misc-no-recursion)
 static int run_value(const struct schema_field *field, const struct mapped_value *mapped, bool keep,
@@ -59,6 +70,8 @@ static int run_value(const struct schema_field *field, const struct mapped_value
         return run_nested(field, mapped->nested, keep, run);
     if (mapped->program && cel_program_absent(mapped->program, run->activation))
         return 0;
+    if (write == write_whole && run_text(field, mapped, run, &rc))
+        return rc;
     if (mapped->program)
         rc = cel_eval(mapped->program, run->activation, &value, run->error);
     if (rc == 0 && value.kind != CEL_NULL)

@@ -4,28 +4,18 @@
 #include <stdio.h>
 
 enum mapping_special mapping_special(const struct schema_message *message) {
-    static const char prefix[] = "google.protobuf.";
-    static const char *const wrappers[] = {"BoolValue", "Int32Value", "Int64Value", "UInt32Value",
-        "UInt64Value", "FloatValue", "DoubleValue", "StringValue", "BytesValue"};
-    if (strncmp(message->full_name, prefix, sizeof prefix - 1) != 0)
-        return MAPPING_PLAIN;
-    const char *name = message->full_name + sizeof prefix - 1;
-    if (strcmp(name, "Timestamp") == 0)
-        return MAPPING_TIMESTAMP;
-    if (strcmp(name, "Duration") == 0)
-        return MAPPING_DURATION;
-    if (strcmp(name, "Struct") == 0)
-        return MAPPING_STRUCT;
-    if (strcmp(name, "Value") == 0)
-        return MAPPING_JSON;
-    if (strcmp(name, "ListValue") == 0)
-        return MAPPING_ARRAY;
-    if (strcmp(name, "Any") == 0)
-        return MAPPING_ANY;
-    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
-        if (strcmp(name, wrappers[i]) == 0 && message->field_count == 1)
-            return MAPPING_WRAPPER;
-    return MAPPING_PLAIN;
+    static const enum mapping_special specials[] = {
+        [SCHEMA_KNOWN_NOT] = MAPPING_PLAIN,
+        [SCHEMA_KNOWN_TIMESTAMP] = MAPPING_TIMESTAMP,
+        [SCHEMA_KNOWN_DURATION] = MAPPING_DURATION,
+        [SCHEMA_KNOWN_ANY] = MAPPING_ANY,
+        [SCHEMA_KNOWN_STRUCT] = MAPPING_STRUCT,
+        [SCHEMA_KNOWN_VALUE] = MAPPING_JSON,
+        [SCHEMA_KNOWN_LIST] = MAPPING_ARRAY,
+        [SCHEMA_KNOWN_WRAPPER] = MAPPING_WRAPPER,
+    };
+    bool odd = message->known == SCHEMA_KNOWN_WRAPPER && message->field_count != 1; // it is not Google's
+    return odd ? MAPPING_PLAIN : specials[message->known];
 }
 
 // The CEL kind that a field takes, and how people write it.
@@ -154,9 +144,9 @@ static bool single_fits(
 bool mapping_takes(const struct schema_field *field, const struct cel_value *value) {
     const char *unused;
     enum cel_kind kind = kind_of(field, &unused);
-    struct cel_type type = {.kind = value->kind};
     if (kind != CEL_MESSAGE)
         return scalar_fits(kind, value->kind);
+    struct cel_type type = {.kind = value->kind};
     if (value->kind == CEL_MESSAGE)
         type.message = value->message.type;
     return message_fits(field, &type);

@@ -45,6 +45,26 @@ static bool taken(const struct catalogue *catalogue, struct bytes name) {
     return map_get(catalogue->messages, name) || map_get(catalogue->enums, name);
 }
 
+static enum schema_known known_by_name(const char *full_name) {
+    static const char package[] = "google.protobuf.";
+    static const struct {
+        const char *name;
+        enum schema_known known;
+    } names[] = {{"Timestamp", SCHEMA_KNOWN_TIMESTAMP}, {"Duration", SCHEMA_KNOWN_DURATION},
+        {"Any", SCHEMA_KNOWN_ANY}, {"Value", SCHEMA_KNOWN_VALUE}, {"Struct", SCHEMA_KNOWN_STRUCT},
+        {"ListValue", SCHEMA_KNOWN_LIST}, {"BoolValue", SCHEMA_KNOWN_WRAPPER},
+        {"BytesValue", SCHEMA_KNOWN_WRAPPER}, {"DoubleValue", SCHEMA_KNOWN_WRAPPER},
+        {"FloatValue", SCHEMA_KNOWN_WRAPPER}, {"Int32Value", SCHEMA_KNOWN_WRAPPER},
+        {"Int64Value", SCHEMA_KNOWN_WRAPPER}, {"StringValue", SCHEMA_KNOWN_WRAPPER},
+        {"UInt32Value", SCHEMA_KNOWN_WRAPPER}, {"UInt64Value", SCHEMA_KNOWN_WRAPPER}};
+    if (strncmp(full_name, package, sizeof package - 1) != 0)
+        return SCHEMA_KNOWN_NOT;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(full_name + sizeof package - 1, names[i].name) == 0)
+            return names[i].known;
+    return SCHEMA_KNOWN_NOT;
+}
+
 int catalogue_add_message(struct catalogue *catalogue, struct schema_message *message, struct error *error) {
     struct bytes name = bytes_of_string(message->full_name);
     if (taken(catalogue, name))
@@ -55,6 +75,7 @@ int catalogue_add_message(struct catalogue *catalogue, struct schema_message *me
             sizeof(struct schema_message *)) != 0 ||
         map_put(catalogue->messages, name, message) != 0)
         return error_no_memory(error);
+    message->known = known_by_name(message->full_name);
     catalogue->sorted[catalogue->message_count++] = message;
     return 0;
 }

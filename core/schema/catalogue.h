@@ -82,6 +82,18 @@ enum {
 
 #define SCHEMA_DENSE_LEAST 16u // all numbers whose tags have one byte
 
+// google.protobuf's own types that mean more than their fields, by name.
+enum schema_known {
+    SCHEMA_KNOWN_NOT,
+    SCHEMA_KNOWN_TIMESTAMP,
+    SCHEMA_KNOWN_DURATION,
+    SCHEMA_KNOWN_ANY,
+    SCHEMA_KNOWN_STRUCT,
+    SCHEMA_KNOWN_VALUE,
+    SCHEMA_KNOWN_LIST,
+    SCHEMA_KNOWN_WRAPPER, // StringValue and the like
+};
+
 struct schema_message {
     const char *full_name;             // without a leading dot
     const struct schema_field *fields; // sorted by number
@@ -89,6 +101,7 @@ struct schema_message {
     size_t oneof_count;
     bool map_entry;
     bool proto3;
+    enum schema_known known;
     const struct catalogue *catalogue;
     const char *const *oneof_names; // oneof_count of them
     bool has_required;              // it, or a message that it may hold, has required fields

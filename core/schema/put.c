@@ -6,20 +6,22 @@
 
 #include <errno.h>
 
-int view_put_varint(struct buffer *out, uint64_t value) {
-    uint8_t bytes[VARINT_SIZE];
-    return buffer_append(out, bytes, varint_put(bytes, value));
-}
-
-int view_put_tag(struct buffer *out, uint32_t number, uint32_t wire_type) {
-    return view_put_varint(out, (uint64_t)number << 3 | wire_type);
-}
-
 // As buffer_append() makes it, for who writes there directly.
 static inline int make_room(struct buffer *out, size_t size) {
     if (out->limit && size > out->limit - out->size)
         return -EMSGSIZE;
-    return size <= out->capacity - out->size ? 0 : buffer_reserve(out, size);
+    return buffer_reserve(out, size);
+}
+
+int view_put_varint(struct buffer *out, uint64_t value) {
+    int rc = make_room(out, varint_size(value));
+    if (rc == 0)
+        out->size += varint_put(out->data + out->size, value);
+    return rc;
+}
+
+int view_put_tag(struct buffer *out, uint32_t number, uint32_t wire_type) {
+    return view_put_varint(out, (uint64_t)number << 3 | wire_type);
 }
 
 int put_raw(struct buffer *out, const struct schema_field *field, uint64_t raw, bool bare) {
@@ -43,13 +45,13 @@ int put_raw(struct buffer *out, const struct schema_field *field, uint64_t raw, 
 }
 
 int put_length(struct buffer *out, size_t at) {
-    uint8_t length[VARINT_SIZE];
-    size_t content = out->size - at, size = varint_put(length, content);
-    int rc = buffer_append(out, length, size); // makes the room; the bytes are moved next
+    size_t content = out->size - at, size = varint_size(content);
+    int rc = make_room(out, size);
     if (rc != 0)
         return rc;
     memmove(out->data + at + size, out->data + at, content);
-    memcpy(out->data + at, length, size);
+    varint_put(out->data + at, content);
+    out->size += size;
     return 0;
 }
 

@@ -51,8 +51,11 @@ int scan_run(struct scan *scan, struct bytes message, bool checked, struct error
     scan->piece_count = 0;
     scan->unknown = false;
     scan->message = message;
-    return reader_run(
+    scan->whole = false;
+    int rc = reader_run(
         scan->paths->root->type, scan->paths->root, scan, message, checked, &view_default_limits, error);
+    scan->whole = rc == 0 && !checked;
+    return rc;
 }
 
 struct bytes scan_message(const struct scan *scan) {

@@ -27,6 +27,7 @@ struct scan {
     struct piece *pieces; // owned
     size_t piece_count;
     size_t piece_capacity;
+    bool whole;   // the last run checked, and found nothing wrong
     bool unknown; // the last run that checked saw fields that the types don't know
 };
 
