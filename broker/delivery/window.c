@@ -143,10 +143,11 @@ void delivery_watch_expiry(struct queue *queue, const struct delivery *delivery)
 static int join_subject(struct queue *queue, struct delivery *delivery) {
     if (delivery->subject_hash == 0)
         return 0;
-    struct delivery *last = number_map_get(&queue->subjects, delivery->subject_hash);
-    int rc = number_map_put(&queue->subjects, delivery->subject_hash, delivery);
+    void *before;
+    int rc = number_map_exchange(&queue->subjects, delivery->subject_hash, delivery, &before);
     if (rc)
         return rc;
+    struct delivery *last = before;
     delivery->leader = last;
     if (last)
         last->follower = delivery;

@@ -105,6 +105,24 @@ static void number_map_keeps_what_is_put(void **state) {
     number_map_destroy(&map);
 }
 
+static void number_map_says_what_it_replaces(void **state) {
+    (void)state;
+    struct number_map map = {0};
+    int first;
+    int second;
+    void *before = &first;
+    alloc_fail_after(0);
+    assert_int_equal(number_map_exchange(&map, 0, &first, &before), -ENOMEM);
+    alloc_fail_never();
+    assert_int_equal(number_map_exchange(&map, 0, &first, &before), 0);
+    assert_null(before);
+    assert_int_equal(number_map_exchange(&map, 0, &second, &before), 0);
+    assert_ptr_equal(before, &first);
+    assert_ptr_equal(number_map_get(&map, 0), &second);
+    assert_int_equal(map.size, 1);
+    number_map_destroy(&map);
+}
+
 struct item {
     int n;
     struct list link;
@@ -253,6 +271,7 @@ int main(void) {
         cmocka_unit_test(map_keeps_what_is_put),
         cmocka_unit_test(map_survives_no_memory),
         cmocka_unit_test(number_map_keeps_what_is_put),
+        cmocka_unit_test(number_map_says_what_it_replaces),
         cmocka_unit_test(list_links_and_unlinks),
         cmocka_unit_test(error_prefix_cuts),
         cmocka_unit_test(quoting_makes_one_line),

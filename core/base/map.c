@@ -183,14 +183,20 @@ void *number_map_get(const struct number_map *map, uint64_t key) {
     return map->size ? number_find(map, key)->value : NULL;
 }
 
-int number_map_put(struct number_map *map, uint64_t key, void *value) {
+int number_map_exchange(struct number_map *map, uint64_t key, void *value, void **before) {
     if ((map->size + 1) * 4 > map->capacity * 3 && number_grow(map) != 0)
         return -ENOMEM;
     struct number_slot *slot = number_find(map, key);
+    *before = slot->value;
     if (!slot->value)
         map->size++;
     *slot = (struct number_slot){.key = key, .value = value};
     return 0;
+}
+
+int number_map_put(struct number_map *map, uint64_t key, void *value) {
+    void *before;
+    return number_map_exchange(map, key, value, &before);
 }
 
 void *number_map_remove(struct number_map *map, uint64_t key) {

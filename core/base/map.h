@@ -33,5 +33,7 @@ struct number_map {
 void number_map_destroy(struct number_map *map);
 void *number_map_get(const struct number_map *map, uint64_t key);
 int number_map_put(struct number_map *map, uint64_t key, void *value);
+// As number_map_put(), and says what was there before, or NULL.
+int number_map_exchange(struct number_map *map, uint64_t key, void *value, void **before);
 void *number_map_remove(struct number_map *map, uint64_t key);
 bool number_map_next(const struct number_map *map, size_t *cursor, uint64_t *key, void **value);
