@@ -142,6 +142,7 @@ enum broker_room {
 struct retirement {
     size_t retired; // segments
     bool more;      // look again as soon as the batch is on disk
+    bool damaged;   // the oldest one can't be read, so it stays, and all behind it; the error has the place
 };
 int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns,
     enum broker_room room, const struct event *now, struct update *update, struct retirement *out,

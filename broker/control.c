@@ -37,6 +37,9 @@ static json_t *describe(struct daemon *daemon) {
             "written_bytes", (json_int_t)journal.appended_bytes, "payload_bytes",
             (json_int_t)journal.payload_bytes, "syncs", (json_int_t)journal.syncs));
     json_object_set_new(json_object_get(status, "journal"), "full", json_integer(daemon->paused));
+    json_object_set_new(
+        json_object_get(status, "journal"), "damaged", json_integer(daemon->damage[0] != '\0'));
+    json_object_set_new(json_object_get(status, "journal"), "damage", json_string(daemon->damage));
     json_object_set_new(json_object_get(status, "journal"), "id", describe_id(journal_id(daemon->journal)));
     json_object_set_new(status, "net",
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "authenticated", (json_int_t)net.authenticated,

@@ -12,9 +12,6 @@
 #define FRAMES_A_TURN 256
 // What the disk takes in less time than two threads need to wake each other, and to find a core.
 #define INLINE_BYTES ((size_t)128 << 10)
-#define RETIRE_MS 600000    // between looks for segments past their time
-#define RETIRE_FULL_MS 2000 // the same while the journal has no room: what may go makes some
-
 #define DENIED_EVERY_MS 1000 // how often a denied key is logged; each is counted
 
 // A copy of the key that lives as long as the daemon: connections outlive configurations.
@@ -106,7 +103,7 @@ static int prove_active(struct daemon *daemon, struct error *error) {
     bool again;
     int rc = broker_prove_active(daemon->broker, daemon->journal, &now, &daemon->update, &again, error);
     if (again)
-        log_event(LOG_WARNING, "configuration.recorded", "reason=\"its record was gone\"");
+        log_event(LOG_WARNING, "configuration.recorded", "reason=\"its record was gone, or is damaged\"");
     return rc;
 }
 
@@ -268,8 +265,6 @@ static void log_notices(struct daemon *daemon) {
     daemon->update.notice_count = 0;
 }
 
-static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error);
-
 static int turn(struct daemon *daemon, struct error *error) {
     enum event_kind kind = commit_blocked(daemon) ? EVENT_BLOCKED : EVENT_TURN;
     int rc = daemon_step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : kind});
@@ -278,35 +273,7 @@ static int turn(struct daemon *daemon, struct error *error) {
     rc = rc ? rc : load(daemon, error);
     rc = rc ? rc : transmit(daemon);
     log_notices(daemon);
-    return rc ? rc : retire(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);
-}
-
-static int retire(struct daemon *daemon, uint64_t now_ms, struct error *error) {
-    // What is to take the place of something older is on disk first.
-    uint64_t newest = daemon->carried > daemon->answer_at ? daemon->carried : daemon->answer_at;
-    if (now_ms < daemon->retire_at_ms || (daemon->durable < newest && !daemon->refused))
-        return 0;
-    enum broker_room room = daemon->refused  ? BROKER_ROOM_NONE
-                            : daemon->paused ? BROKER_ROOM_LAST
-                                             : BROKER_ROOM;
-    struct event now = {.now_ms = now_ms, .now_us = clock_realtime_ns() / 1000};
-    struct retirement done = {0};
-    // One measure for all portions of a look: what they carry is not itself looked at.
-    if (!daemon->retiring)
-        daemon->keep_until_ns = (now.now_us - (int64_t)policy_settings(daemon->policy)->retention_us) * 1000;
-    int rc = broker_retire(
-        daemon->broker, daemon->journal, daemon->keep_until_ns, room, &now, &daemon->update, &done, error);
-    if (done.retired) {
-        log_event(LOG_INFO, "journal.retired", "segments=%zu", done.retired);
-        if (journal_batch_count(daemon->batch) == 0) // otherwise the append of what was gathered tells
-            commit_check_room(daemon);
-    }
-    daemon->retiring = done.more;
-    if (done.more)
-        daemon->carried = commit_gathered(daemon);
-    daemon->retire_at_ms = done.more ? now_ms : now_ms + (daemon->paused ? RETIRE_FULL_MS : RETIRE_MS);
-    daemon->update.more |= done.more;
-    return rc;
+    return rc ? rc : retiring_run(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);
 }
 
 static void start_draining(struct daemon *daemon, uint64_t now_ms) {

@@ -23,10 +23,11 @@ struct daemon {
     uint64_t durable;          // up to here the core knows that it is
     struct erasing *erasing;   // to be done when the record of it is on disk
     uint64_t retire_at_ms;
-    uint64_t append_at_ms;     // while paused: when to try again
-    uint64_t company_until_ms; // so long what was gathered waits for more; 0: it doesn't
-    int64_t keep_until_ns;     // what is older may go, while `retiring`
-    bool retiring;             // in portions, one a turn
+    uint64_t append_at_ms;        // while paused: when to try again
+    uint64_t company_until_ms;    // so long what was gathered waits for more; 0: it doesn't
+    int64_t keep_until_ns;        // what is older may go, while `retiring`
+    bool retiring;                // in portions, one a turn
+    char damage[ERROR_TEXT_SIZE]; // that keeps the oldest segment from going; "": none
     uint64_t drain_until_ms;
     uint64_t denied_log_ms;
     bool draining;
@@ -53,6 +54,9 @@ uint64_t commit_gathered(const struct daemon *daemon); // the number of the last
 // control.c. 0 or negative, as broker_step().
 int control_answer(struct daemon *daemon);    // one request that waits
 int control_committed(struct daemon *daemon); // what was gathered is on disk, or waits for room
+
+// retiring.c: looks for segments past their time, now and then. 0 or negative, with the text.
+int retiring_run(struct daemon *daemon, uint64_t now_ms, struct error *error);
 
 // perform.c: what the operator's thread asks. As above.
 int perform_letters(struct daemon *daemon, const char *argument);

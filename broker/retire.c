@@ -13,6 +13,7 @@ struct look {
     uint64_t last;   // position in that segment
     bool activation; // what is in force holds it up
     bool waits;      // what takes its place is not on the disk yet
+    bool stopped;    // the batch has no room for more of what is carried
 };
 
 // What is in force stays provable: its record is written again, and when that is on the disk the old one may
@@ -42,14 +43,14 @@ static bool may_go(void *context, uint32_t queue, uint64_t last_position) {
 
 static int visit(void *context, const struct journal_record *record, uint64_t position) {
     struct look *look = context;
-    if (position > look->last)
-        return BROKER_NO_ROOM; // of the next segment
     struct event event = *look->now;
     event.kind = EVENT_CARRY_RECORD;
     event.queue = look->queue;
     event.position = position;
     event.record = record;
-    return broker_step(look->broker, &event, look->update);
+    int rc = broker_step(look->broker, &event, look->update);
+    look->stopped = rc == BROKER_NO_ROOM;
+    return rc;
 }
 
 static int carry_activation(struct look *look, struct retirement *out) {
@@ -69,10 +70,13 @@ static int carry_portion(
         return 0;
     }
     out->more = before > 0; // what was carried or settled may be on disk after the next append
-    int rc =
-        journal_read_queue(journal, look->queue, from, PORTION_RECORDS, PORTION_BYTES, visit, look, error);
+    // No further than the segment goes: what stands behind it may be damaged, and is no matter here.
+    uint64_t left = look->last - from + 1;
+    size_t count = left < PORTION_RECORDS ? (size_t)left : PORTION_RECORDS;
+    look->stopped = false;
+    int rc = journal_read_queue(journal, look->queue, from, count, PORTION_BYTES, visit, look, error);
     out->more |= journal_batch_count(look->update->batch) > before;
-    return rc == BROKER_NO_ROOM ? 0 : rc;
+    return look->stopped ? 0 : rc;
 }
 
 int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns,
@@ -81,11 +85,14 @@ int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_u
     struct look look = {.broker = broker, .update = update, .now = now, .room = room};
     struct journal_settled settled = {.context = &look, .settled = may_go};
     int rc = journal_retire(journal, keep_until_ns, &settled, &out->retired, error);
+    out->damaged = rc == JOURNAL_DAMAGED;
     if (rc >= 0 && look.activation)
         rc = carry_activation(&look, out);
     // On a full disk nothing can be written before something goes.
-    if (rc >= 0 && look.queue && room == BROKER_ROOM)
+    if (rc >= 0 && look.queue && room == BROKER_ROOM) {
         rc = carry_portion(&look, journal, out, error);
+        out->damaged = rc == JOURNAL_DAMAGED;
+    }
     out->more |= look.waits;
     return rc < 0 ? rc : 0;
 }

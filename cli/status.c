@@ -55,9 +55,12 @@ static void print_counters(const json_t *status, const json_t *before, double se
         number(json_object_get(status, "net"), "denied_keys"));
     printf("configuration %lld  digest %.12s  by %s\n", number(configuration, "number"),
         text(configuration, "digest"), text(configuration, "who"));
-    printf("journal %lld segment%s  %.1f MiB  records %lld to %lld\n\n", number(journal, "segments"),
+    printf("journal %lld segment%s  %.1f MiB  records %lld to %lld\n", number(journal, "segments"),
         number(journal, "segments") == 1 ? "" : "s", (double)number(journal, "bytes") / 1048576,
         number(journal, "first"), number(journal, "last"));
+    if (number(journal, "damaged"))
+        printf("journal DAMAGED, nothing retires: %s\n", text(journal, "damage"));
+    printf("\n");
 }
 
 // "12 (33 %)": what it has in flight, and its share of the subjects; "-": it doesn't receive.

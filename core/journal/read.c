@@ -141,16 +141,25 @@ static int places_in(struct file_journal *file, size_t at, uint32_t queue, uint6
     return rc ? read_failed(file, at, rc, error) : 0;
 }
 
-// The first segment from `at` on, before `end`, that has any of the queue; `end`: none.
-static int next_with(struct file_journal *file, uint32_t queue, size_t end, size_t *at, uint64_t *behind,
+// A segment that has something of a queue.
+struct having {
+    size_t at; // in file->segments; `end` of the search: none has
+    uint64_t first;
+    uint64_t behind;
+    bool damaged; // one before it can't say
+};
+
+// The first segment from `at` on, before `end`, that has any of the queue.
+static int next_with(struct file_journal *file, uint32_t queue, size_t at, size_t end, struct having *out,
     struct error *error) {
-    for (; *at < end; (*at)++) {
-        uint64_t first = 0;
+    *out = (struct having){.at = at};
+    for (; out->at < end; out->at++) {
         uint64_t count = 0;
-        int rc = span_in(file, *at, queue, &first, &count, error);
-        if (rc)
+        int rc = span_in(file, out->at, queue, &out->first, &count, error);
+        if (rc && rc != JOURNAL_DAMAGED)
             return rc;
-        *behind = first + count;
+        out->damaged |= rc == JOURNAL_DAMAGED;
+        out->behind = out->first + count;
         if (count > 0)
             return 0;
     }
@@ -159,25 +168,29 @@ static int next_with(struct file_journal *file, uint32_t queue, size_t end, size
 
 // The first segment that has something of the queue at or behind `from`; the count of segments: none. By
 // halves: segments without the queue say nothing, so the next one that has it is asked, and each foot is read
-// once.
+// once. A damaged one counts only where `from` may be in it: then it is the one.
 static int find_start(
     struct file_journal *file, uint32_t queue, uint64_t from, size_t *start, struct error *error) {
     size_t low = 0;
     size_t high = file->segment_count;
+    uint64_t first = UINT64_MAX; // of the queue, in or behind *start
     *start = high;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        size_t at = middle;
-        uint64_t behind = 0;
-        int rc = next_with(file, queue, high, &at, &behind, error);
+        struct having having;
+        int rc = next_with(file, queue, middle, high, &having, error);
         if (rc)
             return rc;
-        if (at < high && behind <= from) {
-            low = at + 1;
+        if (having.at < high && having.behind <= from) {
+            low = having.at + 1;
             continue;
         }
-        if (at < high)
-            *start = at;
+        if (having.at < high) {
+            *start = having.at;
+            first = having.first;
+        }
+        if (having.damaged && first > from)
+            *start = middle;
         high = middle;
     }
     return 0;

@@ -1,5 +1,6 @@
 // Power cuts, bit rot and what reused files held before: what recovery must cut, and what it must report.
 #include "core/journal/batch.h"
+#include "core/journal/folder.h"
 #include "core/journal/foot.h"
 #include "core/journal/journal_testing.h"
 
@@ -236,6 +237,40 @@ static void reading_a_damaged_record_says_so(void **state) {
     free(image);
 }
 
+// Its damage stops only who asks for what may be in it.
+static void a_damaged_foot_hides_no_other_segment(void **state) {
+    struct testing *t = *state;
+    assert_int_equal(testing_open(t), 0);
+    while (journal_last(t->journal) < 600)
+        assert_int_equal(testing_append_new(t, 1, 900, 3), 0);
+    struct journal_status status;
+    journal_status(t->journal, &status);
+    testing_close(t);
+    assert_in_range(status.segments, 5, 99);
+    for (uint64_t broken = 1; broken < status.segments; broken++) {
+        char name[SEGMENT_NAME_SIZE];
+        size_t size = 0;
+        segment_name(broken, name);
+        uint8_t *image = testing_read(t, name, &size);
+        assert_non_null(image);
+        uint64_t foot = load_u64(image + size - 16);
+        uint64_t first = load_u64(image + foot + 24);
+        uint64_t last = load_u64(image + foot + 32);
+        image[size - 3] ^= 1;
+        testing_write(t, name, image, size);
+        assert_int_equal(testing_open(t), 0);
+        for (uint64_t position = 1; position <= 600; position++) { // record by record
+            int rc = journal_read_queue(t->journal, 1, position, 1, 9999, ignore, NULL, &t->error);
+            if (rc != (position >= first && position <= last ? JOURNAL_DAMAGED : 0))
+                fail_msg("%d at %d with segment %d damaged", rc, (int)position, (int)broken);
+        }
+        testing_close(t);
+        image[size - 3] ^= 1;
+        testing_write(t, name, image, size);
+        free(image);
+    }
+}
+
 static void a_missing_segment_is_reported(void **state) {
     struct testing *t = *state;
     char path[256];
@@ -433,6 +468,7 @@ int main(void) {
         TEST(any_bit_before_the_tail_is_reported),
         TEST(sealed_segments_are_whole_or_damaged),
         TEST(reading_a_damaged_record_says_so),
+        TEST(a_damaged_foot_hides_no_other_segment),
         TEST(a_missing_segment_is_reported),
         TEST(swapped_segments_are_reported),
         TEST(stale_batches_behind_the_tail_are_never_current),

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.sanitize
 residence = module("gov.public_security.v1.residence")
 PS, H = "public_security/population", "housing/tenancy"
 STREAM = b"0123456789abcdef"
+LOOKS_S = 2  # between looks of retention while the journal is full
 SIZE = 20 << 20  # of the disk: two segments of 8 MiB, and a file of 4 MiB to be removed
 
 
@@ -147,4 +148,41 @@ def test_a_journal_at_its_limit_that_was_consumed_goes_on_by_itself(tmp_path):
             wait_until(consumed, "all that was published is accepted", patience=60)
     assert town.broker.log().count(" journal.room ") >= 2
     publisher.close()
+    assert town.broker.stop() == 0
+
+
+def test_damage_that_keeps_segments_from_going_is_said_once(tmp_path):
+    town = Town(tmp_path, journal="  limit: 32MiB\n  retention: 1h\n")
+    publisher = Client(town.broker.endpoint)
+    publisher.hello(PS, stream=STREAM)
+    publish_until_full(town, publisher)
+    publisher.close()
+    with Client(town.broker.endpoint) as receiver:
+        receiver.hello(H, receive=True, credit=(1 << 20, 1 << 30))
+        assert receiver.wait_deliveries(publisher.accepted)
+        receiver.settle(*[d.position for d in receiver.deliveries])
+        wait_until(lambda: all(queue["waiting"] == 0 for queue in town.status()["queues"]), "the settlement")
+    assert town.broker.stop() == 0
+    oldest = min((tmp_path / "journal").glob("*.segment"))
+    whole = oldest.read_bytes()
+    oldest.write_bytes(whole[:-8] + b"damaged!")
+    yaml = tmp_path / "conf" / "broker.yaml"
+    yaml.write_text(yaml.read_text("utf-8").replace("retention: 1h", "retention: 0s"), "utf-8")
+    town.broker.start()
+    with Client(town.broker.endpoint) as publisher:
+        publisher.hello(PS, stream=STREAM)  # that is a record, and there is no room behind it
+        wait_until(lambda: town.status()["state"] == "disk_full", "the pause")
+    status = wait_until(lambda: (got := town.status())["journal"]["damaged"] and got, "the damage")
+    assert f"{oldest.name}: damaged at offset" in status["journal"]["damage"]
+    said = subprocess.run([program("hutong"), "status", "--interval", "0", "--admin", town.admin], capture_output=True,
+                          text=True, timeout=60, check=True).stdout
+    assert f"journal DAMAGED, nothing retires: {oldest.name}: damaged" in said
+    time.sleep(2 * LOOKS_S + 1)
+    assert town.broker.log().count(" journal.damaged ") == 1
+    assert town.broker.stop() == 0
+    # Put back, it goes, and all is well again.
+    oldest.write_bytes(whole)
+    town.broker.start()
+    wait_until(lambda: not oldest.exists(), "the segment to go")
+    assert town.status()["journal"]["damaged"] == 0
     assert town.broker.stop() == 0
