@@ -26,7 +26,10 @@ static inline int buffer_append(struct buffer *buffer, const void *data, size_t 
     int rc = buffer->limit && size > buffer->limit - buffer->size ? -EMSGSIZE : buffer_reserve(buffer, size);
     if (rc != 0)
         return rc;
-    memcpy(buffer->data + buffer->size, data, size);
+    uint8_t *end = buffer->data + buffer->size;
+    if (!end || !data) // never; GCC's analyzer can't know that what has a size is somewhere
+        return -ENOMEM;
+    memcpy(end, data, size);
     buffer->size += size;
     return 0;
 }

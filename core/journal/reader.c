@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
 #define NEAR ((uint64_t)128 << 10) // the next eight that are wanted lie within: the rest is not far
 #define WINDOW_LARGE ((size_t)512 << 10)
@@ -29,7 +28,7 @@ static void drop_file(struct reader_file *file) {
 static void drop_window(struct reader *reader, struct reader_window *window) {
     if (reader->checked == window)
         reader->checked = NULL;
-    free(window->memory);
+    buffer_destroy(&window->memory);
     *window = (struct reader_window){0};
 }
 
@@ -103,17 +102,12 @@ static struct reader_window *least_used(struct reader *reader) {
 }
 
 static int make_room(struct reader_window *window, size_t size) {
-    bool large = window->capacity > WINDOW_KEPT && size <= WINDOW_KEPT;
-    if (window->capacity >= size && !large)
-        return 0;
-    free(window->memory);
-    window->capacity = 0;
-    window->memory = malloc(size + JOURNAL_BLOCK);
-    if (!window->memory)
-        return -ENOMEM;
-    window->data = (uint8_t *)window->memory + (-(uintptr_t)window->memory & (JOURNAL_BLOCK - 1));
-    window->capacity = size;
-    return 0;
+    if (window->memory.capacity > WINDOW_KEPT && size <= WINDOW_KEPT / 2)
+        buffer_destroy(&window->memory);
+    int rc = buffer_reserve(&window->memory, size + JOURNAL_BLOCK);
+    if (!rc)
+        window->data = window->memory.data + (-(uintptr_t)window->memory.data & (JOURNAL_BLOCK - 1));
+    return rc;
 }
 
 // Whole blocks. Whether it went well; what didn't is read through the cache, which also tells why.

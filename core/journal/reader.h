@@ -4,6 +4,7 @@
 // core/journal.
 #pragma once
 
+#include "core/base/buffer.h"
 #include "core/journal/format.h"
 
 #define READER_WINDOWS 8
@@ -13,10 +14,9 @@ struct reader_window {
     uint64_t segment; // 0: unused
     uint64_t offset;
     size_t size;
-    void *memory;    // owned
-    uint8_t *data;   // its first whole block
-    size_t capacity; // from there
-    uint64_t used;   // when last, for which one goes first
+    struct buffer memory; // owned; only its room is used
+    uint8_t *data;        // its first whole block
+    uint64_t used;        // when last, for which one goes first
 };
 
 struct reader_file {
