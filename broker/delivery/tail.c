@@ -36,7 +36,7 @@ uint64_t tail_first(const struct queue *queue) {
 }
 
 void queue_drop_tail(struct queue *queue) {
-    while (queue->tail.count)
+    while (first_of(queue))
         delivery_free(pop(queue));
 }
 
@@ -57,11 +57,11 @@ void tail_keep(struct queue *queue, const struct record_delivery *from, uint64_t
 
 int queue_take_tail(struct queue *queue, struct queue_time now, bool *any) {
     *any = false;
-    for (uint64_t left = queue->tail.count ? backlog_wanted(queue) : 0; left; left--) {
+    for (uint64_t left = first_of(queue) ? backlog_wanted(queue) : 0; left; left--) {
         uint64_t position = next_unread(queue);
-        while (tail_first(queue) < position && queue->tail.count)
+        while (tail_first(queue) < position && first_of(queue))
             delivery_free(pop(queue)); // settled meanwhile
-        if (!queue->tail.count || tail_first(queue) != position)
+        if (tail_first(queue) != position || !first_of(queue))
             break;
         struct delivery *delivery = pop(queue);
         struct chunk *chunk = delivery->chunk;
