@@ -128,8 +128,9 @@ void tally_sequence(struct tally *tally, size_t queue, uint64_t sequence) {
     size_t word = (size_t)(sequence / 64);
     if (word >= seen->count) {
         size_t count = word + word / 2 + 1024;
-        seen->words = grown(seen->words, count, sizeof *seen->words);
-        memset(seen->words + seen->count, 0, (count - seen->count) * sizeof *seen->words);
+        uint64_t *words = grown(seen->words, count, sizeof *words);
+        memset(words + seen->count, 0, (count - seen->count) * sizeof *words);
+        seen->words = words;
         seen->count = count;
     }
     uint64_t bit = 1ull << (sequence % 64);

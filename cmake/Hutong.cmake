@@ -33,14 +33,6 @@ function(hutong_program name)
   target_link_libraries(${name} PRIVATE hutong_flags ${arg_LINK})
 endfunction()
 
-# What lists and arrays of the caller own, GCC's analyzer takes for lost. In the product each place says so; programs that
-# are no part of it say it once, for their folder.
-macro(hutong_owned_by_lists)
-  if(CMAKE_C_FLAGS MATCHES "fanalyzer") # clang's tools don't know the option
-    add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wno-analyzer-malloc-leak>)
-  endif()
-endmacro()
-
 # hutong_test(NAME SOURCES x_test.c … LINK … [WRAP_ALLOC]): a cmocka program, run by ctest from the source folder.
 # WRAP_ALLOC routes malloc, calloc, realloc through test/support/alloc_fail.h, so that a test can fail the N-th.
 function(hutong_test name)

@@ -63,7 +63,8 @@ static int64_t send_some(struct load *load, uint64_t acknowledged, void *self, s
 static int publish(const struct peer_options *options) {
     void *self = peer_driver.open(options, false);
     size_t size = options->size < MESSAGE_HEAD ? MESSAGE_HEAD : options->size;
-    uint8_t *text = memset(peer_calloc(size), 'x', size);
+    uint8_t *text = peer_calloc(size);
+    memset(text, 'x', size);
     struct bytes message = bytes_of(text, size);
     struct load load;
     uint64_t acknowledged = 0;
