@@ -94,8 +94,7 @@ enum known known_of(const struct schema_message *message) {
         [SCHEMA_KNOWN_LIST] = KNOWN_LIST,
         [SCHEMA_KNOWN_WRAPPER] = KNOWN_WRAPPER,
     };
-    bool odd = message->known == SCHEMA_KNOWN_WRAPPER && message->field_count != 1; // it is not Google's
-    return odd ? KNOWN_NOT : all[message->known];
+    return all[schema_known(message)];
 }
 
 bool known_null(enum known known) {

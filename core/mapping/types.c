@@ -14,8 +14,7 @@ enum mapping_special mapping_special(const struct schema_message *message) {
         [SCHEMA_KNOWN_LIST] = MAPPING_ARRAY,
         [SCHEMA_KNOWN_WRAPPER] = MAPPING_WRAPPER,
     };
-    bool odd = message->known == SCHEMA_KNOWN_WRAPPER && message->field_count != 1; // it is not Google's
-    return odd ? MAPPING_PLAIN : specials[message->known];
+    return specials[schema_known(message)];
 }
 
 // The CEL kind that a field takes, and how people write it.

@@ -101,7 +101,7 @@ struct schema_message {
     size_t oneof_count;
     bool map_entry;
     bool proto3;
-    enum schema_known known;
+    enum schema_known known; // by its name alone: ask schema_known()
     const struct catalogue *catalogue;
     const char *const *oneof_names; // oneof_count of them
     bool has_required;              // it, or a message that it may hold, has required fields
@@ -112,6 +112,12 @@ struct schema_message {
     const uint16_t *by_name;       // indexes of fields in the order of names, and of JSON names
     const uint16_t *by_json;
 };
+
+// A wrapper has one field; a type of that name with others is not Google's.
+static inline enum schema_known schema_known(const struct schema_message *message) {
+    return message->known == SCHEMA_KNOWN_WRAPPER && message->field_count != 1 ? SCHEMA_KNOWN_NOT
+                                                                               : message->known;
+}
 
 // A type that is not in any .proto file, such as the row of a table: flat, all fields with presence, numbered
 // 1, 2, ….
