@@ -8,8 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
 import spool72  # noqa: E402
 
-# What a sanitizer's build can do in half a minute.
-MESSAGES = int(os.environ.get("HUTONG_BACKLOG_MESSAGES", "40000" if "san" in os.environ.get("HUTONG_BUILD", "") else "200000"))
+MESSAGES = int(os.environ.get("HUTONG_BACKLOG_MESSAGES", "200000"))
 
 
 @pytest.mark.sanitize
