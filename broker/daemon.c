@@ -288,8 +288,9 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd, struct error *er
     uint64_t deadline = update->deadline_ms;
     if (daemon->draining && daemon->drain_until_ms < deadline)
         deadline = daemon->drain_until_ms;
-    if (commit_deadline_ms(daemon) < deadline)
-        deadline = commit_deadline_ms(daemon);
+    uint64_t company = commit_deadline_ms(daemon);
+    if (company < deadline)
+        deadline = company;
     uint64_t wait = deadline > now_ms ? deadline - now_ms : 0;
     bool blocked = commit_blocked(daemon);
     if (blocked ? journal_work_ahead(daemon->journal, daemon->batch) : update->more)

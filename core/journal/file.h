@@ -27,7 +27,6 @@ struct flight {
     bool adopted;   // it counts as the segment's
     struct journal_batch *batch;
     uint64_t segment;
-    uint64_t first_sequence;
     uint64_t appended;        // bytes
     _Atomic uint64_t durable; // it is, while the roll goes on; 0: not known yet
     int rc;

@@ -82,7 +82,7 @@ void file_fly(void *context) {
     adopt(file);
     flight->adopted = true;
     writer_unlock(file->writer);
-    atomic_store_explicit(&flight->durable, flight->first_sequence + flight->batch->count - 1,
+    atomic_store_explicit(&flight->durable, flight->batch->first_sequence + flight->batch->count - 1,
         memory_order_release); // others may hear of it while the roll goes on
     if (file->writer)
         writer_tell(file->writer);
@@ -184,7 +184,6 @@ static int prepare(struct file_journal *file, struct journal_batch *batch, struc
     number_batch(file, batch);
     *flight = (struct flight){.batch = batch,
         .segment = number,
-        .first_sequence = batch->first_sequence,
         .rolls = !file->ownerless && file_should_roll(file, file->tail + block_up(batch->size))};
     file->base.last += batch->count;
     return flight->rolls ? file_take_checkpoint(file, error) : 0; // of exactly what was appended
