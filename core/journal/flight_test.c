@@ -302,6 +302,33 @@ static int see_time(void *context, const struct journal_record *record) {
     return 0;
 }
 
+// Another batch comes first: what was done ahead has its numbers, and is done again.
+static void work_ahead_holds_only_for_the_next_batch(void **state) {
+    struct testing *t = *state;
+    int64_t time = INT64_MAX - 1; // the same for both: only the numbers tell
+    testing_close(t);
+    t->options.now_ns = given_time;
+    t->options.now_context = &time;
+    assert_int_equal(testing_open(t), 0);
+    gate(0);
+    assert_int_equal(add(t, 50, 2), 0);
+    add_only(t, 100, 3);
+    work_ahead(t);
+    assert_int_equal(t->batch->complete, 3);
+    gate(-1);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+    struct journal_batch *other = journal_batch_new(1 << 20);
+    assert_int_equal(journal_batch_add(other, 1, NULL, 0, &(struct bytes){(const uint8_t *)"x", 1}, 1), 0);
+    assert_int_equal(journal_append(t->journal, other, &t->error), 0);
+    assert_int_equal(journal_collect(t->journal, true, &t->error), 0);
+    assert_int_equal(testing_append(t), 0);
+    journal_batch_destroy(&other);
+    struct journal_verdict verdict;
+    testing_close(t);
+    assert_int_equal(journal_verify(t->folder, &verdict, &t->error), 0);
+    assert_int_equal(verdict.records, 6);
+}
+
 // The segment that began meanwhile is newer than the work: that is done again.
 static void time_does_not_go_back_by_work_ahead(void **state) {
     struct testing *t = *state;
@@ -434,6 +461,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_small_batch_that_fails_is_known_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_done_ahead_is_part_of_the_chain, setup, teardown),
         cmocka_unit_test_setup_teardown(work_ahead_comes_in_portions, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_ahead_holds_only_for_the_next_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(time_does_not_go_back_by_work_ahead, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_checkpoint_leaves_room_for_records, setup, teardown),
         cmocka_unit_test_setup_teardown(time_never_goes_back, setup, teardown),
