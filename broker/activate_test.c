@@ -221,6 +221,34 @@ static void from_the_next_message_on(void **state) {
     assert_string_equal(bench->broker->active.who, "start");
 }
 
+// What a busy queue keeps of its backlog points to names of the old set: it is read back under its own.
+static void what_waits_in_memory_outlives_its_set(void **state) {
+    struct bench *bench = *state;
+    struct set set;
+    char out[256];
+    bench_hello(bench, 1, PS, STREAM, false);
+    bench_receive(bench, 2, H, "i", 1);
+    bench_turn(bench);
+    bench_publish(bench, 1, PS, 1, 1, "");
+    bench_turn(bench); // in flight, and no credit for more
+    bench_publish(bench, 1, PS, 2, 3, "");
+    bench_turn(bench);
+    assert_int_equal(queue_of(bench, H)->tail.count, 3);
+    set_load(bench, &set, "new", H);
+    assert_int_equal(take_over(bench, &set, "a reason"), 0);
+    forget_first(bench);
+    bench->policy = set.configuration.policy;
+    assert_int_equal(queue_of(bench, H)->tail.count, 0);
+    bench_gone(bench, 2);
+    bench_hello(bench, 3, H, NULL, true);
+    bench_turn(bench);
+    bench_delivered(bench, 3, out, sizeof out);
+    assert_string_equal(out, "m1,m2,m3,m4,");
+    bench->policy = NULL;
+    bench_stop(bench);
+    set_free(&set);
+}
+
 static void a_restart_with_the_same_set_is_no_activation(void **state) {
     struct bench *bench = *state;
     assert_int_equal(bench->broker->active.number, 1);
@@ -400,6 +428,7 @@ static void a_long_reason_is_cut_between_characters(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(from_the_next_message_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_in_memory_outlives_its_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restart_with_the_same_set_is_no_activation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_old_record_is_followed_by_one_that_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_left_is_told_and_keeps_its_backlog, set_up, tear_down),
