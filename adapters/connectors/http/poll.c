@@ -101,14 +101,15 @@ static bool is_through(const struct poll_state *state, struct bytes cursor, uint
     return false;
 }
 
-static int advance(struct poll *poll, struct bytes cursor, uint64_t digest, struct error *error) {
+// Moves the state behind one record more. `before` keeps the memory of the cursor that was.
+static int advance(struct poll *poll, const struct poll_state *before, struct bytes cursor, uint64_t digest,
+    struct error *error) {
     struct poll_state *state = &poll->state;
-    if (!bytes_equal(buffer_bytes(&state->cursor), cursor)) {
-        buffer_clear(&state->cursor);
-        if (buffer_append_bytes(&state->cursor, cursor) != 0)
-            return error_no_memory(error);
+    state->cursor = (struct buffer){0};
+    if (buffer_append_bytes(&state->cursor, cursor) != 0)
+        return error_no_memory(error);
+    if (!bytes_equal(buffer_bytes(&before->cursor), cursor))
         state->twin_count = 0;
-    }
     if (state->twin_count == TWINS_LIMIT)
         return error_set(error, -EOVERFLOW,
             "%s: more than %d records with one cursor; it must rise more often", poll->name, TWINS_LIMIT);
@@ -152,10 +153,7 @@ static int take_record(struct page *page, struct document_item item, struct byte
     if (is_through(state, cursor, digest))
         return 0;
     struct poll_state before = *state; // the cursor's memory goes along: it is given back below
-    state->cursor = (struct buffer){0};
-    rc = buffer_append_bytes(&state->cursor, buffer_bytes(&before.cursor)) ? error_no_memory(page->error) : 0;
-    if (rc == 0)
-        rc = advance(poll, cursor, digest, page->error);
+    rc = advance(poll, &before, cursor, digest, page->error);
     if (rc == 0)
         rc = publish(page, item);
     if (rc == CONNECTOR_BAD_ROW) {
