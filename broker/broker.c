@@ -69,7 +69,7 @@ void broker_destroy(struct broker **self) {
     free(broker->of_system);
     map_destroy(&broker->queues_by_name);
     registry_free_names(&broker->names);
-    chunk_unref(&broker->load);
+    laying_end(&broker->load);
     buffer_destroy(&broker->scratch);
     free(broker->parts);
     free(broker->deliveries);

@@ -510,7 +510,7 @@ static void the_map_splits_and_joins(void **state) {
 static void append_record(struct buffer *out, const struct record_message *message,
     const struct record_delivery *deliveries, size_t count) {
     struct buffer room = {0};
-    struct bytes parts[RECORD_PARTS(2)];
+    struct bytes parts[RECORD_PARTS(2, 1)];
     size_t parts_count;
     assert_true(count <= 2);
     assert_int_equal(record_message_parts(message, deliveries, count, &room, parts, &parts_count), 0);
@@ -521,6 +521,7 @@ static void append_record(struct buffer *out, const struct record_message *messa
 
 static void a_record_is_reduced_to_one_delivery(void **state) {
     (void)state;
+    const uint32_t copies[] = {10, 0, 8};
     struct record_delivery deliveries[2] = {{.queue = 1,
                                                 .position = 7,
                                                 .route = bytes_of_string("a"),
@@ -530,7 +531,9 @@ static void a_record_is_reduced_to_one_delivery(void **state) {
             .position = 8,
             .route = bytes_of_string("b"),
             .agreement = bytes_of_string("y"),
-            .envelope = bytes_of_string("mapped")}};
+            .envelope = bytes_of_string("mapped of original"),
+            .copies = copies,
+            .copy_count = 1}};
     struct record_message message = {.publisher = 3, .sequence = 4, .envelope = bytes_of_string("original")};
     struct buffer body = {0};
     append_record(&body, &message, deliveries, 2);
@@ -540,7 +543,8 @@ static void a_record_is_reduced_to_one_delivery(void **state) {
         assert_int_equal(carried_reduce(buffer_bytes(&body), queue, 6 + queue, &reduced), 0);
         assert_int_equal(
             record_message_read(buffer_bytes(&reduced), queue, 6 + queue, &message, &delivery), 0);
-        assert_true(bytes_equal_string(delivery.envelope, queue == 1 ? "original" : "mapped"));
+        assert_true(bytes_equal_string(delivery.envelope, queue == 1 ? "" : "mapped of original"));
+        assert_int_equal(delivery.packed.size, 0); // what it shares with the original is there too
         assert_int_equal(message.envelope.size, queue == 1 ? 8 : 0);
         assert_int_equal(message.sequence, 4);
         assert_int_not_equal(

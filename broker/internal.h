@@ -53,14 +53,14 @@ struct broker {
     struct list agenda;       // queues that have something to do, by queue.work
     struct heap timers;       // queues by when they need a tick, by queue.timer
 
-    struct chunk *load; // where loaded envelopes are gathered
-    size_t load_used, load_capacity;
+    struct laying load; // loaded envelopes
 
     struct buffer scratch; // a message record, but for the envelopes
     struct bytes *parts;   // of it
     struct record_delivery *deliveries;
     size_t delivery_capacity;
     struct journal_entry *entries;
+    uint32_t copies[3 * MATCH_COPIES_LIMIT]; // of the deliveries
 
     struct {
         uint8_t digest[DIGEST_SIZE];

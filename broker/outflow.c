@@ -212,6 +212,7 @@ static int run_queue(struct broker *broker, struct queue *queue, struct update *
     rc = rc ? rc : send_queue(broker, queue, update, busy);
     if (!waits && !list_empty(&queue->dying))
         update->more = true; // what expired just now, or didn't fit
+    laying_end(&queue->own);
     return rc;
 }
 
@@ -265,25 +266,24 @@ int outflow_run(struct broker *broker, struct update *update) {
     return rc;
 }
 
-// ---- Loads: envelopes come from the journal one by one and are gathered, many to a chunk. ----
+// ---- Loads: envelopes come from the journal one by one. ----
 
-#define LOAD_CHUNK ((size_t)256 * 1024)
-
-// Room for `size` bytes in the current load chunk, or in a new one.
-static uint8_t *load_room(struct broker *broker, size_t size) {
-    if (broker->load && broker->load_used + size <= broker->load_capacity)
-        return (uint8_t *)(uintptr_t)broker->load->bytes.data + broker->load_used;
-    chunk_unref(&broker->load);
-    size_t capacity = size > LOAD_CHUNK ? size : LOAD_CHUNK;
-    uint8_t *data = malloc(capacity ? capacity : 1);
-    broker->load = data ? chunk_new(bytes_of(data, capacity), free, data) : NULL;
-    if (!broker->load) {
-        free(data);
-        return NULL;
-    }
-    broker->load_used = 0;
-    broker->load_capacity = capacity;
-    return data;
+static int load_delivery(struct broker *broker, struct queue *queue, const struct record_message *message,
+    const struct record_delivery *delivery) {
+    size_t size;
+    int rc = record_own_size(delivery, &size);
+    if (rc)
+        return rc;
+    if (size == 0)
+        size = message->envelope.size;
+    const char *route = registry_name(broker, delivery->route);
+    uint8_t *at = route ? laying_add(&broker->load, size) : NULL;
+    if (!at)
+        return -ENOMEM;
+    rc = record_envelope_put(message, delivery, at);
+    return rc ? rc
+              : queue_loaded(
+                    queue, delivery, route, broker->load.chunk, bytes_of(at, size), broker_time(broker));
 }
 
 int outflow_loaded(struct broker *broker, const struct event *event) {
@@ -304,16 +304,5 @@ int outflow_loaded(struct broker *broker, const struct event *event) {
     if (!queue || record.kind != HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE)
         return 0;
     int rc = record_message_read(record.body, record.queue, record.position, &message, &delivery);
-    if (rc)
-        return rc;
-    const char *route = registry_name(broker, delivery.route);
-    uint8_t *at = route ? load_room(broker, VARINT_SIZE + delivery.envelope.size) : NULL;
-    if (!at)
-        return -ENOMEM;
-    size_t length = varint_put(at, delivery.envelope.size); // as in a body, so that it may go out from there
-    at += length;
-    memcpy(at, delivery.envelope.data, delivery.envelope.size);
-    broker->load_used += length + delivery.envelope.size;
-    return queue_loaded(
-        queue, &delivery, route, broker->load, bytes_of(at, delivery.envelope.size), broker_time(broker));
+    return rc ? rc : load_delivery(broker, queue, &message, &delivery);
 }

@@ -2,6 +2,8 @@
 // a publisher sends and for what an operator sends again.
 #include "broker/parcel.h"
 
+#include "core/mapping/mapping.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@ static int reserve_deliveries(struct broker *broker, size_t count) {
     struct journal_entry *entries = realloc(broker->entries, count * sizeof *entries);
     if (entries)
         broker->entries = entries;
-    struct bytes *parts = realloc(broker->parts, RECORD_PARTS(count) * sizeof *parts);
+    struct bytes *parts = realloc(broker->parts, RECORD_PARTS(count, MATCH_COPIES_LIMIT) * sizeof *parts);
     if (parts)
         broker->parts = parts;
     if (!deliveries || !entries || !parts)
@@ -51,11 +53,10 @@ bool parcel_ids_fit(const struct parcel *parcel, struct error *error) {
 }
 
 // The envelope that a delivery has of its own: the original's attributes with the proved source, and for a
-// mapped payload with the type and subject that the route says. Appended to `out`; the caller turns offsets
-// into pointers when all are there.
-static int append_own(const struct parcel *parcel, const struct match *match, struct buffer *out) {
+// mapped payload with the type and subject that the route says. `id`: room for it.
+static struct wire_envelope own_envelope(
+    const struct parcel *parcel, const struct match *match, char id[WIRE_ID_LIMIT + 1]) {
     struct wire_envelope envelope = *parcel->envelope;
-    char id[WIRE_ID_LIMIT + 1];
     envelope.source = bytes_of_string(parcel->source);
     if (match->element)
         envelope.id = element_id(parcel, match->element, id);
@@ -67,7 +68,42 @@ static int append_own(const struct parcel *parcel, const struct match *match, st
         envelope.payload = match->payload;
         envelope.dataschema = bytes_of(NULL, 0);
     }
-    return wire_envelope_append(&envelope, out);
+    return envelope;
+}
+
+// What the payload shares with the original need not stand in the record twice. `numbers`: room for it.
+static void find_copies(const struct parcel *parcel, const struct match *match,
+    struct record_delivery *delivery, uint32_t *numbers) {
+    struct bytes original = parcel->envelope->raw;
+    size_t payload = delivery->envelope.size - match->payload.size; // it ends the envelope
+    size_t end = 0;                                                 // of the copy before
+    delivery->copies = numbers;
+    for (size_t i = 0; i < match->copy_count; i++) {
+        const struct mapping_copy *copy = &match->copies[i];
+        uintptr_t from = (uintptr_t)copy->from - (uintptr_t)original.data;
+        if (from > original.size || copy->size > original.size - from)
+            continue; // of what was made of it
+        *numbers++ = (uint32_t)(payload + copy->at - end);
+        *numbers++ = (uint32_t)from;
+        *numbers++ = (uint32_t)copy->size;
+        end = payload + copy->at + copy->size;
+        delivery->copy_count++;
+    }
+}
+
+// Lays the envelope that the delivery has of its own where it goes out from.
+static int lay_own(const struct parcel *parcel, const struct match *match, struct queue *queue,
+    struct record_delivery *delivery) {
+    char id[WIRE_ID_LIMIT + 1];
+    const struct wire_envelope envelope = own_envelope(parcel, match, id);
+    size_t size = wire_envelope_size(&envelope);
+    uint8_t *at = laying_add(&queue->own, size);
+    if (!at)
+        return -ENOMEM;
+    wire_envelope_put(&envelope, at);
+    delivery->envelope = bytes_of(at, size);
+    delivery->chunk = chunk_ref(queue->own.chunk);
+    return 0;
 }
 
 static struct delivery_rule rule_of(const struct broker *broker, const struct parcel *parcel,
@@ -96,36 +132,33 @@ static uint64_t order_of(const struct broker *broker, const struct match *match)
     return match->subject.size ? hash_bytes_with(match->subject, broker->subject_seed) : 0;
 }
 
-// Fills broker->deliveries and ->entries from the matches that go out. Mapped envelopes are gathered in
-// `mapped`.
-static int lay_out(struct broker *broker, const struct parcel *parcel, struct buffer *mapped, size_t *count) {
+// Fills broker->deliveries and ->entries from the matches that go out. Those before `*count` hold a reference
+// to what was laid for them, also where it fails.
+static int lay_out(struct broker *broker, const struct parcel *parcel, size_t *count) {
     int rc = reserve_deliveries(broker, parcel->match_count);
-    size_t n = 0;
+    uint32_t *copies = broker->copies;
+    *count = 0;
     for (size_t i = 0; i < parcel->match_count && rc == 0; i++) {
         const struct match *match = &parcel->matches[i];
         if (match->dead_reason)
             continue;
         struct queue *queue = broker->of_system[match->to->index];
-        struct record_delivery *delivery = &broker->deliveries[n];
-        size_t start = mapped->size;
-        if (needs_own_envelope(parcel, match))
-            rc = append_own(parcel, match, mapped);
+        struct record_delivery *delivery = &broker->deliveries[*count];
         *delivery = (struct record_delivery){.queue = queue->id,
-            .position = position_for(broker, queue, n),
+            .position = position_for(broker, queue, *count),
             .subject_hash = parcel->subject_hash ? parcel->subject_hash : order_of(broker, match),
             .rule = rule_of(broker, parcel, match, queue),
             .route = bytes_of_string(match->route),
             .agreement = bytes_of_string(match->agreement ? match->agreement : ""),
-            .replay = parcel->replay_of != 0,
-            .envelope = bytes_of(NULL, mapped->size - start)};
-        broker->entries[n++] = (struct journal_entry){.queue = queue->id, .position = delivery->position};
+            .replay = parcel->replay_of != 0};
+        broker->entries[(*count)++] =
+            (struct journal_entry){.queue = queue->id, .position = delivery->position};
+        if (!needs_own_envelope(parcel, match))
+            continue;
+        rc = lay_own(parcel, match, queue, delivery);
+        find_copies(parcel, match, delivery, copies);
+        copies += 3 * delivery->copy_count;
     }
-    uint8_t *at = mapped->data;
-    for (size_t i = 0; i < n; i++) {
-        broker->deliveries[i].envelope.data = broker->deliveries[i].envelope.size ? at : NULL;
-        at += broker->deliveries[i].envelope.size;
-    }
-    *count = n;
     return rc;
 }
 
@@ -149,14 +182,13 @@ static int record_message(
     return rc;
 }
 
-static int push_deliveries(
-    struct broker *broker, const struct parcel *parcel, size_t count, struct chunk *mapped) {
+static int push_deliveries(struct broker *broker, const struct parcel *parcel, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const struct record_delivery *delivery = &broker->deliveries[i];
         struct queue *queue = registry_queue(broker, delivery->queue);
-        bool original = delivery->envelope.size == 0;
-        int rc = queue_push(queue, delivery, broker->next_record - 1, original ? parcel->body : mapped,
-            original ? parcel->envelope->raw : delivery->envelope);
+        bool original = !delivery->chunk;
+        int rc = queue_push(queue, delivery, broker->next_record - 1,
+            original ? parcel->body : delivery->chunk, original ? parcel->envelope->raw : delivery->envelope);
         if (rc)
             return rc;
         broker->counters.deliveries++;
@@ -164,9 +196,16 @@ static int push_deliveries(
     return 0;
 }
 
+static void drop_laid(struct broker *broker, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        chunk_unref(&broker->deliveries[i].chunk);
+}
+
 // Bytes that the message takes in the batch with its dead letters, since it goes in whole or not at all.
-static size_t room_needed(const struct parcel *parcel, const struct buffer *mapped) {
-    size_t need = PARCEL_RECORD_ROOM + parcel->envelope->raw.size + mapped->size;
+static size_t room_needed(const struct broker *broker, const struct parcel *parcel, size_t count) {
+    size_t need = PARCEL_RECORD_ROOM + parcel->envelope->raw.size;
+    for (size_t i = 0; i < count; i++)
+        need += broker->deliveries[i].envelope.size;
     for (size_t i = 0; i < parcel->match_count; i++)
         need += parcel->matches[i].dead_reason ? PARCEL_RECORD_ROOM + parcel->envelope->raw.size
                                                : PARCEL_DELIVERY_ROOM;
@@ -182,17 +221,12 @@ static int check_room(const struct broker *broker, size_t need, const struct upd
 
 int parcel_send(
     struct broker *broker, const struct parcel *parcel, size_t behind, struct update *update, size_t *sent) {
-    struct buffer mapped = {0};
-    size_t count = 0;
-    int rc = lay_out(broker, parcel, &mapped, &count);
-    rc = rc ? rc : check_room(broker, room_needed(parcel, &mapped) + behind, update);
+    size_t count;
+    int rc = lay_out(broker, parcel, &count);
+    rc = rc ? rc : check_room(broker, room_needed(broker, parcel, count) + behind, update);
     rc = rc ? rc : record_message(broker, parcel, count, update);
-    struct chunk *chunk = NULL;
-    if (rc == 0 && mapped.size && !(chunk = chunk_take(&mapped)))
-        rc = -ENOMEM;
-    buffer_destroy(&mapped);
-    rc = rc ? rc : push_deliveries(broker, parcel, count, chunk);
-    chunk_unref(&chunk);
+    rc = rc ? rc : push_deliveries(broker, parcel, count);
+    drop_laid(broker, count);
     if (rc == 0)
         *sent = count;
     return rc;

@@ -119,8 +119,7 @@ static int note_push(void *context, const struct record_delivery *delivery) {
         return -EBADMSG;
     replayed->pushes[replayed->count].queue = queue;
     replayed->pushes[replayed->count].position = delivery->position;
-    replayed->pushes[replayed->count++].size = delivery->envelope.size;
-    return 0;
+    return record_own_size(delivery, &replayed->pushes[replayed->count++].size);
 }
 
 static int replay_message(struct broker *broker, const struct journal_record *record, struct error *error) {

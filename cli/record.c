@@ -6,6 +6,7 @@
 #include "hutong/bus/v1/journal.pb-c.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -93,7 +94,25 @@ static void put_envelope(json_t *to, const ProtobufCBinaryData *data) {
 
 // ---- Kinds. Each takes the unpacked record and describes it. ----
 
-static void describe_delivery(json_t *list, const Hutong__Bus__V1__Delivery *delivery) {
+// Its own envelope, whole.
+static void put_sent(
+    json_t *to, const Hutong__Bus__V1__Delivery *delivery, const ProtobufCBinaryData *original) {
+    const struct wire_spliced spliced = {.own = bytes_of(delivery->envelope.data, delivery->envelope.len),
+        .copies = delivery->copies,
+        .count = delivery->n_copies / 3};
+    ProtobufCBinaryData whole = {.len = wire_spliced_size(&spliced)};
+    whole.data = malloc(whole.len);
+    json_t *sent = json_object();
+    if (whole.data && wire_spliced_put(&spliced, bytes_of(original->data, original->len), whole.data) == 0)
+        put_envelope(sent, &whole);
+    else
+        put(sent, "unreadable", json_true());
+    put(to, "sent", sent);
+    free(whole.data);
+}
+
+static void describe_delivery(
+    json_t *list, const Hutong__Bus__V1__Delivery *delivery, const ProtobufCBinaryData *original) {
     json_t *one = json_object();
     put_number(one, "queue", delivery->queue);
     put_number(one, "position", delivery->position);
@@ -101,11 +120,8 @@ static void describe_delivery(json_t *list, const Hutong__Bus__V1__Delivery *del
     put_text(one, "agreement", delivery->agreement);
     if (delivery->replay)
         put(one, "replay", json_true());
-    if (delivery->envelope.len > 0) {
-        json_t *sent = json_object();
-        put_envelope(sent, &delivery->envelope);
-        put(one, "sent", sent);
-    }
+    if (delivery->envelope.len > 0)
+        put_sent(one, delivery, original);
     json_array_append_new(list, one);
 }
 
@@ -119,7 +135,7 @@ static void describe_message(json_t *to, const void *unpacked) {
         put_number(to, "replay_of", record->replay_of);
     json_t *list = json_array();
     for (size_t i = 0; i < record->n_deliveries; i++)
-        describe_delivery(list, record->deliveries[i]);
+        describe_delivery(list, record->deliveries[i], &record->envelope);
     put(to, "deliveries", list);
 }
 

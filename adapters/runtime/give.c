@@ -217,7 +217,7 @@ static int rule_publish(
     if (time_us) // codes hold by the day of the change
         cel_activation_set_time(rule->activation, time_us / 1000000);
     buffer_clear(&rules->payload);
-    rc = mapping_run(rule->map, rule->activation, &rules->payload, error);
+    rc = mapping_run(rule->map, rule->activation, &rules->payload, NULL, error);
     if (rc == MAPPING_REFUSED)
         return bad_row(rc, "map", error);
     if (rc)

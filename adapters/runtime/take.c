@@ -255,6 +255,6 @@ int take_rule_eval(
 
 int take_rule_map(
     struct take_rule *rule, const struct mapping *mapping, struct buffer *out, struct error *error) {
-    int rc = mapping_run(mapping, rule->of->activation, out, error);
+    int rc = mapping_run(mapping, rule->of->activation, out, NULL, error);
     return rc ? reject(rc, NULL, error) : 0;
 }

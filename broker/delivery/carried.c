@@ -1,5 +1,6 @@
 #include "broker/delivery/carried.h"
 
+#include "broker/delivery/record.h"
 #include "core/base/varint.h"
 
 #include <errno.h>
@@ -186,12 +187,10 @@ int carried_read(struct bytes body, struct carried_record *out) {
     return 0;
 }
 
-// Whether a delivery's bytes are those of (queue, position), and whether it has an envelope of its own.
-static int look_at_delivery(
-    struct bytes delivery, uint32_t queue, uint64_t position, bool *wanted, bool *mapped) {
+// Whether a delivery's bytes are those of (queue, position).
+static int look_at_delivery(struct bytes delivery, uint32_t queue, uint64_t position, bool *wanted) {
     uint64_t has_queue = 0;
     uint64_t has_position = 0;
-    *mapped = false;
     for (struct field field; delivery.size;) {
         if (!next_field(&delivery, &field))
             return -EBADMSG;
@@ -199,29 +198,60 @@ static int look_at_delivery(
             has_queue = field.value;
         else if (field.number == 2)
             has_position = field.value;
-        else if (field.number == 15)
-            *mapped = field.bytes.size > 0;
     }
     *wanted = has_queue == queue && has_position == position;
     return 0;
 }
 
-int carried_reduce(struct bytes body, uint32_t queue, uint64_t position, struct buffer *out) {
-    bool found = false;
-    bool own = false;
-    for (struct field field; body.size;) {
-        if (!next_field(&body, &field))
+static int append_prefix(struct buffer *out, uint32_t field, size_t size) {
+    uint8_t prefix[1 + VARINT_SIZE] = {(uint8_t)(field << 3 | VARINT_WIRE_BYTES)};
+    return buffer_append(out, prefix, 1 + varint_put(prefix + 1, size));
+}
+
+// The delivery's fields but for its envelope.
+static int append_rest(struct bytes fields, struct buffer *out) {
+    for (struct field field; fields.size;) {
+        if (!next_field(&fields, &field))
             return -EBADMSG;
-        bool wanted = field.number != 15 || !own;
-        bool mapped = false;
-        if (field.number == 4 && look_at_delivery(field.bytes, queue, position, &wanted, &mapped))
-            return -EBADMSG;
-        if (field.number == 4 && wanted) {
-            found = true;
-            own = mapped;
-        }
-        if (wanted && buffer_append_bytes(out, field.whole))
+        if (field.number != 11 && field.number != 15 && buffer_append_bytes(out, field.whole))
             return -ENOMEM;
     }
-    return found ? 0 : -EBADMSG;
+    return 0;
+}
+
+// The delivery with all of its envelope's bytes, since the original that some stand in is left behind.
+static int append_whole(const struct record_message *message, const struct record_delivery *delivery,
+    struct bytes fields, struct buffer *out) {
+    struct buffer rest = {0};
+    size_t size;
+    int rc = record_own_size(delivery, &size);
+    rc = rc ? rc : append_rest(fields, &rest);
+    rc = rc ? rc : append_prefix(&rest, 15, size);
+    rc = rc ? rc : append_prefix(out, 4, rest.size + size);
+    rc = rc ? rc : buffer_append_bytes(out, buffer_bytes(&rest));
+    buffer_destroy(&rest);
+    if (rc)
+        return rc;
+    uint8_t *at = buffer_extend(out, size);
+    return at ? record_envelope_put(message, delivery, at) : -ENOMEM;
+}
+
+int carried_reduce(struct bytes body, uint32_t queue, uint64_t position, struct buffer *out) {
+    struct record_message message;
+    struct record_delivery delivery;
+    int rc = record_message_read(body, queue, position, &message, &delivery);
+    for (struct field field; rc == 0 && body.size;) {
+        if (!next_field(&body, &field))
+            return -EBADMSG;
+        bool wanted = field.number != 15 || delivery.envelope.size == 0;
+        if (field.number == 4)
+            rc = look_at_delivery(field.bytes, queue, position, &wanted);
+        if (rc || !wanted)
+            continue;
+        if (field.number == 4 && delivery.packed.size)
+            rc = append_whole(&message, &delivery, field.bytes, out);
+        else
+            rc = buffer_append_bytes(out, field.whole);
+    }
+    return rc;
 }

@@ -305,7 +305,7 @@ static void recovery_knows_what_is_left(void **state) {
 static void append_record(struct buffer *out, const struct record_message *message,
     const struct record_delivery *deliveries, size_t count) {
     struct buffer room = {0};
-    struct bytes parts[RECORD_PARTS(2)];
+    struct bytes parts[RECORD_PARTS(2, 2)];
     size_t parts_count;
     assert_true(count <= 2);
     assert_int_equal(record_message_parts(message, deliveries, count, &room, parts, &parts_count), 0);
@@ -345,7 +345,10 @@ static void records_are_read_as_written(void **state) {
     assert_int_equal(read.sequence, 1000000);
     assert_true(delivery.replay && read.replay_of == 77);
     assert_int_equal(record_message_read(buffer_bytes(&out), 1, 300, &read, &delivery), 0);
-    assert_true(bytes_equal_string(delivery.envelope, "the original"));
+    assert_int_equal(delivery.envelope.size, 0);
+    uint8_t whole[12];
+    assert_int_equal(record_envelope_put(&read, &delivery, whole), 0);
+    assert_memory_equal(whole, "the original", sizeof whole);
     assert_int_equal(delivery.rule.retries, 4);
     assert_false(delivery.replay);
     assert_int_equal(record_message_read(buffer_bytes(&out), 1, 301, &read, &delivery), -EBADMSG);
@@ -361,6 +364,66 @@ static void records_are_read_as_written(void **state) {
     for (size_t cut = 0; cut < out.size; cut++)
         record_message_read(bytes_of(out.data, cut), 2, 1, &read, &delivery);
     buffer_destroy(&out);
+}
+
+static void what_an_envelope_shares_stands_once(void **state) {
+    (void)state;
+    const uint32_t copies[] = {3, 4, 8, 1, 0, 4}; // "my " "original" "," "the "
+    struct record_message message = {.envelope = bytes_of_string("the original")};
+    struct record_delivery written = {.queue = 1,
+        .position = 1,
+        .envelope = bytes_of_string("my original,the end"),
+        .copies = copies,
+        .copy_count = 2};
+    struct buffer out = {0};
+    append_record(&out, &message, &written, 1);
+    struct record_delivery delivery;
+    size_t size;
+    uint8_t whole[19];
+    assert_int_equal(record_message_read(buffer_bytes(&out), 1, 1, &message, &delivery), 0);
+    assert_true(bytes_equal_string(delivery.envelope, "my ,end"));
+    assert_int_equal(record_own_size(&delivery, &size), 0);
+    assert_int_equal(size, sizeof whole);
+    assert_int_equal(record_envelope_put(&message, &delivery, whole), 0);
+    assert_memory_equal(whole, written.envelope.data, sizeof whole);
+    // It is the protobuf that journal.proto says.
+    Hutong__Bus__V1__MessageRecord *unpacked =
+        hutong__bus__v1__message_record__unpack(NULL, out.size, out.data);
+    assert_non_null(unpacked);
+    assert_int_equal(unpacked->deliveries[0]->n_copies, 6);
+    assert_memory_equal(unpacked->deliveries[0]->copies, copies, sizeof copies);
+    hutong__bus__v1__message_record__free_unpacked(unpacked, NULL);
+    buffer_destroy(&out);
+}
+
+static void copies_that_can_not_be_are_damage(void **state) {
+    (void)state;
+    static const struct {
+        const char *packed;
+        size_t size;
+        bool fits; // only the original says what is wrong
+    } rows[] = {
+        {"\1\0", 2, false},                     // two numbers
+        {"\1\0\x80", 3, false},                 // cut
+        {"\0\0\xff\xff\xff\xff\x7f", 7, false}, // more than 32 bits
+        {"\4\0\1", 3, true},                    // more of its own than there is
+        {"\1\x0d\1", 3, true},                  // behind the original
+        {"\1\0\x0d", 3, true},                  // more than the original
+        {"\2\0\1\2\0\1", 6, true},              // more of its own, by the second
+    };
+    const struct record_message message = {.envelope = bytes_of_string("the original")};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct record_delivery delivery = {
+            .envelope = bytes_of_string("own"), .packed = bytes_of(rows[i].packed, rows[i].size)};
+        uint8_t whole[64];
+        size_t size;
+        assert_int_equal(record_own_size(&delivery, &size), rows[i].fits ? 0 : -EBADMSG);
+        assert_int_equal(record_envelope_put(&message, &delivery, whole), -EBADMSG);
+    }
+    uint8_t many[3 * (WIRE_COPIES_LIMIT + 1)] = {0};
+    struct record_delivery delivery = {.packed = bytes_of(many, sizeof many)};
+    size_t size;
+    assert_int_equal(record_own_size(&delivery, &size), -EBADMSG);
 }
 
 static void no_memory_is_said(void **state) {
@@ -407,6 +470,8 @@ int main(void) {
         cmocka_unit_test(expired_and_overfull_ones_die),
         cmocka_unit_test(recovery_knows_what_is_left),
         cmocka_unit_test(records_are_read_as_written),
+        cmocka_unit_test(what_an_envelope_shares_stands_once),
+        cmocka_unit_test(copies_that_can_not_be_are_damage),
         cmocka_unit_test(no_memory_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,7 @@ void queue_destroy(struct queue **self) {
     spans_destroy(&queue->unwritten.settled);
     positions_destroy(&queue->unwritten.failed);
     carried_destroy(&queue->carried);
+    laying_end(&queue->own);
     free(queue->name);
     free(queue);
     *self = NULL;

@@ -5,6 +5,7 @@
 
 #include "broker/delivery/carried.h"
 #include "broker/delivery/known.h"
+#include "broker/delivery/laying.h"
 #include "broker/delivery/record.h"
 #include "broker/delivery/spans.h"
 #include "core/base/chunk.h"
@@ -144,6 +145,7 @@ struct queue {
     uint64_t recovered; // positions below may have been sent by an earlier process
     uint64_t unsettled;
     uint64_t bytes;
+    struct laying own;          // envelopes that only it has, of this turn
     struct known known;         // by position
     struct number_map subjects; // hash -> the last delivery of its chain
     struct number_map failures; // position -> struct failure (owned)

@@ -2,6 +2,7 @@
 
 #include "broker/delivery/queue.h"
 #include "core/base/varint.h"
+#include "core/wire/wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,8 +32,27 @@ static uint8_t *put_bytes(uint8_t *at, uint32_t field, struct bytes value) {
     return at + value.size;
 }
 
-// All but the envelope's bytes, which are the last.
-static uint8_t *put_delivery_fields(uint8_t *at, const struct record_delivery *delivery) {
+static size_t copied_size(const struct record_delivery *delivery) {
+    size_t size = 0;
+    for (size_t i = 0; i < delivery->copy_count; i++)
+        size += delivery->copies[3 * i + 2];
+    return size;
+}
+
+static uint8_t *put_copies(uint8_t *at, const struct record_delivery *delivery) {
+    size_t size = 0;
+    const size_t count = 3 * delivery->copy_count;
+    for (size_t i = 0; i < count; i++)
+        size += varint_size(delivery->copies[i]);
+    if (count)
+        at = put_prefix(at, 11, size);
+    for (size_t i = 0; i < count; i++)
+        at += varint_put(at, delivery->copies[i]);
+    return at;
+}
+
+// All but the envelope's own bytes, which are the last. `own`: how many.
+static uint8_t *put_delivery_fields(uint8_t *at, const struct record_delivery *delivery, size_t own) {
     const struct delivery_rule *rule = &delivery->rule;
     at = put_number(at, 1, delivery->queue);
     at = put_number(at, 2, delivery->position);
@@ -44,22 +64,24 @@ static uint8_t *put_delivery_fields(uint8_t *at, const struct record_delivery *d
     at = put_number(at, 8, rule->backoff_min_ms);
     at = put_number(at, 9, rule->backoff_max_ms);
     at = put_number(at, 10, delivery->replay);
-    return delivery->envelope.size ? put_prefix(at, 15, delivery->envelope.size) : at;
+    at = put_copies(at, delivery);
+    return own ? put_prefix(at, 15, own) : at;
 }
 
 // The length stands before the content, whose size is only known behind it: room is kept free for it, and
 // closed up after.
 static uint8_t *put_delivery(uint8_t *at, const struct record_delivery *delivery) {
     uint8_t *fields = at + FIELD_ROOM;
-    size_t size = (size_t)(put_delivery_fields(fields, delivery) - fields);
-    at = put_prefix(at, 4, size + delivery->envelope.size);
+    size_t own = delivery->envelope.size - copied_size(delivery);
+    size_t size = (size_t)(put_delivery_fields(fields, delivery, own) - fields);
+    at = put_prefix(at, 4, size + own);
     memmove(at, fields, size);
     return at + size;
 }
 
 static size_t delivery_room(const struct record_delivery *delivery) {
-    enum { FIELDS = 12 };
-    return FIELDS * FIELD_ROOM + delivery->route.size + delivery->agreement.size;
+    enum { FIELDS = 13 };
+    return (FIELDS + 3 * delivery->copy_count) * FIELD_ROOM + delivery->route.size + delivery->agreement.size;
 }
 
 static int reserve(const struct record_message *message, const struct record_delivery *deliveries,
@@ -69,6 +91,19 @@ static int reserve(const struct record_message *message, const struct record_del
     for (size_t i = 0; i < count; i++)
         room += delivery_room(&deliveries[i]);
     return buffer_reserve(out, room);
+}
+
+// The envelope but for its copies.
+static struct bytes *put_own(struct bytes *part, const struct record_delivery *delivery) {
+    struct bytes rest = delivery->envelope;
+    for (size_t i = 0; i < delivery->copy_count; i++) {
+        const uint32_t *copy = &delivery->copies[3 * i];
+        *part++ = bytes_of(rest.data, copy[0]);
+        size_t behind = (size_t)copy[0] + copy[2];
+        rest = bytes_of(rest.data + behind, rest.size - behind);
+    }
+    *part++ = rest;
+    return part;
 }
 
 int record_message_parts(const struct record_message *message, const struct record_delivery *deliveries,
@@ -87,7 +122,7 @@ int record_message_parts(const struct record_message *message, const struct reco
         if (deliveries[i].envelope.size == 0)
             continue;
         *part++ = bytes_of(from, (size_t)(at - from));
-        *part++ = deliveries[i].envelope;
+        part = put_own(part, &deliveries[i]);
         from = at;
     }
     at = put_number(at, 5, message->replay_of);
@@ -157,6 +192,9 @@ static int read_delivery(struct bytes body, struct record_delivery *out) {
         case 10:
             out->replay = field.value != 0;
             break;
+        case 11:
+            out->packed = field.bytes;
+            break;
         case 15:
             out->envelope = field.bytes;
             break;
@@ -165,6 +203,45 @@ static int read_delivery(struct bytes body, struct record_delivery *out) {
         }
     }
     return 0;
+}
+
+// ---- The envelope of a delivery that was read ----
+
+struct copies {
+    uint32_t numbers[3 * WIRE_COPIES_LIMIT];
+    size_t count;
+};
+
+static int unpack_copies(struct bytes packed, struct copies *out) {
+    const size_t limit = sizeof out->numbers / sizeof out->numbers[0];
+    out->count = 0;
+    for (uint64_t value; packed.size; out->numbers[out->count++] = (uint32_t)value)
+        if (out->count == limit || !varint_get(&packed, &value) || value > UINT32_MAX)
+            return -EBADMSG;
+    if (out->count % 3)
+        return -EBADMSG;
+    out->count /= 3;
+    return 0;
+}
+
+int record_own_size(const struct record_delivery *delivery, size_t *size) {
+    struct copies copies;
+    int rc = unpack_copies(delivery->packed, &copies);
+    const struct wire_spliced spliced = {
+        .own = delivery->envelope, .copies = copies.numbers, .count = copies.count};
+    *size = rc ? 0 : wire_spliced_size(&spliced);
+    return rc;
+}
+
+int record_envelope_put(
+    const struct record_message *message, const struct record_delivery *delivery, uint8_t *out) {
+    struct copies copies;
+    int rc = unpack_copies(delivery->packed, &copies);
+    struct wire_spliced spliced = {
+        .own = delivery->envelope, .copies = copies.numbers, .count = copies.count};
+    if (spliced.own.size == 0 && spliced.count == 0)
+        spliced.own = message->envelope;
+    return rc || wire_spliced_put(&spliced, message->envelope, out) ? -EBADMSG : 0;
 }
 
 int record_message_each(struct bytes body, struct record_message *message,
@@ -224,11 +301,7 @@ int record_message_read(struct bytes body, uint32_t queue, uint64_t position, st
     struct record_delivery *delivery) {
     struct wanted wanted = {.queue = queue, .position = position, .out = delivery};
     int rc = record_message_each(body, message, pick_wanted, &wanted);
-    if (rc || !wanted.found)
-        return -EBADMSG;
-    if (delivery->envelope.size == 0)
-        delivery->envelope = message->envelope;
-    return 0;
+    return rc || !wanted.found ? -EBADMSG : 0;
 }
 
 int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind kind,

@@ -27,6 +27,12 @@ struct record_delivery {
     struct bytes route;     // when read, rule.route is not set
     struct bytes agreement; // only written; size 0: without one
     struct bytes envelope;  // as it goes out; size 0: the original
+    // Of the envelope, when written: long parts that stand in the original too, as struct wire_spliced has
+    // them.
+    const uint32_t *copies;
+    size_t copy_count;
+    struct bytes packed; // when read: the same as the record has it; `envelope` is without them
+    struct chunk *chunk; // of an envelope that is on its way; the record knows nothing of it
 };
 
 struct record_message {
@@ -37,22 +43,28 @@ struct record_message {
     struct bytes envelope;
 };
 
-#define RECORD_PARTS(count) (2 * (count) + 2) // at most, of a message with so many deliveries
+// At most, of a message with so many deliveries and copies in them.
+#define RECORD_PARTS(deliveries, copies) (2 * ((deliveries) + (copies)) + 2)
 
 // Makes a message record's body of parts, for journal_batch_add(): the envelopes where they lie, and what
 // stands around them, which is appended to `room`. Borrowed. 0, or -ENOMEM.
 int record_message_parts(const struct record_message *message, const struct record_delivery *deliveries,
     size_t count, struct buffer *room, struct bytes *parts, size_t *part_count);
 
-// Reads a message record: the message, and the delivery of (queue, position) with its envelope filled in. 0
-// or -EBADMSG.
+// Reads a message record: the message, and the delivery of (queue, position). 0 or -EBADMSG.
 int record_message_read(struct bytes body, uint32_t queue, uint64_t position, struct record_message *message,
     struct record_delivery *delivery);
 
-// Calls `visit` for each delivery of a message record (without filling in the original envelope). Forwards
-// its return.
+// Calls `visit` for each delivery of a message record, before the message's envelope is known. Forwards its
+// return.
 int record_message_each(struct bytes body, struct record_message *message,
     int (*visit)(void *context, const struct record_delivery *delivery), void *context);
+
+// Of a delivery that was read, the bytes of an envelope of its own; 0: the original goes out. 0 or -EBADMSG.
+int record_own_size(const struct record_delivery *delivery, size_t *size);
+// Writes the envelope that goes out: of that size, or the original. 0 or -EBADMSG.
+int record_envelope_put(
+    const struct record_message *message, const struct record_delivery *delivery, uint8_t *out);
 
 struct failure;
 // What the record, or a checkpoint, has of it; the text is borrowed.

@@ -87,6 +87,7 @@ static int check_only(const struct schema_message *type, struct bytes payload, s
 static void begin(struct matcher *matcher, const struct topic *topic, const struct passage *passage) {
     const struct scratch *scratch = &matcher->scratches[topic->index];
     matcher->count = 0;
+    matcher->copy_count = 0;
     buffer_clear(&matcher->output);
     buffer_clear(&matcher->texts);
     cel_activation_reset(scratch->activation);

@@ -90,6 +90,20 @@ static int check_output(const struct passage *passage) {
         "with its mappings it is larger than a journal batch, which has %zu bytes at most", limit);
 }
 
+// What the mapping takes over as it is, as far as there is room for it.
+static struct mapping_copies free_copies(struct matcher *matcher) {
+    size_t room = MATCH_COPIES_LIMIT - matcher->copy_count;
+    return (struct mapping_copies){.items = matcher->copies + matcher->copy_count,
+        .capacity = room < WIRE_COPIES_LIMIT ? room : WIRE_COPIES_LIMIT};
+}
+
+static void keep_copies(struct matcher *matcher, const struct mapping_copies *copies) {
+    struct match *match = &matcher->matches[matcher->count - 1];
+    match->copies = copies->items;
+    match->copy_count = copies->count;
+    matcher->copy_count += copies->count;
+}
+
 static int map_payload(
     const struct passage *passage, const struct route *route, const struct destination *destination) {
     struct matcher *matcher = passage->matcher;
@@ -98,7 +112,8 @@ static int map_payload(
     size_t limit = policy_settings(matcher->routes->policy)->message_bytes;
     place->offset = matcher->output.size;
     matcher->output.limit = matcher->output.size + limit;
-    int rc = mapping_run(destination->mapping, passage->activation, &matcher->output, &error);
+    struct mapping_copies copies = free_copies(matcher);
+    int rc = mapping_run(destination->mapping, passage->activation, &matcher->output, &copies, &error);
     size_t size = matcher->output.size - place->offset;
     if (rc > 0) {
         matcher->output.size = place->offset;
@@ -106,6 +121,7 @@ static int map_payload(
     }
     place->size = size;
     place->mapped = true;
+    keep_copies(matcher, &copies);
     return rc ? rc : check_output(passage);
 }
 

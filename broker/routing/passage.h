@@ -28,6 +28,8 @@ struct matcher {
     size_t count;
     size_t capacity;
     struct buffer output;
+    struct mapping_copy copies[MATCH_COPIES_LIMIT];
+    size_t copy_count;
     struct buffer texts;
     struct buffer known;   // the message without the fields that the catalogue doesn't know
     match_observe observe; // or NULL

@@ -23,6 +23,8 @@ struct match {
     const struct policy_system *to;
     const struct schema_message *type; // that is delivered
     struct bytes payload;              // mapped, until the next match; data NULL: the original as it is
+    const struct mapping_copy *copies; // of the payload, that it shares with the original
+    size_t copy_count;                 // at most WIRE_COPIES_LIMIT
     bool whole;           // the payload is the original, but for fields that the catalogue doesn't know
     struct bytes subject; // what orders it; the envelope's own without order_by
     uint32_t retries;
@@ -38,6 +40,7 @@ struct match {
 #define ROUTE_NAME_LIMIT 100      // bytes of a route's name
 #define ROUTE_ELEMENTS_LIMIT 1000 // that `split` makes of one message; beyond it is a dead letter as a whole
 #define MATCHES_LIMIT 4096        // deliveries and dead letters of one message
+#define MATCH_COPIES_LIMIT 256    // of all its payloads; others are taken for texts of their own
 
 enum {
     MATCH_REFUSED = 1, // the payload is not a message of its type

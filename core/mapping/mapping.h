@@ -31,10 +31,26 @@ const struct schema_message *mapping_target(const struct mapping *mapping);
 void mapping_each_field(const struct mapping *mapping,
     void (*visit)(void *context, const char *path, const struct config_node *at), void *context);
 
+// A long text that went over as it is: `size` bytes of the output, from `at` on, are the ones at `from`,
+// which is borrowed from what was mapped.
+struct mapping_copy {
+    size_t at;
+    size_t size; // at least MAPPING_COPY_LEAST
+    const uint8_t *from;
+};
+#define MAPPING_COPY_LEAST ((size_t)64)
+struct mapping_copies {
+    struct mapping_copy *items; // by `at`
+    size_t count;
+    size_t capacity; // what is beyond it is not noted
+};
+
 // Appends the target message's wire bytes. A null or absent source leaves the field out, unless it is
-// required. The activation may be of the mapping's env or of one inside it. 0, MAPPING_REFUSED, -ENOMEM.
+// required. The activation may be of the mapping's env or of one inside it. `copies`, empty before, gets long
+// texts of it, their `at` counted from where `out` ended; NULL: nobody wants to know. 0, MAPPING_REFUSED,
+// -ENOMEM.
 int mapping_run(const struct mapping *mapping, struct cel_activation *activation, struct buffer *out,
-    struct error *error);
+    struct mapping_copies *copies, struct error *error);
 
 // A typed expression from a scalar node, with its problems reported inside the scalar. `want`: the kind that
 // it must have (CEL_DYN: any). NULL when it has problems. Returns owned.

@@ -211,7 +211,8 @@ static void test_bytes_that_are_no_text(void **state) {
         struct buffer out = {0};
         struct config_file *file = config_parse("m.yaml", bytes_of_string(rows[i].yaml), NULL, report);
         struct mapping *mapping = mapping_load(config_root(file), type_named(rows[i].target), own, report);
-        assert_int_equal(mapping_run(mapping, activation, &out, &error), rows[i].text ? MAPPING_REFUSED : 0);
+        assert_int_equal(
+            mapping_run(mapping, activation, &out, NULL, &error), rows[i].text ? MAPPING_REFUSED : 0);
         assert_true(!rows[i].text || strncmp(error.text, rows[i].text, strlen(rows[i].text)) == 0);
         buffer_destroy(&out);
         mapping_destroy(&mapping);
@@ -283,9 +284,9 @@ static void a_loop_has_an_end(void **state) {
     struct cel_activation *activation = cel_activation_new(env);
     struct buffer out = {0};
     struct error error;
-    assert_int_equal(mapping_run(mapping, activation, &out, &error), 0);
+    assert_int_equal(mapping_run(mapping, activation, &out, NULL, &error), 0);
     assert_int_equal(cel_activation_spend(activation, CEL_BUDGET - 5, &error), 0);
-    assert_int_equal(mapping_run(mapping, activation, &out, &error), MAPPING_REFUSED);
+    assert_int_equal(mapping_run(mapping, activation, &out, NULL, &error), MAPPING_REFUSED);
     assert_int_equal(strncmp(error.text, "inners[2]: ", 11), 0);
     cel_activation_destroy(&activation);
     buffer_destroy(&out);
@@ -311,7 +312,7 @@ static void a_list_that_is_too_much_is_refused(void **state) {
         assert_int_equal(scan_run(scan, bytes_of(message_all, sizeof message_all), false, &error), 0);
         cel_activation_set_scan(activation, 0, scan);
         assert_int_equal(cel_activation_spend(activation, CEL_BUDGET - 2, &error), 0);
-        assert_int_equal(mapping_run(mapping, activation, &out, &error), MAPPING_REFUSED);
+        assert_int_equal(mapping_run(mapping, activation, &out, NULL, &error), MAPPING_REFUSED);
         assert_non_null(strstr(error.text, "the expression takes more steps than its limit allows"));
         buffer_destroy(&out);
         scan_destroy(&scan);

@@ -42,6 +42,17 @@ static struct world build(void) {
     return world;
 }
 
+// What is said to be a copy is one.
+static void check_copies(const struct mapping_copies *copies, const struct buffer *out) {
+    size_t end = 0;
+    for (size_t i = 0; i < copies->count; i++) {
+        const struct mapping_copy *copy = &copies->items[i];
+        MUST(copy->size >= MAPPING_COPY_LEAST && copy->at >= end);
+        end = copy->at + copy->size;
+        MUST(end <= out->size && memcmp(out->data + copy->at, copy->from, copy->size) == 0);
+    }
+}
+
 static int run(const struct mapping *mapping, const struct world *world, struct buffer *out) {
     struct error error = {0};
     struct scan *scan = scan_new(world->paths);
@@ -50,7 +61,10 @@ static int run(const struct mapping *mapping, const struct world *world, struct 
     MUST(scan_run(scan, bytes_of(message_all, sizeof message_all), false, &error) == 0);
     cel_activation_set_scan(activation, world->msg, scan);
     out->limit = 1 << 20;
-    int rc = mapping_run(mapping, activation, out, &error);
+    struct mapping_copy items[4];
+    struct mapping_copies copies = {.items = items, .capacity = sizeof items / sizeof items[0]};
+    int rc = mapping_run(mapping, activation, out, &copies, &error);
+    check_copies(&copies, out);
     MUST(rc == 0 || (rc == MAPPING_REFUSED && error.text[0] != '\0' && out->size == 0));
     cel_activation_destroy(&activation);
     scan_destroy(&scan);

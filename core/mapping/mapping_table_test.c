@@ -322,7 +322,7 @@ static void run_may_lack_memory(void **state) {
         struct buffer out = {0};
         cel_activation_set_scan(activation, 0, scan);
         alloc_fail_after(n);
-        rc = mapping_run(mapping, activation, &out, &error);
+        rc = mapping_run(mapping, activation, &out, NULL, &error);
         alloc_fail_never();
         assert_true(rc == 0 || (rc == -ENOMEM && out.size == 0));
         assert_true(n < 1000);

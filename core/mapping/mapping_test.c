@@ -65,7 +65,7 @@ static char *map_json(
     struct cel_activation *activation = cel_activation_new(bench->env);
     assert_int_equal(scan_run(scan, buffer_bytes(&wire), false, &error), 0);
     cel_activation_set_scan(activation, 0, scan);
-    int rc = mapping ? mapping_run(mapping, activation, &out, &error) : -1;
+    int rc = mapping ? mapping_run(mapping, activation, &out, NULL, &error) : -1;
     if (rc == 0)
         assert_int_equal(json_from_message(target, buffer_bytes(&out), NULL, &text, &error), 0);
     else if (mapping)
@@ -100,6 +100,61 @@ static void fields_are_filled(void **state) {
         " \"registered_at\": \"2026-11-24T08:00:00Z\"}",
         "{\"citizenNumber\":\"11010519491231002X\",\"relation\":\"R-01\",\"since\":\"2026-11-24T08:00:"
         "00Z\"}");
+}
+
+// `copies` of what a mapping makes of the message; whether each is what stands in the output.
+static void expect_copies(
+    struct bench *bench, const char *yaml, struct bytes wire, struct mapping_copies *copies, size_t count) {
+    struct report *report = report_new(0);
+    struct config_file *file;
+    struct mapping *mapping = load(bench, bench->source, yaml, &file, report);
+    struct buffer out = {0};
+    struct error error;
+    assert_non_null(mapping);
+    assert_int_equal(buffer_append_string(&out, "before"), 0);
+    struct scan *scan = scan_new(bench->paths);
+    struct cel_activation *activation = cel_activation_new(bench->env);
+    assert_int_equal(scan_run(scan, wire, false, &error), 0);
+    cel_activation_set_scan(activation, 0, scan);
+    assert_int_equal(mapping_run(mapping, activation, &out, copies, &error), 0);
+    assert_int_equal(copies->count, count);
+    for (size_t i = 0; i < copies->count; i++) {
+        const struct mapping_copy *copy = &copies->items[i];
+        assert_true(copy->from >= wire.data && copy->from + copy->size <= wire.data + wire.size);
+        assert_true(i == 0 || copy->at >= copy[-1].at + copy[-1].size);
+        assert_memory_equal(out.data + strlen("before") + copy->at, copy->from, copy->size);
+    }
+    cel_activation_destroy(&activation);
+    scan_destroy(&scan);
+    buffer_destroy(&out);
+    mapping_destroy(&mapping);
+    config_destroy(&file);
+    report_destroy(&report);
+}
+
+static void long_texts_that_go_over_are_told(void **state) {
+    struct bench *bench = *state;
+    struct buffer json = {0};
+    struct buffer wire = {0};
+    struct error error;
+    struct mapping_copy items[3];
+    struct mapping_copies copies = {.items = items, .capacity = 3};
+    assert_int_equal(buffer_append_format(&json,
+                         "{\"relation\": \"%0100d\", \"kind\": \"VISIT\", \"address\": {\"text\": "
+                         "\"%0500d\", \"room\": \"%063d\", \"division\": \"%064d\"}}",
+                         1, 2, 3, 4),
+        0);
+    assert_int_equal(json_to_message(bench->source, buffer_bytes(&json), &wire, &error), 0);
+    // Nested, so that the lengths before them move them; one too short; one that is made, not taken.
+    const char *yaml = "relation: msg.relation\n"
+                       "previous_division: \"'+' + msg.address.division\"\n"
+                       "resident:\n  name:\n    text: msg.address.text\n  citizen_number: msg.address.room\n"
+                       "address:\n  division: msg.address.division\n";
+    expect_copies(bench, yaml, buffer_bytes(&wire), &copies, 3);
+    copies = (struct mapping_copies){.items = items, .capacity = 1};
+    expect_copies(bench, yaml, buffer_bytes(&wire), &copies, 1);
+    buffer_destroy(&json);
+    buffer_destroy(&wire);
 }
 
 static void what_is_absent_is_left_out(void **state) {
@@ -169,6 +224,7 @@ static void every_allocation_may_fail(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_filled),
+        cmocka_unit_test(long_texts_that_go_over_are_told),
         cmocka_unit_test(what_is_absent_is_left_out),
         cmocka_unit_test(nested_mappings_and_whole_messages),
         cmocka_unit_test(mistakes_have_their_place),

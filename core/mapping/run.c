@@ -8,10 +8,49 @@
 struct run {
     struct cel_activation *activation;
     struct buffer *out;
+    size_t start;                  // of the message in `out`
+    struct mapping_copies *copies; // or NULL
     struct error *error;
 };
 
 static int run_fields(const struct mapping *mapping, const struct run *run);
+
+// ---- Records whose length is known only behind them ----
+
+struct opening {
+    size_t start;  // of the tag
+    size_t mark;   // of the content
+    size_t copies; // that were noted before
+};
+
+static int open_record(uint32_t number, const struct run *run, struct opening *opening) {
+    opening->start = run->out->size;
+    opening->copies = run->copies ? run->copies->count : 0;
+    int rc = view_put_tag(run->out, number, ENCODING_LEN);
+    opening->mark = run->out->size;
+    return rc;
+}
+
+// The content moves behind its length, and so does what was noted of it.
+static int close_record(const struct run *run, const struct opening *opening) {
+    size_t end = run->out->size;
+    int rc = put_length(run->out, opening->mark);
+    for (size_t i = opening->copies; run->copies && i < run->copies->count; i++)
+        run->copies->items[i].at += run->out->size - end;
+    return rc;
+}
+
+// As if it had never been opened; it is empty.
+static void drop_record(const struct run *run, const struct opening *opening) {
+    run->out->size = opening->start;
+}
+
+static void note_copy(const struct run *run, struct bytes text) {
+    struct mapping_copies *copies = run->copies;
+    if (copies && text.size >= MAPPING_COPY_LEAST && copies->count < copies->capacity)
+        copies->items[copies->count++] = (struct mapping_copy){
+            .at = run->out->size - text.size - run->start, .size = text.size, .from = text.data};
+}
 
 // ---- One value ----
 
@@ -19,15 +58,13 @@ static int run_fields(const struct mapping *mapping, const struct run *run);
 // NOLINTNEXTLINE(misc-no-recursion): mappings nest 16 deep at most
 static int run_nested(
     const struct schema_field *field, const struct mapping *nested, bool keep, const struct run *run) {
-    struct buffer *out = run->out;
-    size_t start = out->size;
-    int rc = view_put_tag(out, field->number, ENCODING_LEN);
-    size_t mark = out->size;
+    struct opening opening;
+    int rc = open_record(field->number, run, &opening);
     rc = rc ? rc : run_fields(nested, run);
-    if (rc == 0 && (keep || out->size > mark))
-        return put_length(out, mark);
+    if (rc == 0 && (keep || run->out->size > opening.mark))
+        return close_record(run, &opening);
     if (rc == 0)
-        out->size = start;
+        drop_record(run, &opening);
     return rc;
 }
 
@@ -57,6 +94,8 @@ static bool run_text(
         !cel_program_text(mapped->program, run->activation, &text))
         return false;
     *rc = text.size || field->presence ? view_put_bytes(run->out, field, text) : 0;
+    if (*rc == 0)
+        note_copy(run, text);
     return true;
 }
 
@@ -140,15 +179,13 @@ static int run_list(const struct mapped_field *mapped, value_writer write, const
 // All elements in one record; none when there are none.
 // NOLINTNEXTLINE(misc-no-recursion)
 static int run_packed(const struct mapped_field *mapped, const struct run *run) {
-    struct buffer *out = run->out;
-    size_t start = out->size;
-    int rc = view_put_tag(out, mapped->field->number, ENCODING_LEN);
-    size_t mark = out->size;
+    struct opening opening;
+    int rc = open_record(mapped->field->number, run, &opening);
     rc = rc ? rc : run_list(mapped, write_bare, run);
-    if (rc == 0 && out->size > mark)
-        return put_length(out, mark);
+    if (rc == 0 && run->out->size > opening.mark)
+        return close_record(run, &opening);
     if (rc == 0)
-        out->size = start;
+        drop_record(run, &opening);
     return rc;
 }
 
@@ -167,17 +204,15 @@ static int name_entry(const struct cel_value *key, bool nested, struct error *er
 // NOLINTNEXTLINE(misc-no-recursion)
 static int run_entry(const struct schema_field *field, const struct cel_value *key,
     const struct mapped_value *mapped, const struct run *run) {
-    struct buffer *out = run->out;
-    size_t start = out->size;
-    int rc = view_put_tag(out, field->number, ENCODING_LEN);
-    size_t mark = out->size;
+    struct opening opening;
+    int rc = open_record(field->number, run, &opening);
     rc = rc ? rc : write_one(&field->message->fields[0], key, run);
-    size_t value = out->size;
+    size_t value = run->out->size;
     rc = rc ? rc : run_value(&field->message->fields[1], mapped, false, write_one, run);
-    if (rc == 0 && out->size > value)
-        return put_length(out, mark);
+    if (rc == 0 && run->out->size > value)
+        return close_record(run, &opening);
     if (rc == 0)
-        out->size = start;
+        drop_record(run, &opening);
     return rc;
 }
 
@@ -255,14 +290,20 @@ static int run_whole(const struct mapping *mapping, const struct run *run) {
 }
 
 int mapping_run(const struct mapping *mapping, struct cel_activation *activation, struct buffer *out,
-    struct error *error) {
+    struct mapping_copies *copies, struct error *error) {
     size_t start = out->size;
     struct error own = {0};
-    const struct run run = {.activation = activation, .out = out, .error = error ? error : &own};
+    const struct run run = {.activation = activation,
+        .out = out,
+        .start = start,
+        .copies = copies,
+        .error = error ? error : &own};
     int rc = mapping->whole ? run_whole(mapping, &run) : run_fields(mapping, &run);
     if (rc == 0)
         return 0;
     out->size = start;
+    if (copies)
+        copies->count = 0;
     if (rc == -EMSGSIZE)
         return error_set(error, MAPPING_REFUSED, "the mapped message is larger than a message may be");
     return rc == -ENOMEM ? error_no_memory(error) : rc;

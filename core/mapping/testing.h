@@ -63,7 +63,7 @@ static inline int run(const struct mapping *mapping, struct buffer *out, struct 
         assert_int_equal(scan_run(scans[i], messages[i], false, error), 0);
         cel_activation_set_scan(activation, i, scans[i]);
     }
-    int rc = mapping_run(mapping, activation, out, error);
+    int rc = mapping_run(mapping, activation, out, NULL, error);
     cel_activation_destroy(&activation);
     scan_destroy(&scans[0]);
     scan_destroy(&scans[1]);

@@ -271,12 +271,7 @@ static uint8_t *put_attributes(uint8_t *at, struct bytes cursor) {
     return at;
 }
 
-int wire_envelope_append(const struct wire_envelope *envelope, struct buffer *out) {
-    size_t size = wire_envelope_size(envelope);
-    int rc = buffer_reserve(out, size);
-    if (rc != 0)
-        return rc;
-    uint8_t *at = out->data + out->size;
+void wire_envelope_put(const struct wire_envelope *envelope, uint8_t *at) {
     at = put_text(at, FIELD_ID, envelope->id);
     at = put_text(at, FIELD_SOURCE, envelope->source);
     at = put_text(at, FIELD_TYPE, envelope->type);
@@ -286,6 +281,14 @@ int wire_envelope_append(const struct wire_envelope *envelope, struct buffer *ou
     at = put_time(at, FIELD_EXPIRES, envelope->expires_us);
     at = put_attributes(at, envelope->attributes);
     put_text(at, FIELD_PAYLOAD, envelope->payload);
+}
+
+int wire_envelope_append(const struct wire_envelope *envelope, struct buffer *out) {
+    size_t size = wire_envelope_size(envelope);
+    int rc = buffer_reserve(out, size);
+    if (rc != 0)
+        return rc;
+    wire_envelope_put(envelope, out->data + out->size);
     out->size += size;
     return 0;
 }

@@ -49,10 +49,11 @@ struct wire_envelope {
 // Cost: well under 100 ns for the usual seven fields. 0 or WIRE_REFUSED.
 int wire_envelope_parse(struct bytes raw, struct wire_envelope *out, struct error *error);
 
-// Appends the envelope, without its length, in the order of field numbers. `raw` is ignored; `attributes` is
-// copied as it is.
+// Writes the envelope, without its length, in the order of field numbers, the payload last. `raw` is ignored;
+// `attributes` is copied as it is.
+size_t wire_envelope_size(const struct wire_envelope *envelope); // bytes that it takes
+void wire_envelope_put(const struct wire_envelope *envelope, uint8_t *at);
 int wire_envelope_append(const struct wire_envelope *envelope, struct buffer *out);
-size_t wire_envelope_size(const struct wire_envelope *envelope); // bytes that wire_envelope_append() adds
 
 // `cursor` starts as envelope->attributes.
 bool wire_attribute_next(struct bytes *cursor, struct bytes *name, struct bytes *value);
@@ -62,6 +63,20 @@ int wire_attribute_append(struct buffer *out, struct bytes name, struct bytes va
 // WIRE_REFUSED (a length beyond the end or an overlong one).
 int wire_body_next(struct bytes *rest, struct bytes *raw, struct error *error);
 int wire_body_append(struct buffer *out, struct bytes raw);
+
+// An envelope that repeats parts of another one, the original: its own bytes, and between them the copies. A
+// copy is three numbers: how many of its own bytes stand before it (since the copy before), where it begins
+// in the original, and how many bytes it has. What is left of its own ends it.
+struct wire_spliced {
+    struct bytes own;
+    const uint32_t *copies; // 3 * `count`
+    size_t count;
+};
+#define WIRE_COPIES_LIMIT 16u // of one envelope
+size_t wire_spliced_size(const struct wire_spliced *spliced);
+// Writes the whole, of that size. 0, or WIRE_REFUSED: it is not made of this original; then only a part is
+// written.
+int wire_spliced_put(const struct wire_spliced *spliced, struct bytes original, uint8_t *out);
 
 const char *wire_reason_name(wire_reason reason); // "unknown_type"; for logs and counters; never NULL
 
