@@ -122,7 +122,8 @@ static int accept_message(struct broker *broker, struct arrival *arrival, struct
 }
 
 static int take_in(struct broker *broker, struct arrival *arrival, struct bytes raw, struct update *update) {
-    struct error error = {0};
+    struct error error;
+    error.text[0] = '\0'; // not the whole of it: it is long
     if (wire_envelope_parse(raw, &arrival->envelope, &error) != 0) {
         arrival->envelope = (struct wire_envelope){0};
         return refuse(broker, arrival, HUTONG__BUS__V1__REASON__REASON_ENVELOPE, error.text, update);
@@ -158,7 +159,8 @@ int intake_one(struct broker *broker, struct session *session, struct update *up
     struct arrival arrival = {.session = session};
     struct bytes raw;
     bool known;
-    struct error error = {0};
+    struct error error;
+    error.text[0] = '\0';
     int rc = session_next(session, &arrival.sequence, &raw, &arrival.body, &known, &error);
     if (rc == SESSION_EMPTY)
         return rc;

@@ -151,6 +151,7 @@ static int lay_out(struct broker *broker, const struct parcel *parcel, size_t *c
             .route = bytes_of_string(match->route),
             .agreement = bytes_of_string(match->agreement ? match->agreement : ""),
             .replay = parcel->replay_of != 0};
+        queue_expect(queue, delivery->subject_hash);
         broker->entries[(*count)++] =
             (struct journal_entry){.queue = queue->id, .position = delivery->position};
         if (!needs_own_envelope(parcel, match))

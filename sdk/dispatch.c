@@ -186,6 +186,7 @@ static int handle_run(struct round *round, const Hutong__Bus__V1__Deliver *deliv
         struct bytes raw;
         if (wire_body_next(rest, &raw, NULL) != 0)
             return -1;
+        wire_body_expect(*rest);
         handle(round, deliver, run, run->first_position + i, raw);
     }
     return 0;

@@ -14,15 +14,17 @@ static bool is_varint(const uint8_t *bytes, size_t size, uint64_t value) {
     return *bytes == value;
 }
 
+bool body_laid(const struct chunk *chunk, struct bytes envelope) {
+    size_t length = varint_size(envelope.size);
+    return (size_t)(envelope.data - chunk->bytes.data) >= length &&
+           is_varint(envelope.data - length, length, envelope.size);
+}
+
 // The envelope with its length before it, where both stand so in the chunk; else none.
 static struct bytes laid(const struct delivery *delivery) {
-    const uint8_t *envelope = delivery->envelope.data;
-    size_t size = delivery->envelope.size;
-    size_t length = varint_size(size);
-    if ((size_t)(envelope - delivery->chunk->bytes.data) < length ||
-        !is_varint(envelope - length, length, size))
-        return bytes_of(NULL, 0);
-    return bytes_of(envelope - length, length + size);
+    size_t length = varint_size(delivery->envelope.size);
+    return delivery->laid ? bytes_of(delivery->envelope.data - length, length + delivery->envelope.size)
+                          : bytes_of(NULL, 0);
 }
 
 static bool goes_on(const struct slice *slice, const struct delivery *delivery, struct bytes laid) {

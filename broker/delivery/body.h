@@ -10,6 +10,9 @@ struct body {           // zero-initialised it is empty
     struct buffer copy;
 };
 
+// Whether the envelope's length stands before it in the chunk as a body has it.
+bool body_laid(const struct chunk *chunk, struct bytes envelope);
+
 enum {
     BODY_ENDS = 1, // the frame had better end before this one
 };

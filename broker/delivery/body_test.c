@@ -16,6 +16,11 @@ struct batch {
     struct delivery deliveries[MOST];
 };
 
+// As it gets its bytes in a queue.
+static struct delivery delivery_of(struct chunk *chunk, struct bytes envelope) {
+    return (struct delivery){.chunk = chunk, .envelope = envelope, .laid = body_laid(chunk, envelope)};
+}
+
 static struct batch batch_of(size_t count, uint8_t first) {
     struct buffer buffer = {0};
     uint8_t envelope[ENVELOPE];
@@ -26,8 +31,8 @@ static struct batch batch_of(size_t count, uint8_t first) {
     struct batch batch = {.chunk = chunk_take(&buffer)};
     assert_non_null(batch.chunk);
     for (size_t i = 0; i < count; i++)
-        batch.deliveries[i] = (struct delivery){
-            .chunk = batch.chunk, .envelope = bytes_of(batch.chunk->bytes.data + i * LAID + 2, ENVELOPE)};
+        batch.deliveries[i] =
+            delivery_of(batch.chunk, bytes_of(batch.chunk->bytes.data + i * LAID + 2, ENVELOPE));
     return batch;
 }
 
@@ -74,21 +79,22 @@ static void what_stands_side_by_side_goes_as_it_is(void **state) {
 static void what_stands_without_its_length_is_copied(void **state) {
     (void)state;
     struct batch batch = batch_of(2, 'a');
-    struct delivery bare = {.chunk = chunk_copy(batch.deliveries[0].envelope)};
-    assert_non_null(bare.chunk);
-    bare.envelope = bare.chunk->bytes;
+    struct chunk *chunk = chunk_copy(batch.deliveries[0].envelope);
+    assert_non_null(chunk);
+    struct delivery bare = delivery_of(chunk, chunk->bytes);
     struct body body = {0};
     assert_int_equal(body_add(&body, &bare, 0), 0);
     assert_false(finish(&body, &batch, "a"));
-    struct delivery longer = batch.deliveries[0];
-    longer.envelope.size++;
+    struct bytes longer_bytes = batch.deliveries[0].envelope;
+    longer_bytes.size++;
+    struct delivery longer = delivery_of(batch.chunk, longer_bytes);
     assert_int_equal(body_add(&body, &longer, 0), 0);
     struct slice slice;
     assert_int_equal(body_finish(&body, &slice), 0);
     assert_int_equal(slice.bytes.size, LAID + 1);
     assert_ptr_not_equal(slice.chunk, batch.chunk);
     slice_drop(&slice);
-    chunk_unref(&bare.chunk);
+    chunk_unref(&chunk);
     chunk_unref(&batch.chunk);
 }
 

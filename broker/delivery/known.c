@@ -26,6 +26,11 @@ struct delivery *known_get(const struct known *known, uint64_t position) {
     return known->aside.size ? number_map_get(&known->aside, position) : NULL;
 }
 
+void known_expect(const struct known *known, uint64_t position) {
+    if (known->size)
+        __builtin_prefetch(*slot_of(known, position), 1);
+}
+
 // Those of different slots have different ones in a larger ring too. What is aside stays there until it goes.
 static int grow(struct known *known) {
     struct known larger = {.capacity = known->capacity ? known->capacity * 2 : SMALLEST};

@@ -16,6 +16,7 @@ struct known {
 
 void known_destroy(struct known *known);
 struct delivery *known_get(const struct known *known, uint64_t position); // NULL: it has none
+void known_expect(const struct known *known, uint64_t position);          // it is asked for soon
 int known_put(struct known *known, struct delivery *delivery);            // of a new position; 0 or -ENOMEM
 void known_remove(struct known *known, const struct delivery *delivery);  // one that is in it
 // Walks in no particular order: `*cursor` starts at 0; NULL at the end. The set must not change meanwhile,

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define EXPECTED 4 // so many settlements ahead
+
 struct queue *queue_new(uint32_t id, const char *name, const struct queue_limits *limits) {
     struct queue *queue = calloc(1, sizeof *queue);
     char *copy = strdup(name);
@@ -80,6 +82,11 @@ bool queue_busy(const struct queue *queue) {
             return true;
     }
     return false;
+}
+
+void queue_expect(const struct queue *queue, uint64_t subject_hash) {
+    if (subject_hash)
+        number_map_expect(&queue->subjects, subject_hash);
 }
 
 int queue_push(struct queue *queue, const struct record_delivery *delivery, uint64_t record,
@@ -178,6 +185,14 @@ static int settle_wide(struct queue *queue, struct receiver *receiver, uint64_t 
     return 0;
 }
 
+// What settling it will look at is far away by now.
+static void expect(const struct queue *queue, uint64_t position) {
+    known_expect(&queue->known, position + EXPECTED);
+    const struct delivery *delivery = known_get(&queue->known, position);
+    if (delivery)
+        queue_expect(queue, delivery->subject_hash);
+}
+
 int queue_settle(struct queue *queue, struct receiver *receiver, uint64_t first, uint64_t last,
     struct spans *spans, uint64_t *bytes) {
     // A peer may send any numbers: only what can be in flight is looked at.
@@ -190,6 +205,7 @@ int queue_settle(struct queue *queue, struct receiver *receiver, uint64_t first,
     if (last - first > receiver->in_flight)
         return settle_wide(queue, receiver, first, last, spans, bytes);
     for (uint64_t position = first; position <= last; position++) {
+        expect(queue, position + EXPECTED);
         struct delivery *delivery = known_get(&queue->known, position);
         // Only what was sent to it can be done: no dying one, and no follower that this very settlement made
         // ready.

@@ -44,6 +44,7 @@ struct delivery {
     struct delivery_rule rule;
     struct chunk *chunk; // owned reference; NULL: to be loaded
     struct bytes envelope;
+    bool laid; // its length stands before it in the chunk, just as a body has it
     size_t size;
     enum delivery_state state;
     bool replay;               // an operator sent it again
@@ -186,6 +187,9 @@ int queue_push(struct queue *queue, const struct record_delivery *delivery, uint
 // The tail is dropped before. The name of its route that a known delivery points to becomes what `copies` has
 // for that address.
 void queue_rename_routes(struct queue *queue, const struct number_map *copies);
+
+// A push with this subject comes soon.
+void queue_expect(const struct queue *queue, uint64_t subject_hash);
 
 // What recovery knows of a delivery, of settled spans, of one that failed.
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size);

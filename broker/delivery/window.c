@@ -1,4 +1,5 @@
 // The window: deliveries that are known in memory, by state, and chained by subject.
+#include "broker/delivery/body.h"
 #include "broker/delivery/queue_internal.h"
 
 #include <errno.h>
@@ -112,11 +113,17 @@ void delivery_die(struct queue *queue, struct delivery *delivery, wire_reason re
     delivery_move(queue, delivery, DELIVERY_DYING, false);
 }
 
+// How they lie is looked at here, while they are near.
+static void take_bytes(struct delivery *delivery, struct chunk *chunk, struct bytes envelope) {
+    delivery->chunk = chunk_ref(chunk);
+    delivery->envelope = envelope;
+    delivery->laid = body_laid(chunk, envelope);
+}
+
 void delivery_give_bytes(
     struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope) {
     take_out(queue, delivery);
-    delivery->chunk = chunk_ref(chunk);
-    delivery->envelope = envelope;
+    take_bytes(delivery, chunk, envelope);
     put_in(queue, delivery, false);
 }
 
@@ -243,10 +250,8 @@ static int enter(struct queue *queue, struct delivery *delivery, struct chunk *c
     }
     if (delivery->state == DELIVERY_DYING ||
         (delivery->state == DELIVERY_READY &&
-            share_wants_bytes(queue, share_of(queue, delivery), delivery->receiver))) {
-        delivery->chunk = chunk_ref(chunk);
-        delivery->envelope = envelope;
-    }
+            share_wants_bytes(queue, share_of(queue, delivery), delivery->receiver)))
+        take_bytes(delivery, chunk, envelope);
     put_in(queue, delivery, false);
     return delivery->state == DELIVERY_WAITING && !delivery->leader ? delivery_wait(queue, delivery, due_ms)
                                                                     : 0;

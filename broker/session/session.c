@@ -156,6 +156,7 @@ int session_next(struct session *session, uint64_t *sequence, struct bytes *raw,
             "the body of the publish frame does not hold the %u envelopes that it should", input->left);
         return HUTONG__BUS__V1__REASON__REASON_PROTOCOL;
     }
+    wire_body_expect(rest);
     *sequence = input->sequence;
     *body = input->body;
     *known = input->sequence <= last_sequence(session);

@@ -220,6 +220,11 @@ void *number_map_remove(struct number_map *map, uint64_t key) {
     return value;
 }
 
+void number_map_expect(const struct number_map *map, uint64_t key) {
+    if (map->capacity)
+        __builtin_prefetch(&map->slots[hash_number(key) & (map->capacity - 1)], 1);
+}
+
 bool number_map_next(const struct number_map *map, size_t *cursor, uint64_t *key, void **value) {
     while (*cursor < map->capacity) {
         const struct number_slot *slot = &map->slots[(*cursor)++];

@@ -36,4 +36,6 @@ int number_map_put(struct number_map *map, uint64_t key, void *value);
 // As number_map_put(), and says what was there before, or NULL.
 int number_map_exchange(struct number_map *map, uint64_t key, void *value, void **before);
 void *number_map_remove(struct number_map *map, uint64_t key);
+// The key is asked for soon: what it takes is brought near meanwhile.
+void number_map_expect(const struct number_map *map, uint64_t key);
 bool number_map_next(const struct number_map *map, size_t *cursor, uint64_t *key, void **value);

@@ -35,6 +35,7 @@ void journal_batch_destroy(struct journal_batch **self) {
         return;
     free((*self)->memory);
     free((*self)->leaves);
+    free((*self)->places);
     free(*self);
     *self = NULL;
 }
@@ -51,6 +52,9 @@ void journal_batch_clear(struct journal_batch *batch) {
     free(batch->leaves);
     batch->leaves = NULL;
     batch->leaf_capacity = 0;
+    free(batch->places);
+    batch->places = NULL;
+    batch->place_capacity = 0;
 }
 
 void journal_batch_number(struct journal_batch *batch, uint64_t first_sequence, int64_t time_ns) {
@@ -80,6 +84,25 @@ static int make_room(struct journal_batch *batch, size_t more) {
     if (needed <= batch->capacity)
         return 0;
     return resize(batch, needed > 2 * batch->capacity ? needed : 2 * batch->capacity);
+}
+
+static int reserve_places(struct journal_batch *batch, size_t more) {
+    size_t needed = batch->entry_count + more;
+    if (needed <= batch->place_capacity)
+        return 0;
+    size_t capacity = needed < 64 ? 64 : needed + needed / 2;
+    struct journal_place *places = realloc(batch->places, capacity * sizeof *places);
+    if (!places)
+        return -ENOMEM;
+    batch->places = places;
+    batch->place_capacity = capacity;
+    return 0;
+}
+
+static void put_places(struct journal_batch *batch, const struct journal_entry *entries, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        batch->places[batch->entry_count + i] = (struct journal_place){
+            .position = entries[i].position, .queue = entries[i].queue, .offset = (uint32_t)batch->size};
 }
 
 static void put_record(uint8_t *to, size_t size, uint8_t kind, const struct journal_entry *entries,
@@ -112,8 +135,10 @@ int journal_batch_add(struct journal_batch *batch, uint8_t kind, const struct jo
     if (batch->size - BATCH_SIZE + size > batch->limit)
         return JOURNAL_BATCH_FULL;
     int rc = make_room(batch, size);
+    rc = rc ? rc : reserve_places(batch, entry_count);
     if (rc)
         return rc;
+    put_places(batch, entries, entry_count);
     put_record(batch->data + batch->size, size, kind, entries, entry_count, parts, part_count);
     batch->size += size;
     batch->count++;

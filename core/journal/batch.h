@@ -4,6 +4,13 @@
 
 #include "core/journal/format.h"
 
+// Where an entry's record starts in its batch.
+struct journal_place {
+    uint64_t position;
+    uint32_t queue;
+    uint32_t offset;
+};
+
 struct journal_batch {
     void *memory;    // owned; `data` is its first aligned byte, as O_DIRECT wants it
     uint8_t *data;   // header, records
@@ -12,6 +19,8 @@ struct journal_batch {
     size_t limit;    // of the records
     uint32_t count;
     size_t entry_count;
+    struct journal_place *places; // owned; of the entries: the records themselves are far away by then
+    size_t place_capacity;
     size_t body_bytes;
     // What its records will say of themselves, and how far that is done (chain.h).
     uint64_t first_sequence;

@@ -173,7 +173,7 @@ static void number_batch(struct file_journal *file, struct journal_batch *batch)
 // All that the owner's state and the index have to do with it, so that what is under way needs neither.
 static int prepare(struct file_journal *file, struct journal_batch *batch, struct error *error) {
     struct flight *flight = &file->flight;
-    int rc = queue_index_add_batch(&file->index, batch->data, batch->count, file->tail);
+    int rc = queue_index_add_places(&file->index, batch->places, batch->entry_count, file->tail);
     if (rc == -EINVAL) {
         file->failed = true;
         return error_set(error, rc, "a record's position does not follow the last one of its queue");

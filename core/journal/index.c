@@ -72,6 +72,15 @@ int queue_index_add_batch(struct queue_index *index, const uint8_t *bytes, uint3
     return 0;
 }
 
+int queue_index_add_places(
+    struct queue_index *index, const struct journal_place *places, size_t count, uint64_t offset) {
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = queue_index_add(
+            index, places[i].queue, places[i].position, (uint32_t)(offset + places[i].offset));
+    return rc;
+}
+
 static int by_queue(const void *a, const void *b) {
     uint32_t left = (*(const struct queue_items *const *)a)->queue;
     uint32_t right = (*(const struct queue_items *const *)b)->queue;

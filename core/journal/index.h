@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/base/map.h"
-#include "core/journal/format.h"
+#include "core/journal/batch.h"
 
 struct queue_items {
     uint32_t queue;
@@ -26,5 +26,8 @@ int queue_index_add(struct queue_index *index, uint32_t queue, uint64_t position
 // All entries of the records in a batch of which `bytes` starts at `offset` of its segment. As
 // queue_index_add().
 int queue_index_add_batch(struct queue_index *index, const uint8_t *bytes, uint32_t count, uint64_t offset);
+// The same, by what the batch noted of its entries.
+int queue_index_add_places(
+    struct queue_index *index, const struct journal_place *places, size_t count, uint64_t offset);
 // Returns owned the items in order of their queues, or NULL without memory (or when there are none).
 const struct queue_items **queue_index_sorted(const struct queue_index *index);

@@ -127,7 +127,7 @@ static int memory_append(struct journal *journal, struct journal_batch *batch, s
         now = segment->last_time_ns;
     if (buffer_reserve(&segment->body, batch->size))
         return error_no_memory(error);
-    int rc = queue_index_add_batch(&segment->index, batch->data, batch->count, segment->body.size);
+    int rc = queue_index_add_places(&segment->index, batch->places, batch->entry_count, segment->body.size);
     journal_batch_number(batch, store->last + 1, now);
     if (!rc)
         rc = chain_seal(&store->chain, batch, 0);

@@ -17,6 +17,13 @@ int wire_body_next(struct bytes *rest, struct bytes *raw, struct error *error) {
     return 0;
 }
 
+#define HEAD 256 // bytes: the attributes of most envelopes, and where their payload starts
+
+void wire_body_expect(struct bytes rest) {
+    for (size_t at = 0; at < HEAD && at < rest.size; at += 64)
+        __builtin_prefetch(rest.data + at);
+}
+
 int wire_body_append(struct buffer *out, struct bytes raw) {
     int rc = buffer_reserve(out, VARINT_SIZE + raw.size);
     if (rc != 0)

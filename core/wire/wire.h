@@ -62,6 +62,8 @@ int wire_attribute_append(struct buffer *out, struct bytes name, struct bytes va
 // A body: envelopes with their lengths before them. `rest` starts as the whole body and shrinks. 0,
 // WIRE_REFUSED (a length beyond the end or an overlong one).
 int wire_body_next(struct bytes *rest, struct bytes *raw, struct error *error);
+// The next envelope is read soon: its head is brought near while the one before is worked on.
+void wire_body_expect(struct bytes rest);
 int wire_body_append(struct buffer *out, struct bytes raw);
 
 // An envelope that repeats parts of another one, the original: its own bytes, and between them the copies. A
