@@ -2,14 +2,20 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
+// O_DIRECT takes hold of each page that it writes from: of large ones there are few.
+#define LARGE_PAGE ((size_t)2 << 20)
 #define KEPT_CAPACITY ((size_t)4 << 20) // a batch that grew beyond gives its memory back when it is cleared
 
 static int resize(struct journal_batch *batch, size_t capacity) {
-    void *memory = malloc(capacity + JOURNAL_BLOCK);
+    size_t align = capacity < LARGE_PAGE ? JOURNAL_BLOCK : LARGE_PAGE;
+    void *memory = malloc(capacity + align);
     if (!memory)
         return -ENOMEM;
-    uint8_t *data = (uint8_t *)memory + (-(uintptr_t)memory & (JOURNAL_BLOCK - 1));
+    uint8_t *data = (uint8_t *)memory + (-(uintptr_t)memory & (align - 1));
+    if (align == LARGE_PAGE)
+        (void)madvise(data, capacity, MADV_HUGEPAGE); // where the system has none, nothing is lost
     if (batch->memory)
         memcpy(data, batch->data, batch->size);
     free(batch->memory);
