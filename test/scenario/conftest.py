@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "kafka")]
 
 
 @pytest.fixture(autouse=True)
@@ -12,6 +13,18 @@ def no_broker_stays():
     count = len(Broker.started)
     yield
     Broker.end_those_since(count)
+
+
+@pytest.fixture(scope="session")
+def kafka():
+    """One real Kafka for all scenarios of a session; each makes topics of its own."""
+    import server
+    from databases import missing
+    reason = server.unavailable()
+    if reason:
+        missing(f"Kafka ({reason})")
+    with server.Cluster() as cluster:
+        yield cluster
 
 
 def pytest_configure(config):

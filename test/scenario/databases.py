@@ -23,8 +23,8 @@ KINDS = ["sqlite", "postgresql", "mariadb"]
 
 def missing(what):
     if os.environ.get("HUTONG_REQUIRE_REAL"):
-        pytest.fail(f"{what} is required here and is not installed")
-    pytest.skip(f"{what} is not installed")
+        pytest.fail(f"{what} is required here and can't be had")
+    pytest.skip(f"{what} can't be had")
 
 
 def as_user(user, *command, **options):

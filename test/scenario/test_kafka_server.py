@@ -1,0 +1,19 @@
+"""The Kafka that the scenarios use is a real one: what it acknowledged is there after kill -9; kcat is a client of its own."""
+import subprocess
+
+
+def kcat(cluster, *arguments, text=None):
+    run = subprocess.run(["kcat", "-b", cluster.bootstrap, *arguments], input=text, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(kafka):
+    kafka.create_topic("server.kill", partitions=2)
+    kcat(kafka, "-P", "-t", "server.kill", "-K:", "-X", "acks=all", text="a:1\nb:2\na:3\n")
+    kafka.nodes[0].kill()
+    kafka.nodes[0].start()
+    kafka.wait()
+    read = kcat(kafka, "-C", "-t", "server.kill", "-o", "beginning", "-e", "-q", "-f", "%k%s ").split()
+    assert sorted(read) == ["a1", "a3", "b2"]
+    assert read.index("a1") < read.index("a3")
