@@ -107,9 +107,14 @@ static int prove_active(struct daemon *daemon, struct error *error) {
     return rc;
 }
 
-int daemon_step(struct daemon *daemon, struct event event) {
+static struct event at_this_time(struct event event) {
     event.now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
     event.now_us = clock_realtime_ns() / 1000;
+    return event;
+}
+
+int daemon_step(struct daemon *daemon, struct event event) {
+    event = at_this_time(event);
     return broker_step(daemon->broker, &event, &daemon->update);
 }
 
@@ -201,15 +206,16 @@ static int receive_frames(struct daemon *daemon) {
 
 struct visit {
     struct daemon *daemon;
-    uint32_t queue;
+    struct event event; // of all: a backlog doesn't ask the clock for each
     size_t count;
 };
 
 static int visit_record(void *context, const struct journal_record *record, uint64_t position) {
     struct visit *visit = context;
     visit->count++;
-    return daemon_step(visit->daemon,
-        (struct event){.kind = EVENT_RECORD, .queue = visit->queue, .position = position, .record = record});
+    visit->event.position = position;
+    visit->event.record = record;
+    return broker_step(visit->daemon->broker, &visit->event, &visit->daemon->update);
 }
 
 static int load(struct daemon *daemon, struct error *error) {
@@ -217,7 +223,8 @@ static int load(struct daemon *daemon, struct error *error) {
     daemon->update.load_count = 0;
     for (size_t i = 0; i < count; i++) {
         struct load_wish wish = daemon->update.loads[i];
-        struct visit visit = {.daemon = daemon, .queue = wish.queue};
+        struct visit visit = {.daemon = daemon,
+            .event = at_this_time((struct event){.kind = EVENT_RECORD, .queue = wish.queue})};
         int rc = journal_read_queue(daemon->journal, wish.queue, wish.load.from, wish.load.count,
             wish.load.bytes, visit_record, &visit, error);
         if (rc)

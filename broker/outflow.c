@@ -271,6 +271,7 @@ int outflow_run(struct broker *broker, struct update *update) {
 static int load_delivery(struct broker *broker, struct queue *queue, const struct record_message *message,
     const struct record_delivery *delivery) {
     size_t size;
+    queue_expect(queue, delivery->subject_hash);
     int rc = record_own_size(delivery, &size);
     if (rc)
         return rc;

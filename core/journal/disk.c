@@ -4,9 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 // ---- Folders ----
@@ -137,5 +140,58 @@ int disk_size(int file, uint64_t *size) {
     if (fstat(file, &st))
         return -errno;
     *size = (uint64_t)st.st_size;
+    return 0;
+}
+
+// ---- Reading ahead ----
+
+struct disk_ahead {
+    aio_context_t context;
+    struct iocb request;
+};
+
+int disk_ahead_new(struct disk_ahead **out) {
+    struct disk_ahead *ahead = calloc(1, sizeof *ahead);
+    if (!ahead)
+        return -ENOMEM;
+    if (syscall(SYS_io_setup, 1, &ahead->context)) {
+        int rc = -errno;
+        free(ahead);
+        return rc;
+    }
+    *out = ahead;
+    return 0;
+}
+
+void disk_ahead_destroy(struct disk_ahead **self) {
+    if (!*self)
+        return;
+    (void)syscall(SYS_io_destroy, (*self)->context);
+    free(*self);
+    *self = NULL;
+}
+
+// NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes there
+int disk_ahead_begin(struct disk_ahead *ahead, int file, uint8_t *data, size_t size, uint64_t offset) {
+    ahead->request = (struct iocb){.aio_lio_opcode = IOCB_CMD_PREAD,
+        .aio_fildes = (uint32_t)file,
+        .aio_buf = (uintptr_t)data,
+        .aio_nbytes = size,
+        .aio_offset = (int64_t)offset};
+    struct iocb *requests[] = {&ahead->request};
+    return syscall(SYS_io_submit, ahead->context, 1, requests) == 1 ? 0 : -errno;
+}
+
+int disk_ahead_wait(struct disk_ahead *ahead, size_t *got) {
+    struct io_event event = {0};
+    long n = 0;
+    do
+        n = syscall(SYS_io_getevents, ahead->context, 1, 1, &event, NULL);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        return n < 0 ? -errno : -EIO;
+    if (event.res < 0)
+        return (int)event.res;
+    *got = (size_t)event.res;
     return 0;
 }

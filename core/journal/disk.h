@@ -48,3 +48,14 @@ int disk_reserve(int file, uint64_t offset, uint64_t size);
 // These bytes become zeros without being written. -EOPNOTSUPP: not on this file system.
 int disk_zero(int file, uint64_t offset, uint64_t size);
 int disk_size(int file, uint64_t *size);
+
+// ---- Reading ahead ----
+
+// Reads one piece at a time while the caller goes on. -EOPNOTSUPP and others: it can't, and nothing is lost.
+// Returns owned.
+struct disk_ahead;
+int disk_ahead_new(struct disk_ahead **out);
+void disk_ahead_destroy(struct disk_ahead **self); // behind what is under way
+// Whole blocks past the cache; `data` is the disk's until disk_ahead_wait().
+int disk_ahead_begin(struct disk_ahead *ahead, int file, uint8_t *data, size_t size, uint64_t offset);
+int disk_ahead_wait(struct disk_ahead *ahead, size_t *got); // once for each that was begun

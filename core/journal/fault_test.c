@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +24,9 @@ static bool no_room;      // fallocate() says ENOSPC
 static bool no_fallocate; // … says EOPNOTSUPP
 static size_t reads;      // and of them past the system's cache
 static size_t reads_past_cache;
+static size_t reads_ahead;
+static long no_call;   // this system call says that there is none; 0: all are there
+static int64_t comes;  // what is read ahead comes with this result; 0: as it is
 static size_t longest; // a write takes at most so many bytes; 0: all
 
 static bool fails(void) {
@@ -88,8 +93,36 @@ ssize_t __wrap_pread(int fd, void *data, size_t size, off_t offset) {
     return fails() ? -1 : __real_pread(fd, data, longest && size > longest ? longest : size, offset);
 }
 
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+// Of those that disk.c makes, each takes five words at most.
+long __wrap_syscall(long number, ...) {
+    va_list list;
+    va_start(list, number);
+    long words[5];
+    for (size_t i = 0; i < 5; i++)
+        words[i] = va_arg(list, long);
+    va_end(list);
+    if (number == no_call) {
+        errno = ENOSYS;
+        return -1;
+    }
+    long rc = __real_syscall(number, words[0], words[1], words[2], words[3], words[4]);
+    if (number == SYS_io_submit && rc == 1) {
+        reads_ahead++;
+        reads++;
+        reads_past_cache++;
+    }
+    if (number == SYS_io_getevents && rc == 1 && comes)
+        ((struct io_event *)words[3])->res = comes; // NOLINT(performance-no-int-to-ptr)
+    return rc;
+}
+
 static void heal(void) {
     calls_left = -1;
+    no_call = 0;
+    comes = 0;
     no_room = no_fallocate = false;
     longest = 0;
     alloc_fail_never();
@@ -333,12 +366,25 @@ static void tools_survive_no_memory_and_no_disk(void **state) {
     }
 }
 
+static int look(void *context, const struct journal_record *record, uint64_t position) {
+    (void)position;
+    *(bool *)context = record->body.data != NULL;
+    return 0;
+}
+
+// As testing_add() made it.
+static int take_whole(void *context, const struct journal_record *record, uint64_t position) {
+    for (size_t i = 0; i < record->body.size; i++)
+        assert_int_equal(record->body.data[i], (uint8_t)(i * 7 + position - 1));
+    return take(context, record, position);
+}
+
 // A backlog of 2 MiB, in a journal that nothing was read of yet.
 static int read_backlog(struct testing *t, size_t *seen) {
     testing_close(t);
     assert_int_equal(testing_open(t), 0);
-    *seen = reads = reads_past_cache = 0;
-    return journal_read_queue(t->journal, 1, 1, 1000, 16 << 20, take, seen, &t->error);
+    *seen = reads = reads_past_cache = reads_ahead = 0;
+    return journal_read_queue(t->journal, 1, 1, 1000, 16 << 20, take_whole, seen, &t->error);
 }
 
 static void fill_backlog(struct testing *t) {
@@ -377,6 +423,46 @@ static void a_backlog_is_read_in_large_pieces_past_the_cache(void **state) {
     assert_int_equal(seen, 200);
 }
 
+static void what_is_not_read_ahead_is_read_when_it_is_asked_for(void **state) {
+    struct testing *t = *state;
+    size_t seen;
+    fill_backlog(t);
+    assert_int_equal(read_backlog(t, &seen), 0);
+    if (reads_ahead == 0)
+        skip(); // the folder's file system, or this system, has no such thing
+    assert_in_range(reads_ahead, 2, 3);
+    const long missing[] = {SYS_io_setup, SYS_io_submit, SYS_io_getevents, 0};
+    for (size_t i = 0; missing[i]; i++) {
+        no_call = missing[i];
+        assert_int_equal(read_backlog(t, &seen), 0);
+        assert_int_equal(seen, 200);
+    }
+    no_call = 0;
+    const int64_t results[] = {-EIO, 4096, 0};
+    for (size_t i = 0; results[i]; i++) {
+        comes = results[i];
+        assert_int_equal(read_backlog(t, &seen), 0);
+        assert_int_equal(seen, 200);
+    }
+}
+
+// What is being read when its segment changes, or the journal is closed.
+static void what_is_read_ahead_is_forgotten_with_its_segment(void **state) {
+    struct testing *t = *state;
+    bool there = true;
+    size_t seen = 0;
+    fill_backlog(t);
+    testing_close(t);
+    assert_int_equal(testing_open(t), 0);
+    assert_int_equal(journal_read_queue(t->journal, 1, 1, 70, 16 << 20, take_whole, &seen, &t->error), 0);
+    assert_int_equal(journal_erase(t->journal, 120, &t->error), 0);
+    assert_int_equal(journal_read_queue(t->journal, 1, 120, 1, 1, look, &there, &t->error), 0);
+    assert_false(there);
+    assert_int_equal(journal_read_queue(t->journal, 1, 71, 40, 16 << 20, take_whole, &seen, &t->error), 0);
+    assert_int_equal(seen, 110);
+    testing_close(t);
+}
+
 static void a_backlog_that_can_not_be_read_says_so(void **state) {
     struct testing *t = *state;
     size_t seen = 0;
@@ -408,6 +494,8 @@ int main(void) {
         TEST(the_limit_of_a_journal_holds),
         TEST(memory_may_be_out_at_every_place),
         TEST(a_backlog_is_read_in_large_pieces_past_the_cache),
+        TEST(what_is_not_read_ahead_is_read_when_it_is_asked_for),
+        TEST(what_is_read_ahead_is_forgotten_with_its_segment),
         TEST(a_backlog_that_can_not_be_read_says_so),
         TEST(tools_survive_no_memory_and_no_disk),
     };

@@ -25,7 +25,25 @@ static void drop_file(struct reader_file *file) {
     *file = (struct reader_file){0};
 }
 
+// What is being read ahead is there, or won't come: then it is read as if nobody had tried.
+static void land(struct reader *reader) {
+    struct reader_window *window = reader->ahead;
+    size_t got = 0;
+    if (!window)
+        return;
+    reader->ahead = NULL;
+    int rc = disk_ahead_wait(reader->disk, &got);
+    if (rc == 0 && got == WINDOW_LARGE)
+        window->size = got;
+    else
+        window->segment = 0;
+    if (rc)
+        disk_ahead_destroy(&reader->disk); // nobody writes into the window any more
+}
+
 static void drop_window(struct reader *reader, struct reader_window *window) {
+    if (reader->ahead == window)
+        land(reader);
     if (reader->checked == window)
         reader->checked = NULL;
     buffer_destroy(&window->memory);
@@ -37,6 +55,7 @@ void reader_destroy(struct reader *reader) {
         drop_file(&reader->files[i]);
     for (size_t i = 0; i < READER_WINDOWS; i++)
         drop_window(reader, &reader->windows[i]);
+    disk_ahead_destroy(&reader->disk);
 }
 
 void reader_forget(struct reader *reader, uint64_t segment) {
@@ -94,10 +113,12 @@ static struct reader_window *find(struct reader *reader, uint64_t segment, uint6
 }
 
 static struct reader_window *least_used(struct reader *reader) {
-    struct reader_window *oldest = &reader->windows[0];
-    for (size_t i = 1; i < READER_WINDOWS; i++)
-        if (reader->windows[i].used < oldest->used)
-            oldest = &reader->windows[i];
+    struct reader_window *oldest = NULL;
+    for (size_t i = 0; i < READER_WINDOWS; i++) {
+        struct reader_window *window = &reader->windows[i];
+        if (window != reader->ahead && (!oldest || window->used < oldest->used))
+            oldest = window;
+    }
     return oldest;
 }
 
@@ -108,6 +129,17 @@ static int make_room(struct reader_window *window, size_t size) {
     if (!rc)
         window->data = window->memory.data + (-(uintptr_t)window->memory.data & (JOURNAL_BLOCK - 1));
     return rc;
+}
+
+// One that is to be filled. 0 or -ENOMEM.
+static int take_window(struct reader *reader, size_t size, struct reader_window **out) {
+    struct reader_window *window = least_used(reader);
+    window->segment = 0;
+    if (reader->checked == window)
+        reader->checked = NULL;
+    window->used = ++reader->clock;
+    *out = window;
+    return make_room(window, size);
 }
 
 // Whole blocks. Whether it went well; what didn't is read through the cache, which also tells why.
@@ -134,13 +166,10 @@ static int read_window(
 // Of whole blocks; beyond `size` they are not looked at.
 static int load(
     struct reader *reader, uint64_t segment, uint64_t from, size_t size, struct reader_window **out) {
-    struct reader_window *window = least_used(reader);
+    struct reader_window *window = NULL;
     uint64_t offset = from - from % JOURNAL_BLOCK;
     size_t blocks = (size_t)block_up(from - offset + size);
-    window->segment = 0;
-    if (reader->checked == window)
-        reader->checked = NULL;
-    int rc = make_room(window, blocks);
+    int rc = take_window(reader, blocks, &window);
     if (!rc)
         rc = read_window(reader, window, segment, blocks, offset);
     if (rc)
@@ -149,16 +178,61 @@ static int load(
         window->size = (size_t)(from - offset) + size;
     window->segment = segment;
     window->offset = offset;
-    window->used = ++reader->clock;
     *out = window;
     return 0;
+}
+
+// ---- Reading ahead ----
+
+static bool holds(const struct reader_window *window, uint64_t segment, uint64_t offset, uint64_t size) {
+    return window->segment == segment && offset >= window->offset && offset - window->offset < size;
+}
+
+// Whether what is wanted at `offset` begins in a window, or just behind it.
+static bool follows(const struct reader *reader, uint64_t segment, uint64_t offset) {
+    for (size_t i = 0; i < READER_WINDOWS; i++)
+        if (holds(&reader->windows[i], segment, offset, reader->windows[i].size + JOURNAL_BLOCK))
+            return true;
+    return false;
+}
+
+// The next large piece behind `window`, where all of it is written. It begins `overlap` bytes before the
+// window's end: with the record that stands across it.
+static void begin_ahead(
+    struct reader *reader, const struct reader_window *window, uint64_t overlap, uint64_t end) {
+    uint64_t from = window->offset + window->size - overlap;
+    struct reader_file *file = NULL;
+    struct reader_window *next = NULL;
+    from -= from % JOURNAL_BLOCK;
+    land(reader); // nobody asked for what was read ahead before: it has come long since
+    if (overlap >= window->size || from + WINDOW_LARGE > end || open_file(reader, window->segment, &file) ||
+        file->direct < 0 || (!reader->disk && disk_ahead_new(&reader->disk)) ||
+        take_window(reader, WINDOW_LARGE, &next) ||
+        disk_ahead_begin(reader->disk, file->direct, next->data, WINDOW_LARGE, from))
+        return;
+    next->segment = window->segment;
+    next->offset = from;
+    next->size = 0;
+    reader->ahead = next;
+}
+
+static struct reader_window *find_ahead(
+    struct reader *reader, uint64_t segment, uint64_t offset, size_t size) {
+    if (!reader->ahead || !holds(reader->ahead, segment, offset, WINDOW_LARGE))
+        return NULL;
+    land(reader);
+    reader->goes_on = true;
+    return find(reader, segment, offset, size);
 }
 
 // At least `size` bytes at `offset`, where the file has them.
 static int get(struct reader *reader, uint64_t segment, uint64_t offset, size_t size, size_t wanted,
     struct reader_window **from, const uint8_t **out) {
     struct reader_window *window = find(reader, segment, offset, size);
+    if (!window)
+        window = find_ahead(reader, segment, offset, size);
     if (!window) {
+        reader->goes_on = follows(reader, segment, offset);
         int rc = load(reader, segment, offset, wanted > size ? wanted : size, &window);
         if (rc)
             return rc;
@@ -194,6 +268,9 @@ int reader_record(struct reader *reader, uint64_t segment, uint64_t offset, uint
         return rc;
     reader->checked = window;
     reader->checked_offset = offset;
+    if (reader->goes_on && span <= NEAR)
+        begin_ahead(reader, window, span, end);
+    reader->goes_on = false;
     *record = bytes;
     return 0;
 }

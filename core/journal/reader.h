@@ -1,11 +1,13 @@
 // Reads records by their place, through a few windows that are shared by all queues, so that a backlog is
 // read in large pieces: past the system's cache, where each byte would be copied once more into memory that
-// the system first has to find. What lies far apart is read in small pieces, through the cache. Inside
-// core/journal.
+// the system first has to find. Where one large piece follows another, the next one is read meanwhile. What
+// lies far apart is read in small pieces, through the cache. Inside core/journal.
 #pragma once
 
 #include "core/base/buffer.h"
 #include "core/journal/format.h"
+
+struct disk_ahead;
 
 #define READER_WINDOWS 8
 #define READER_FILES 8
@@ -33,6 +35,9 @@ struct reader {
     struct reader_window windows[READER_WINDOWS];
     const struct reader_window *checked; // in it the record at `checked_offset` had a good CRC; NULL: none
     uint64_t checked_offset;
+    struct disk_ahead *disk;     // owned; NULL: nothing was read ahead so far
+    struct reader_window *ahead; // the disk fills it: its size is 0 until it is there; NULL: none
+    bool goes_on;                // the window read last followed another one
     struct reader_file files[READER_FILES];
 };
 
