@@ -29,3 +29,10 @@ def kafka():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitize: also run with the sanitizers' builds (scripts/test --all)")
+
+
+def pytest_collection_modifyitems(items):
+    """One process runs all that need the session's Kafka, where there are several."""
+    for item in items:
+        if "kafka" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("kafka"))
