@@ -5,8 +5,11 @@
 
 Programs come from the build folder in HUTONG_BUILD.
 """
+import contextlib
+import itertools
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -82,10 +85,24 @@ def program(name):
     return path
 
 
+def ports_of_this_process():
+    """Below what the kernel gives to outgoing connections, and each of pytest's workers has its own thousand: nobody takes a
+    port between its choice and its use."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    mine = range(20000, 32000)
+    if worker:
+        mine = mine[int(worker[2:]) % 12 * 1000:][:1000]
+    return itertools.cycle(random.sample(mine, len(mine)))
+
+
+PORTS = ports_of_this_process()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition, what, patience=PATIENCE):
