@@ -32,14 +32,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): one worker runs all of a group")
 
 
-LONG = ["test_swap", "test_bench", "test_disk_full", "test_kill", "test_demo", "test_odbc_register"]
-
-
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
-    """One process runs all that need the session's Kafka, where there are several. The files with the longest tests come
-    first, so that none of those is left alone at the end."""
-    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+    """One process runs all that need the session's Kafka, where there are several."""
     for item in items:
         if "kafka" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("kafka"))
