@@ -122,9 +122,14 @@ bool broker_settled(const struct broker *broker, uint32_t queue, uint64_t last_p
 uint32_t broker_place(
     const struct broker *broker, uint32_t queue, uint64_t position, uint64_t *at, uint64_t *rest);
 
-// Whether a record's body may be erased: nobody needs it any more. False: `problem` says why not.
+// Whether a record's body may be erased: nobody needs it any more.
 #define BROKER_PROBLEM_SIZE 320
-bool broker_may_erase(
+enum broker_erasable {
+    BROKER_NOT_ERASABLE,   // `problem` says why
+    BROKER_ERASABLE_LATER, // as soon as all that happened so far is on disk
+    BROKER_ERASABLE,
+};
+enum broker_erasable broker_may_erase(
     const struct broker *broker, const struct journal_record *record, char problem[BROKER_PROBLEM_SIZE]);
 // Adds the record of who had this one's body erased, and why. 0, BROKER_NO_ROOM, negative.
 int broker_record_erased(struct broker *broker, const struct journal_record *erased, const char *who,

@@ -13,47 +13,58 @@ static int count_none(void *context, const struct record_delivery *delivery) {
     return 0;
 }
 
+// Whether the disk has what settled it. Of more than the last record nothing is known: all of them count.
+static bool is_recorded(const struct broker *broker, const struct queue *queue, uint64_t position) {
+    return position <= queue->settled_durable ||
+           (queue->settle_record <= broker->durable && !spans_has(&queue->unwritten.settled, position));
+}
+
 // Whether (queue, position) still needs its bytes; then `problem` says what to do.
-static bool is_needed(
+static enum broker_erasable check_place(
     const struct broker *broker, uint32_t id, uint64_t position, char problem[BROKER_PROBLEM_SIZE]) {
     const struct queue *queue = registry_queue(broker, id);
     if (!queue || queue == broker->activations)
-        return false;
+        return BROKER_ERASABLE;
     bool dead = strncmp(queue->name, "dead:", 5) == 0;
     const char *system = dead ? queue->name + 5 : queue->name;
-    if (queue_settled_to(queue, position) < position)
-        snprintf(problem, BROKER_PROBLEM_SIZE,
-            dead ? "dead letter %2$" PRIu64
-                   " of %1$s waits: replay it, or: hutong dead drop --system %1$s %2$" PRIu64
-                 : "its delivery %2$" PRIu64
-                   " to %1$s is not settled: wait until it is, or until it is a dead letter",
-            system, position);
-    else if (queue->settle_record > broker->durable)
-        snprintf(problem, BROKER_PROBLEM_SIZE, "what settled it is not on disk yet: try again");
-    else
-        return false;
-    return true;
+    if (queue_settled_to(queue, position) >= position)
+        return is_recorded(broker, queue, position) ? BROKER_ERASABLE : BROKER_ERASABLE_LATER;
+    snprintf(problem, BROKER_PROBLEM_SIZE,
+        dead ? "dead letter %2$" PRIu64
+               " of %1$s waits: replay it, or: hutong dead drop --system %1$s %2$" PRIu64
+             : "its delivery %2$" PRIu64
+               " to %1$s is not settled: wait until it is, or until it is a dead letter",
+        system, position);
+    return BROKER_NOT_ERASABLE;
 }
 
-bool broker_may_erase(
+static enum broker_erasable check_places(
     const struct broker *broker, const struct journal_record *record, char problem[BROKER_PROBLEM_SIZE]) {
+    enum broker_erasable least = BROKER_ERASABLE;
+    for (size_t i = 0; i < record->entry_count && least != BROKER_NOT_ERASABLE; i++) {
+        enum broker_erasable one =
+            check_place(broker, record->entries[i].queue, record->entries[i].position, problem);
+        least = one < least ? one : least;
+    }
+    return least;
+}
+
+enum broker_erasable broker_may_erase(
+    const struct broker *broker, const struct journal_record *record, char problem[BROKER_PROBLEM_SIZE]) {
+    struct carried_record carried;
     switch (record->kind) {
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE:
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD:
-        for (size_t i = 0; i < record->entry_count; i++)
-            if (is_needed(broker, record->entries[i].queue, record->entries[i].position, problem))
-                return false;
-        return true;
-    case HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED: {
-        struct carried_record carried;
-        bool readable = record->body.data && carried_read(record->body, &carried) == 0;
-        return !readable || !is_needed(broker, carried.queue, carried.position, problem);
-    }
+        return check_places(broker, record, problem);
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED:
+        return record->body.data && carried_read(record->body, &carried) == 0
+                   ? check_place(broker, carried.queue, carried.position, problem)
+                   : BROKER_ERASABLE;
     default:
         snprintf(problem, BROKER_PROBLEM_SIZE,
             "record %" PRIu64 " holds no message: only messages, dead letters and carried ones are erased",
             record->sequence);
-        return false;
+        return BROKER_NOT_ERASABLE;
     }
 }
 

@@ -8,10 +8,11 @@
 struct look {
     struct daemon *daemon;
     struct erasing *erasing;
+    bool again; // when what was gathered is on disk
 };
 
 static int look_at(void *context, const struct journal_record *record, uint64_t position) {
-    const struct look *look = context;
+    struct look *look = context;
     struct erasing *erasing = look->erasing;
     (void)position;
     if (!record->body.data) {
@@ -20,25 +21,46 @@ static int look_at(void *context, const struct journal_record *record, uint64_t 
             (unsigned long long)record->sequence);
         return 0;
     }
-    if (!broker_may_erase(look->daemon->broker, record, erasing->problem) || erasing->check)
+    enum broker_erasable may = broker_may_erase(look->daemon->broker, record, erasing->problem);
+    look->again = may == BROKER_ERASABLE_LATER && !erasing->check;
+    if (may != BROKER_ERASABLE || erasing->check)
         return 0;
     int rc =
         broker_record_erased(look->daemon->broker, record, erasing->who, erasing->why, &look->daemon->update);
-    if (rc == BROKER_NO_ROOM)
-        snprintf(erasing->problem, sizeof erasing->problem, "the batch is full: try again");
+    look->again = rc == BROKER_NO_ROOM;
     return rc == BROKER_NO_ROOM ? 0 : rc;
 }
 
-int erasing_start(struct daemon *daemon, struct erasing *erasing) {
+static void say_full(struct erasing *erasing) {
+    snprintf(erasing->problem, sizeof erasing->problem,
+        "the journal is full, and the record of an erasure needs room");
+}
+
+// At full load there is always something that is not on disk yet: so it is written here, before more comes.
+// What receivers said waits for room at most, and each batch takes some of it: that ends.
+static int look(struct daemon *daemon, struct erasing *erasing, struct error *error) {
     struct look look = {.daemon = daemon, .erasing = erasing};
+    int rc;
+    do {
+        look.again = false;
+        rc = journal_read_record(daemon->journal, erasing->sequence, look_at, &look, error);
+        if (rc == 0 && look.again)
+            rc = commit_all(daemon, error);
+    } while (rc == 0 && look.again && !daemon->paused);
+    if (rc == 0 && look.again)
+        say_full(erasing);
+    return rc;
+}
+
+int erasing_start(struct daemon *daemon, struct erasing *erasing) {
     struct error error = {0};
-    if (daemon->paused || daemon->draining) {
-        snprintf(erasing->problem, sizeof erasing->problem,
-            daemon->paused ? "the journal is full, and the record of an erasure needs room"
-                           : "the broker shuts down");
-        return router_control_answer(daemon->router, bytes_of(NULL, 0));
-    }
-    int rc = journal_read_record(daemon->journal, erasing->sequence, look_at, &look, &error);
+    int rc = 0;
+    if (daemon->draining)
+        snprintf(erasing->problem, sizeof erasing->problem, "the broker shuts down");
+    else if (daemon->paused)
+        say_full(erasing);
+    else
+        rc = look(daemon, erasing, &error);
     if (rc == JOURNAL_REFUSED)
         erasing->gone = true;
     if (rc > 0)
