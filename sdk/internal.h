@@ -56,7 +56,6 @@ struct waiter {
 struct gather {
     struct block *head;
     struct block *tail;       // application threads append here
-    size_t bytes;             // of bodies
     uint64_t next;            // sequence of the next message
     uint64_t ticket;          // of the newest block
     uint64_t durable_ticket;  // blocks up to this one are on disk
@@ -178,7 +177,7 @@ struct hutong {
     struct gather gather;
     enum want want;
     uint64_t decided;       // all sequences up to here
-    uint64_t window_bytes;  // published and not decided
+    uint64_t window_bytes;  // published and not decided; with a spool: and not stored
     uint64_t first;         // sequence of the first message since open
     uint64_t message_limit; // bytes of an envelope
     uint64_t accepted;

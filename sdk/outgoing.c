@@ -140,11 +140,8 @@ static void note(struct hutong *hutong, bool full, const char *text) {
 // Puts blocks that could not be stored back in front; under the lock.
 static void put_back(struct gather *gather, struct block *list) {
     struct block *last = list;
-    gather->bytes += last->body.size;
-    while (last->next) {
+    while (last->next)
         last = last->next;
-        gather->bytes += last->body.size;
-    }
     last->next = gather->head;
     if (!gather->tail)
         gather->tail = last;
@@ -221,11 +218,8 @@ static struct block *detach(struct gather *gather, bool all) {
     if (!list || (!all && list == gather->tail))
         return NULL;
     struct block *last = list;
-    while (last->next && (all || last->next != gather->tail)) {
-        gather->bytes -= last->body.size;
+    while (last->next && (all || last->next != gather->tail))
         last = last->next;
-    }
-    gather->bytes -= last->body.size;
     gather->head = last->next;
     if (!gather->head)
         gather->tail = NULL;

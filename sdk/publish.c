@@ -53,7 +53,7 @@ static enum hutong_code check_room(const struct hutong *hutong, size_t size, str
         return sdk_fail(error, HUTONG_INVALID, false, "a message of %zu bytes; the broker takes at most %llu",
             size, (unsigned long long)hutong->message_limit);
     uint64_t count = hutong->spool ? 0 : hutong->gather.next - 1 - hutong->decided;
-    uint64_t bytes = hutong->spool ? hutong->gather.bytes : hutong->window_bytes;
+    uint64_t bytes = hutong->window_bytes;
     uint64_t most = hutong->spool ? SPOOL_GATHER_LIMIT : hutong->options.window_bytes;
     if (count >= hutong->options.window_messages || (bytes && bytes + size > most))
         return sdk_fail(error, HUTONG_FULL, true, "the window is full: %s",
@@ -145,7 +145,6 @@ static int gather_add(struct hutong *hutong, const struct wire_envelope *envelop
             &(struct outcome){
                 .sequence = hutong->gather.next, .callback = options->callback, .context = options->context});
     block->count++;
-    hutong->gather.bytes += block->body.size - place->offset;
     hutong->window_bytes += block->body.size - place->offset;
     return 0;
 }
@@ -224,7 +223,6 @@ static bool take_back(
         set_position(hutong, place->block, bytes_of(before->position, before->size));
     else if (place->block->count == 0)
         drop_tail(gather, place->block);
-    gather->bytes -= size;
     hutong->window_bytes -= size;
     gather->next--;
     outcomes_drop_last(&hutong->outcomes, sequence);
