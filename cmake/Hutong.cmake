@@ -71,7 +71,7 @@ endfunction()
 # The libraries of the house, each as PkgConfig::name; a folder links only those it uses.
 foreach(pair
     zmq:libzmq czmq:libczmq protobufc:libprotobuf-c yaml:yaml-0.1 crypto:libcrypto odbc:odbc curl:libcurl
-    xml2:libxml-2.0 microhttpd:libmicrohttpd jansson:jansson pcre2:libpcre2-8 zlib:zlib cmocka:cmocka)
+    xml2:libxml-2.0 microhttpd:libmicrohttpd jansson:jansson pcre2:libpcre2-8 zlib:zlib rdkafka:rdkafka cmocka:cmocka)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 short)
   list(GET pair 1 module)

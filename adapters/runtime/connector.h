@@ -1,4 +1,4 @@
-// A connector: the six functions through which the sidecar talks to one kind of legacy system. A source gives
+// A connector: the functions through which the sidecar talks to one kind of legacy system. A source gives
 // records, a sink takes messages; one connector may be both. All are called from the sidecar's one thread.
 #pragma once
 
@@ -13,6 +13,16 @@ enum {
     CONNECTOR_REJECT = 2, // this message can't ever be taken: a dead letter with the text
     CONNECTOR_BAD_ROW =
         3, // this record is unusable: it is refused, counted and kept as the connector keeps such
+};
+
+// A message as the source has it, not made of a row. Borrowed.
+struct connector_event {
+    const struct schema_message *type;
+    struct bytes id; // of CloudEvents; size 0: one is made
+    struct bytes subject;
+    int64_t time_us; // 0: now
+    struct bytes payload;
+    const char *const *attributes; // extension attributes: name, value, …, NULL; NULL: none
 };
 
 // What the sidecar offers to a connector; all borrowed, outlives it.
@@ -31,6 +41,9 @@ struct connector_host {
     // CONNECTOR_BAD_ROW (refused by the catalogue), negative.
     int (*publish)(void *runtime, const struct schema_message *type, struct bytes subject, int64_t time_us,
         struct bytes payload, struct bytes position, struct error *error);
+    // The same for a message that has an id or attributes of its own.
+    int (*publish_event)(
+        void *runtime, const struct connector_event *event, struct bytes position, struct error *error);
     // The position stored last; size 0 at the very start. Valid until the next publish.
     struct bytes (*position)(void *runtime);
     int (*store_position)(void *runtime, struct bytes position, struct error *error);
@@ -57,7 +70,8 @@ struct connector_delivery {
     int64_t time_us;
     const struct schema_message *type;
     struct bytes payload;
-    const struct scan *scan; // of the type's paths as declared by the connector's environment, or NULL
+    const char *const *attributes; // name, value, …, NULL
+    const struct scan *scan;       // of the type's paths as declared by the connector's environment, or NULL
 };
 
 struct connector_class {
@@ -82,9 +96,13 @@ struct connector_class {
     // Makes what was delivered since the last commit durable, all or nothing. 0 or CONNECTOR_RETRY (all are
     // tried again).
     int (*commit)(struct connector *connector, struct error *error);
+    // The adapter ends: what was published is made durable, and the system is told. Errors are passed over,
+    // for the next start goes on from the stored position. NULL: there is nothing to do.
+    void (*finish)(struct connector *connector);
     void (*destroy)(struct connector **self);
 };
 
 extern const struct connector_class odbc_connector;
 extern const struct connector_class file_connector;
 extern const struct connector_class http_connector;
+extern const struct connector_class kafka_connector;

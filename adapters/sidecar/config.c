@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct connector_class *const classes[] = {&odbc_connector, &file_connector, &http_connector};
+static const struct connector_class *const classes[] = {
+    &odbc_connector, &file_connector, &http_connector, &kafka_connector};
 #define CLASSES (sizeof classes / sizeof *classes)
 
 static char *folder_of(const char *path) {
@@ -128,7 +129,7 @@ static void find_connector(
         }
     }
     if (!out->class)
-        config_error(root, report, "there is no connector: say odbc:, file: or http:");
+        config_error(root, report, "there is no connector: say odbc:, file:, http: or kafka:");
     out->takes = out->node && out->node->kind == CONFIG_MAPPING && config_get(out->node, "take");
 }
 
@@ -137,7 +138,7 @@ static void read_root(const struct config_node *root, struct sidecar_config *out
         {"codes", CONFIG_OPTIONAL}, {"state", CONFIG_REQUIRED}, {"log", CONFIG_OPTIONAL},
         {"zone", CONFIG_OPTIONAL}, {"drain", CONFIG_OPTIONAL}, {"crash_attempts", CONFIG_OPTIONAL},
         {"odbc", CONFIG_OPTIONAL}, {"file", CONFIG_OPTIONAL}, {"http", CONFIG_OPTIONAL},
-        {NULL, CONFIG_OPTIONAL}};
+        {"kafka", CONFIG_OPTIONAL}, {NULL, CONFIG_OPTIONAL}};
     if (!config_expect_mapping(root, "adapter.yaml", keys, report))
         return;
     if (config_get(root, "bus"))

@@ -15,25 +15,40 @@ static int code_of(enum hutong_code code, const struct hutong_error *failure, st
     return error_set(error, again ? CONNECTOR_RETRY : -EIO, "%s", failure->text);
 }
 
-static int publish(void *runtime, const struct schema_message *type, struct bytes subject, int64_t time_us,
-    struct bytes payload, struct bytes position, struct error *error) {
+// A text with its NUL, in `out`; NULL without memory.
+static const char *text_of(struct buffer *out, struct bytes bytes) {
+    buffer_clear(out);
+    return buffer_append_bytes(out, bytes) ? NULL : buffer_text(out);
+}
+
+static int publish_event(
+    void *runtime, const struct connector_event *event, struct bytes position, struct error *error) {
     struct sidecar *sidecar = runtime;
     struct hutong_error failure = {0};
-    if (view_check(type, payload, &view_default_limits, error))
+    if (view_check(event->type, event->payload, &view_default_limits, error))
         return error ? error->code = CONNECTOR_BAD_ROW : CONNECTOR_BAD_ROW;
-    buffer_clear(&sidecar->subject);
-    if (buffer_append_bytes(&sidecar->subject, subject) || !buffer_text(&sidecar->subject))
+    struct hutong_message message = {.type = event->type->full_name,
+        .subject = text_of(&sidecar->subject, event->subject),
+        .id = text_of(&sidecar->id, event->id),
+        .time_us = event->time_us,
+        .payload = event->payload.data,
+        .payload_size = event->payload.size,
+        .attributes = event->attributes};
+    if (!message.subject || !message.id)
         return error_no_memory(error);
-    struct hutong_message message = {.type = type->full_name,
-        .subject = (const char *)sidecar->subject.data,
-        .time_us = time_us,
-        .payload = payload.data,
-        .payload_size = payload.size};
+    if (event->id.size == 0)
+        message.id = NULL;
     struct hutong_publish_options options = {.position = position.data, .position_size = position.size};
     enum hutong_code code = hutong_publish(sidecar->hutong, &message, &options, NULL, &failure);
     if (code == HUTONG_INVALID) // too large, a subject that can't be one
         return error_set(error, CONNECTOR_BAD_ROW, "%s", failure.text);
     return code == HUTONG_OK ? 0 : code_of(code, &failure, error);
+}
+
+static int publish(void *runtime, const struct schema_message *type, struct bytes subject, int64_t time_us,
+    struct bytes payload, struct bytes position, struct error *error) {
+    struct connector_event event = {.type = type, .subject = subject, .time_us = time_us, .payload = payload};
+    return publish_event(runtime, &event, position, error);
 }
 
 static struct bytes position(void *runtime) {
@@ -82,6 +97,7 @@ void sidecar_host(struct sidecar *sidecar) {
         .base_folder = sidecar->config->base_folder,
         .zone = sidecar->config->zone,
         .publish = publish,
+        .publish_event = publish_event,
         .position = position,
         .store_position = store_position,
         .refused = refused,

@@ -77,6 +77,7 @@ void sidecar_destroy(struct sidecar **self) {
     codes_destroy(&sidecar->codes);
     catalogue_destroy(&sidecar->catalogue);
     buffer_destroy(&sidecar->subject);
+    buffer_destroy(&sidecar->id);
     buffer_destroy(&sidecar->position);
     free(sidecar->status_path);
     free(sidecar->status_temporary);
@@ -307,6 +308,8 @@ static void drain(struct sidecar *sidecar) {
     if (sidecar->opened && !sidecar->failed)
         take_round(sidecar, clock_monotonic_ns());
     take_forget(sidecar);
+    if (sidecar->opened && config->class->finish)
+        config->class->finish(sidecar->connector);
     sidecar->status_look_ns = sidecar->status_due_ns = 0;
     status_write(sidecar, clock_monotonic_ns(), "stopped");
     enum hutong_code code =

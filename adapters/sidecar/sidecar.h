@@ -36,9 +36,9 @@ struct held {
     struct connector_delivery delivery;
     const char *type; // its name; delivery.type is NULL when the catalogue has none
     unsigned tries;
-    bool due;     // in the round that is running
-    int verdict;  // of the last try
-    char bytes[]; // what delivery and type point to
+    bool due;                      // in the round that is running
+    int verdict;                   // of the last try
+    _Alignas(void *) char bytes[]; // what delivery and type point to
 };
 
 struct back_off {
@@ -56,6 +56,7 @@ struct sidecar {
     struct inbox *inbox;         // NULL: the connector keeps its own
     uint8_t bus[INBOX_BUS_SIZE]; // of the delivery being handled
     struct buffer subject;
+    struct buffer id;
     struct buffer position;
     struct held **held; // in the order they came
     size_t held_count;

@@ -21,16 +21,37 @@ static struct bytes put(struct held *held, size_t *used, const void *data, size_
     return bytes_of(at, size);
 }
 
+static size_t attribute_texts(const struct hutong_delivery *from, size_t *bytes) {
+    size_t count = 0;
+    for (; from->attributes && from->attributes[count]; count++)
+        *bytes += strlen(from->attributes[count]) + 1;
+    *bytes += (count + 1) * sizeof(char *);
+    return count;
+}
+
+// The list of pointers lies at the front, where it is aligned.
+static void put_attributes(
+    struct held *held, size_t count, const struct hutong_delivery *from, size_t *used) {
+    const char **list = (const char **)(void *)held->bytes;
+    *used = (count + 1) * sizeof *list;
+    for (size_t i = 0; i < count; i++)
+        list[i] = (const char *)put(held, used, from->attributes[i], strlen(from->attributes[i])).data;
+    held->delivery.attributes = list;
+}
+
 static struct held *copy(const struct sidecar *sidecar, const struct hutong_delivery *from) {
     const char *subject = from->subject ? from->subject : "";
     const char *source = from->source ? from->source : "";
     size_t used = 0;
     size_t size = strlen(from->id) + strlen(source) + strlen(subject) + strlen(from->type) +
                   from->payload_size + INBOX_BUS_SIZE + 6;
+    size_t attributes = attribute_texts(from, &size);
     struct held *held = calloc(1, sizeof *held + size);
     if (!held)
         return NULL;
-    held->delivery = (struct connector_delivery){.position = from->position,
+    put_attributes(held, attributes, from, &used);
+    held->delivery = (struct connector_delivery){.attributes = held->delivery.attributes,
+        .position = from->position,
         .settled = from->settled,
         .attempt = from->attempt,
         .replay = from->replay,

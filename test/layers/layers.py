@@ -37,7 +37,7 @@ ADAPTERS = {
     "adapters/runtime": ALL_CORE | {"sdk"},
     "adapters/connectors/text": {"core/base", "core/config"},
 }
-for name in ("odbc", "file", "http"):
+for name in ("odbc", "file", "http", "kafka"):
     ADAPTERS["adapters/connectors/" + name] = ALL_CORE | {"adapters/runtime", "adapters/connectors/text"}
 ADAPTERS["adapters"] = ALL_CORE | {"sdk"} | set(ADAPTERS)
 TOOLS = {
@@ -52,6 +52,7 @@ EXTERNAL = {
     r"yaml\.h": {"core/config"},
     r"zlib\.h": {"broker/configuration"},
     r"openssl/.*": {"core/crypto"},
+    r"librdkafka/.*": {"adapters/connectors/kafka", "bench"},
     r"sql(ext|types)?\.h": {"adapters/connectors/odbc"},
     r"microhttpd\.h": {"broker/admin", "adapters/connectors/http"},
 }

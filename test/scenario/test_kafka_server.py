@@ -1,11 +1,5 @@
 """The Kafka that the scenarios use is a real one: what it acknowledged is there after kill -9; kcat is a client of its own."""
-import subprocess
-
-
-def kcat(cluster, *arguments, text=None):
-    run = subprocess.run(["kcat", "-b", cluster.bootstrap, *arguments], input=text, capture_output=True, text=True, timeout=60)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+from kafka_edge import kcat
 
 
 def test_what_was_acknowledged_is_there_after_a_kill(kafka):

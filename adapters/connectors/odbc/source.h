@@ -3,7 +3,7 @@
 
 #include "adapters/connectors/odbc/db.h"
 #include "adapters/connectors/odbc/idset.h"
-#include "adapters/connectors/odbc/refused.h"
+#include "adapters/runtime/refused.h"
 #include "adapters/runtime/rules.h"
 
 #define SOURCE_KEYS 4 // columns that order the rows, at most

@@ -1,4 +1,4 @@
-#include "adapters/connectors/odbc/refused.h"
+#include "adapters/runtime/refused.h"
 
 #include <errno.h>
 #include <fcntl.h>
