@@ -123,6 +123,8 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         return outflow_run(broker, update);
     case EVENT_RECORD:
         return outflow_loaded(broker, event);
+    case EVENT_UNREADABLE:
+        return outflow_unreadable(broker, event);
     case EVENT_DRAIN:
         broker->draining = true;
         return 0;

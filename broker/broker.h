@@ -17,9 +17,10 @@ enum event_kind {
     EVENT_APPENDED, // what was gathered so far went to the journal as one batch, and is not durable yet
     EVENT_DURABLE,  // the journal has everything up to `durable`
     EVENT_RECORD,   // one record of a load that was asked for
-    EVENT_DRAIN,    // deliver nothing new and wait for what is in flight
-    EVENT_PAUSED,   // the journal has no room: nothing is taken in, what is durable is delivered
-    EVENT_BYE,      // end every session
+    EVENT_UNREADABLE,    // one that can't be read, now or ever
+    EVENT_DRAIN,         // deliver nothing new and wait for what is in flight
+    EVENT_PAUSED,        // the journal has no room: nothing is taken in, what is durable is delivered
+    EVENT_BYE,           // end every session
     EVENT_CONFIGURATION, // from the next message on this configuration is in force
     EVENT_CARRY_RECORD,  // write this record again if it is unsettled: the journal wants to let go of its
                          // segment
@@ -47,8 +48,9 @@ struct event {
     struct bytes head;                   // FRAME
     struct chunk *body;                  // FRAME: borrowed, or NULL
     uint64_t durable;                    // DURABLE
-    uint32_t queue;                      // RECORD
-    uint64_t position;                   // RECORD; OPERATE: in the dead letters' queue
+    uint32_t queue;                      // RECORD, UNREADABLE
+    uint64_t position;                   // RECORD, UNREADABLE; OPERATE: in the dead letters' queue
+    const char *damage;                  // UNREADABLE: where the journal is damaged, and how
     const struct journal_record *record; // RECORD, OPERATE
     struct operation *operation;         // OPERATE, OPERATED
     const struct activation *activation; // CONFIGURATION
@@ -63,8 +65,11 @@ struct outgoing {
 };
 
 struct load_wish {
-    uint32_t queue;
+    uint32_t queue; // where it is read: another one's than `of` what was carried
     struct queue_load load;
+    uint32_t of; // whose deliveries these are: `rest` of them, from `first` on, from load.from on
+    uint64_t first;
+    uint64_t rest;
 };
 
 // News of a peer, for the log.

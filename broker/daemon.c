@@ -107,14 +107,14 @@ static int prove_active(struct daemon *daemon, struct error *error) {
     return rc;
 }
 
-static struct event at_this_time(struct event event) {
+struct event daemon_now(struct event event) {
     event.now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
     event.now_us = clock_realtime_ns() / 1000;
     return event;
 }
 
 int daemon_step(struct daemon *daemon, struct event event) {
-    event = at_this_time(event);
+    event = daemon_now(event);
     return broker_step(daemon->broker, &event, &daemon->update);
 }
 
@@ -204,37 +204,6 @@ static int receive_frames(struct daemon *daemon) {
     return 0;
 }
 
-struct visit {
-    struct daemon *daemon;
-    struct event event; // of all: a backlog doesn't ask the clock for each
-    size_t count;
-};
-
-static int visit_record(void *context, const struct journal_record *record, uint64_t position) {
-    struct visit *visit = context;
-    visit->count++;
-    visit->event.position = position;
-    visit->event.record = record;
-    return broker_step(visit->daemon->broker, &visit->event, &visit->daemon->update);
-}
-
-static int load(struct daemon *daemon, struct error *error) {
-    size_t count = daemon->update.load_count;
-    daemon->update.load_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct load_wish wish = daemon->update.loads[i];
-        struct visit visit = {.daemon = daemon,
-            .event = at_this_time((struct event){.kind = EVENT_RECORD, .queue = wish.queue})};
-        int rc = journal_read_queue(daemon->journal, wish.queue, wish.load.from, wish.load.count,
-            wish.load.bytes, visit_record, &visit, error);
-        if (rc)
-            return rc < 0 ? rc : -EIO;
-        if (visit.count)
-            daemon->update.more = true;
-    }
-    return 0;
-}
-
 static int transmit(struct daemon *daemon) {
     int rc = 0;
     for (size_t i = 0; i < daemon->update.frame_count && rc == 0; i++) {
@@ -277,7 +246,7 @@ static int turn(struct daemon *daemon, struct error *error) {
     int rc = daemon_step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : kind});
     rc = rc ? rc : commit_run(daemon, error);
     rc = rc ? rc : control_committed(daemon);
-    rc = rc ? rc : load(daemon, error);
+    rc = rc ? rc : loading_run(daemon, error);
     rc = rc ? rc : transmit(daemon);
     log_notices(daemon);
     return rc ? rc : retiring_run(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);

@@ -28,6 +28,7 @@ struct daemon {
     int64_t keep_until_ns;        // what is older may go, while `retiring`
     bool retiring;                // in portions, one a turn
     char damage[ERROR_TEXT_SIZE]; // that keeps the oldest segment from going; "": none
+    uint64_t unreadable;          // deliveries that damage kept from being read
     uint64_t drain_until_ms;
     uint64_t denied_log_ms;
     bool draining;
@@ -37,6 +38,10 @@ struct daemon {
 };
 
 int daemon_step(struct daemon *daemon, struct event event);
+struct event daemon_now(struct event event); // at this time
+
+// loading.c: what the core wished for is read. 0 or negative, with the text.
+int loading_run(struct daemon *daemon, struct error *error);
 
 // commit.c. 0 or negative, with the text.
 void commit_pause(struct daemon *daemon, const char *why);      // the journal refused what was gathered

@@ -65,7 +65,11 @@ int dead_letter(struct broker *broker, struct operation *operation, uint64_t pos
         hutong__bus__v1__dead_record__unpack(NULL, record->body.size, record->body.data);
     if (!letter)
         return -ENOMEM; // what can't be read was found when it was recovered
-    int rc = do_letter(broker, operation, position, record, letter, update);
+    bool empty = letter->reason == HUTONG__BUS__V1__REASON__REASON_DAMAGED && letter->envelope.len == 0;
+    int rc = empty && operation->act == OPERATION_DEAD_REPLAY
+                 ? operation_refuse_item(operation, position, HUTONG__BUS__V1__REASON__REASON_DAMAGED,
+                       "the journal could not be read where its message stands, so there is nothing to send")
+                 : do_letter(broker, operation, position, record, letter, update);
     hutong__bus__v1__dead_record__free_unpacked(letter, NULL);
     return rc;
 }

@@ -80,7 +80,7 @@ int update_frame(struct update *update, uint64_t connection, const wire_frame *f
 struct outgoing *update_outgoing(struct update *update, uint64_t connection); // NULL without memory
 // Without memory the news is lost, and nothing else.
 void update_notice(struct update *update, int kind, const struct session *session, const char *text);
-int update_load(struct update *update, uint32_t queue, const struct queue_load *load);
+int update_load(struct update *update, const struct load_wish *wish);
 
 // peers.c: sessions begin and end
 int peers_frame(struct broker *broker, const struct event *event, struct update *update);
@@ -128,6 +128,7 @@ int outflow_settle(struct broker *broker, struct session *session, const Hutong_
 int outflow_run(struct broker *broker, struct update *update);
 int outflow_durable(struct broker *broker, struct update *update); // without any record
 int outflow_loaded(struct broker *broker, const struct event *event);
+int outflow_unreadable(struct broker *broker, const struct event *event);
 
 // marks.c: what was true when a batch was appended, and is true on the disk when it is durable
 void marks_take(struct broker *broker);

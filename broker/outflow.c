@@ -4,6 +4,7 @@
 #include "core/base/varint.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // Look-ups that settling a range may take.
@@ -181,10 +182,10 @@ static void set_timer(struct broker *broker, struct queue *queue, uint64_t deadl
 
 // What was carried lies elsewhere than its position says.
 static int wish_load(
-    struct broker *broker, const struct queue *queue, struct queue_load *load, struct update *update) {
-    uint64_t rest;
-    uint32_t place = broker_place(broker, queue->id, load->from, &load->from, &rest);
-    return update_load(update, place, load);
+    struct broker *broker, const struct queue *queue, const struct queue_load *load, struct update *update) {
+    struct load_wish wish = {.load = *load, .of = queue->id, .first = load->from};
+    wish.queue = broker_place(broker, queue->id, load->from, &wish.load.from, &wish.rest);
+    return update_load(update, &wish);
 }
 
 // What is durable goes out. `*busy`: there is more to come.
@@ -306,4 +307,11 @@ int outflow_loaded(struct broker *broker, const struct event *event) {
         return 0;
     int rc = record_message_read(record.body, record.queue, record.position, &message, &delivery);
     return rc ? rc : load_delivery(broker, queue, &message, &delivery);
+}
+
+int outflow_unreadable(struct broker *broker, const struct event *event) {
+    struct queue *queue = registry_queue(broker, event->queue);
+    char text[WIRE_TEXT_LIMIT + 1];
+    snprintf(text, sizeof text, "the journal is damaged: %s", event->damage);
+    return queue ? queue_unreadable(queue, event->position, text, broker_time(broker)) : 0;
 }

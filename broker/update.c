@@ -35,12 +35,12 @@ int update_frame(struct update *update, uint64_t connection, const wire_frame *f
     return wire_frame_append(frame, &outgoing->head);
 }
 
-int update_load(struct update *update, uint32_t queue, const struct queue_load *load) {
+int update_load(struct update *update, const struct load_wish *wish) {
     void *items = update->loads;
     if (!make_room(&items, update->load_count, &update->load_capacity, sizeof *update->loads))
         return -ENOMEM;
     update->loads = items;
-    update->loads[update->load_count++] = (struct load_wish){.queue = queue, .load = *load};
+    update->loads[update->load_count++] = *wish;
     return 0;
 }
 

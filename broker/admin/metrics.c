@@ -16,6 +16,8 @@ static const struct metric metrics[] = {
     {"journal", "full", "hutong_journal_full", "gauge", "1 while the journal has no room and intake pauses."},
     {"journal", "damaged", "hutong_journal_damaged", "gauge",
         "1 while an old segment can't be read, so that it and all behind it stay past their retention."},
+    {"journal", "unreadable", "hutong_journal_unreadable_total", "counter",
+        "Records of deliveries that damage kept from being read."},
     {"counters", "accepted", "hutong_accepted_total", "counter", "Messages accepted, each durable."},
     {"counters", "repeats", "hutong_repeats_total", "counter", "Messages that publishers sent again."},
     {"counters", "refused", "hutong_refused_total", "counter", "Messages refused with a reason."},

@@ -454,8 +454,44 @@ static void no_memory_is_said(void **state) {
     }
 }
 
+// ---- What can't be read ----
+
+static void what_cannot_be_read_dies_and_the_rest_goes_on(void **state) {
+    (void)state;
+    struct queue_limits limits = test_limits;
+    limits.tail = 0;
+    struct queue *queue = queue_new(1, "a/b", &limits);
+    struct queue_time now = {.ms = 1, .us = 1000};
+    char text[WIRE_TEXT_LIMIT + 1];
+    for (int i = 0; i < 3; i++)
+        queue_recover_push(queue, queue->next_position, 10);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 1000, 100000);
+    assert_int_equal(queue_unreadable(queue, 2, "at 7", now), 0); // not its turn: it is wished for again
+    assert_null(queue_next_dead(queue));
+    assert_int_equal(queue_unreadable(queue, 1, "at 7", now), 0);
+    assert_int_equal(queue_unreadable(queue, 1, "at 7", now), 0); // once
+    struct delivery *dead = queue_next_dead(queue);
+    assert_non_null(dead);
+    assert_int_equal(dead->position, 1);
+    assert_int_equal(dead->reason, HUTONG__BUS__V1__REASON__REASON_DAMAGED);
+    assert_int_equal(dead->envelope.size, 0);
+    delivery_dead_text(dead, text, sizeof text);
+    assert_string_equal(text, "at 7");
+    test_bury(queue, dead);
+    assert_int_equal(queue->settled, 1);
+    assert_int_equal(queue->bytes, 20); // it counts as one of the average
+    assert_int_equal(test_load(queue, NULL, 1), 2);
+    char out[64];
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
+    assert_string_equal(out, "m2,m3,");
+    assert_int_equal(queue_unreadable(queue, 2, "at 7", now), 0); // it has gone out
+    assert_null(queue_next_dead(queue));
+    queue_destroy(&queue);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_cannot_be_read_dies_and_the_rest_goes_on),
         cmocka_unit_test(spans_merge),
         cmocka_unit_test(sends_within_credit_and_keeps_the_rest_on_disk),
         cmocka_unit_test(a_replay_says_that_it_is_one),

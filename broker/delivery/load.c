@@ -136,3 +136,47 @@ int queue_loaded(struct queue *queue, const struct record_delivery *from, const 
         delivery_give_bytes(queue, delivery, chunk, envelope);
     return 0;
 }
+
+// ---- What can't be read ----
+
+// It enters the window although nothing is known of it. Its size is what one of the queue has on average.
+static int enter_unread(
+    struct queue *queue, uint64_t position, struct chunk *nothing, struct queue_time now) {
+    const struct record_delivery unknown = {.queue = queue->id, .position = position};
+    if (position < queue->read_position || position != next_unread(queue) || !window_room(queue))
+        return 0;
+    size_t size = queue->unsettled ? (size_t)(queue->bytes / queue->unsettled) : 0;
+    struct delivery *delivery = delivery_new(queue, &unknown, "", size);
+    int rc = delivery ? window_enter(queue, delivery, nothing, nothing->bytes, now) : -ENOMEM;
+    if (rc == 0)
+        queue->read_position = position + 1;
+    return rc;
+}
+
+static int die_unread(
+    struct queue *queue, struct delivery *delivery, const char *text, struct chunk *nothing) {
+    int rc = 0;
+    if (delivery->state == DELIVERY_READY) {
+        rc = failure_note(queue, delivery, HUTONG__BUS__V1__REASON__REASON_DAMAGED, text);
+        if (rc == 0)
+            delivery_die(queue, delivery, HUTONG__BUS__V1__REASON__REASON_DAMAGED, NULL);
+    }
+    if (delivery->state == DELIVERY_DYING && !delivery->chunk)
+        delivery_give_bytes(queue, delivery, nothing, nothing->bytes);
+    return rc;
+}
+
+int queue_unreadable(struct queue *queue, uint64_t position, const char *text, struct queue_time now) {
+    struct chunk *nothing = chunk_copy(bytes_of_string(""));
+    if (!nothing)
+        return -ENOMEM;
+    queue->probe = false;
+    queue_wake(queue);
+    bool known = known_get(&queue->known, position) != NULL;
+    int rc = known ? 0 : enter_unread(queue, position, nothing, now);
+    struct delivery *delivery = known_get(&queue->known, position);
+    if (rc == 0 && delivery && (!known || !delivery->chunk))
+        rc = die_unread(queue, delivery, text, nothing);
+    chunk_unref(&nothing);
+    return rc;
+}

@@ -239,6 +239,9 @@ void queue_drop_tail(struct queue *queue); // all is read back
 // passed over. 0 or -ENOMEM.
 int queue_loaded(struct queue *queue, const struct record_delivery *delivery, const char *route,
     struct chunk *chunk, struct bytes envelope, struct queue_time now);
+// One that was to be loaded and can't be read, now or ever: it dies, without an envelope and for the reason
+// in `text`. Positions that are settled, sent or have their bytes are passed over. 0 or -ENOMEM.
+int queue_unreadable(struct queue *queue, uint64_t position, const char *text, struct queue_time now);
 
 // ---- Sending ----
 struct queue_frame {

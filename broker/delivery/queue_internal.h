@@ -62,6 +62,8 @@ uint64_t tail_first(const struct queue *queue); // its first position; next_posi
 // retry.c
 // What an earlier process knew of it.
 void failure_resume(struct queue *queue, struct delivery *delivery, struct queue_time now, uint64_t *due_ms);
+// Why it is to die, in words of their own behind what the adapter said. 0 or -ENOMEM.
+int failure_note(struct queue *queue, struct delivery *delivery, wire_reason reason, const char *text);
 void failures_destroy(struct queue *queue);
 void failure_forget(struct queue *queue, uint64_t position);
 void failure_forget_span(struct queue *queue, uint64_t first, uint64_t last);

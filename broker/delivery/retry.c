@@ -161,6 +161,20 @@ int queue_fail(struct queue *queue, const struct receiver *receiver, const struc
     return delivery_wait(queue, delivery, now.ms + failure->delay_ms);
 }
 
+int failure_note(struct queue *queue, struct delivery *delivery, wire_reason reason, const char *text) {
+    char words[WIRE_TEXT_LIMIT + 1];
+    struct failure *failure = keep(queue, delivery->position);
+    if (!failure)
+        return -ENOMEM;
+    const char *before = failure->text ? failure->text : "";
+    snprintf(words, sizeof words, "%s%s%s", text, *before ? "; it had failed: " : "", before);
+    delivery->failure = failure;
+    failure->attempt = delivery->attempt;
+    failure->reason = reason;
+    set_words(failure, words, WIRE_TEXT_LIMIT);
+    return 0;
+}
+
 void delivery_dead_text(const struct delivery *delivery, char *out, size_t size) {
     const char *why = delivery->why ? delivery->why : "";
     const char *words = delivery->failure && delivery->failure->text ? delivery->failure->text : "";

@@ -28,6 +28,7 @@ static const char *const reason_names[] = {
     [HUTONG__BUS__V1__REASON__REASON_FILTER] = "filter",
     [HUTONG__BUS__V1__REASON__REASON_QUEUE_FULL] = "queue_full",
     [HUTONG__BUS__V1__REASON__REASON_NO_AGREEMENT] = "no_agreement",
+    [HUTONG__BUS__V1__REASON__REASON_DAMAGED] = "damaged",
 };
 
 const char *wire_reason_name(wire_reason reason) {
