@@ -1,7 +1,7 @@
 // An erasure that is asked for while the bus works: it neither waits for a quiet moment nor overtakes the
 // record of what settled the message.
 #include "broker/daemon_internal.h"
-#include "broker/testing_routes.h"
+#include "broker/testing_housing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,26 +10,7 @@
 
 #include <cmocka.h>
 
-#define PS "public_security/population"
-#define H "housing/tenancy"
 #define STREAM "0123456789abcdef"
-
-// All goes to housing.
-int matcher_match(struct matcher *matcher, const struct policy_system *from,
-    const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
-    const struct match **out, size_t *count, struct error *error) {
-    (void)from, (void)payload, (void)now_us, (void)error;
-    matcher->matches[0] = (struct match){.route = "r",
-        .to = policy_system_named(matcher->policy, bytes_of_string(H)),
-        .type = type,
-        .subject = subject,
-        .retries = 3,
-        .backoff_min_ms = 100,
-        .backoff_max_ms = 1000};
-    *out = matcher->matches;
-    *count = 1;
-    return 0;
-}
 
 // ---- A daemon without sockets ----
 

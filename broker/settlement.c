@@ -26,13 +26,13 @@ static int write_spans(struct broker *broker, struct queue *queue, const struct 
     record.n_spans = count;
     record.spans = pointers;
     record.bytes = queue->unwritten.bytes; // all with the first
-    uint64_t awaited = broker->awaited;
-    int rc = broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED, &record.base, NULL);
+    int rc =
+        record_add_packed(update->batch, HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED, &record.base, NULL);
     if (rc)
         return rc;
     queue->unwritten.bytes = 0;
-    queue->settle_record = broker->next_record - 1;
-    broker->awaited = awaited; // after a crash they are delivered again, and their adapters know them
+    // Nobody waits for it: after a crash they are delivered again, and their adapters know them.
+    queue->settle_record = broker->next_record++;
     return 0;
 }
 

@@ -1,5 +1,5 @@
 // One queue and several sessions, failures across restarts, and one agency beside another: in the whole core.
-#include "broker/testing_routes.h"
+#include "broker/testing_housing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,42 +8,14 @@
 
 #include <cmocka.h>
 
-#define PS "public_security/population"
-#define H "housing/tenancy"
 #define STREAM "0123456789abcdef"
 #define DELIVER HUTONG__BUS__V1__FRAME__KIND_DELIVER
 #define ERROR_FRAME HUTONG__BUS__V1__FRAME__KIND_ERROR
 
-// ---- The test's own routing: all goes to housing; "both:" subjects also back to the publisher's system.
-// ----
-
-static const struct policy *the_policy;
-
-int matcher_match(struct matcher *matcher, const struct policy_system *from,
-    const struct schema_message *type, struct bytes subject, struct bytes payload, int64_t now_us,
-    const struct match **out, size_t *count, struct error *error) {
-    (void)from;
-    (void)payload;
-    (void)now_us;
-    (void)error;
-    const char *const systems[] = {H, PS};
-    for (size_t i = 0; i < 2; i++)
-        matcher->matches[i] = (struct match){.route = "r",
-            .to = policy_system_named(the_policy, bytes_of_string(systems[i])),
-            .type = type,
-            .subject = subject,
-            .retries = 3,
-            .backoff_min_ms = 100,
-            .backoff_max_ms = 1000};
-    *count = subject.size && subject.data[0] == '+' ? 2 : 1;
-    *out = matcher->matches;
-    return 0;
-}
-
 static int set_up(void **state) {
     static struct bench bench;
     bench_open(&bench);
-    the_policy = bench.policy;
+    the_matcher = (struct matcher){.policy = bench.policy};
     *state = &bench;
     return 0;
 }
