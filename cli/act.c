@@ -159,17 +159,20 @@ static void print_text(const struct act *act, const char *verb, const char *what
     if (isatty(STDERR_FILENO) && act->done + act->refused)
         fputs("\r\033[K", stderr);
     if (act->dry) {
-        printf("%llu %s would be %s", (unsigned long long)(act->asked - act->gone), what, verb);
+        uint64_t there = act->asked - act->gone;
+        printf("%llu %s%s would be %s", (unsigned long long)there, what, there == 1 ? "" : "s", verb);
         if (act->gone)
-            printf("; %llu are not there", (unsigned long long)act->gone);
+            printf("; %llu %s not there", (unsigned long long)act->gone, act->gone == 1 ? "is" : "are");
         puts("; nothing was done");
         return;
     }
-    printf("%s %llu of %llu %s", verb, (unsigned long long)act->done, (unsigned long long)act->asked, what);
+    printf("%s %llu of %llu %s%s", verb, (unsigned long long)act->done, (unsigned long long)act->asked, what,
+        act->asked == 1 ? "" : "s");
     if (act->deliveries)
-        printf(" (%llu deliveries to %s)", (unsigned long long)act->deliveries, act->system);
+        printf(" (%llu %s to %s)", (unsigned long long)act->deliveries,
+            act->deliveries == 1 ? "delivery" : "deliveries", act->system);
     if (act->gone)
-        printf("; %llu are not there any more", (unsigned long long)act->gone);
+        printf("; %llu %s not there any more", (unsigned long long)act->gone, act->gone == 1 ? "is" : "are");
     putchar('\n');
     for (size_t i = 0; i < act->refusal_count; i++)
         printf("  left: %llu for %s: %s (the first is %llu)\n", (unsigned long long)act->refusals[i].count,

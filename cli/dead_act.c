@@ -152,7 +152,7 @@ int dead_act(struct dead *dead, bool drop) {
     rc = dead->count ? do_positions(doing) : do_filtered(doing);
     int told = rc == EXIT_WRONG
                    ? EXIT_DONE
-                   : act_tell(&doing->act, drop ? "dropped" : "replayed", "dead letters", dead->json);
+                   : act_tell(&doing->act, drop ? "dropped" : "replayed", "dead letter", dead->json);
     free(doing);
     return rc ? rc : told;
 }

@@ -9,6 +9,7 @@
 
 #define PLACE "--when"
 #define SUBJECT 1102
+#define WHEN 1101
 
 static const struct {
     int option;
@@ -18,7 +19,8 @@ static const struct {
 
 // ---- Options ----
 
-// "--type T --when 'x'": as a shell would take it.
+// "--type T --when "…"": for the journal, which keeps the exact items that were done beside it. So what chose
+// them need not name anybody there for years: a subject may be a citizen number, an expression may hold one.
 static int add_words(struct cli_filter *filter, int option, const char *value) {
     int rc = 0;
     for (size_t i = 0; i < sizeof words / sizeof words[0] && rc == 0; i++)
@@ -26,14 +28,9 @@ static int add_words(struct cli_filter *filter, int option, const char *value) {
             rc = buffer_append_format(&filter->words, "%s%s", filter->words.size ? " " : "", words[i].name);
     if (rc || !value)
         return rc;
-    static const char unquoted[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:+-";
-    // A subject may be a citizen number: tools mask what stands in quotes.
-    bool plain = option != SUBJECT && *value && value[strspn(value, unquoted)] == '\0';
-    rc = buffer_append_string(&filter->words, plain ? " " : " '");
-    for (const char *at = value; *at && rc == 0; at++)
-        rc = *at == '\'' ? buffer_append_string(&filter->words, "'\\''")
-                         : buffer_append_byte(&filter->words, (uint8_t)*at);
-    return rc || plain ? rc : buffer_append_string(&filter->words, "'");
+    static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:+-";
+    bool plain = option != SUBJECT && option != WHEN && *value && value[strspn(value, harmless)] == '\0';
+    return buffer_append_format(&filter->words, " %s", plain ? value : "\"…\"");
 }
 
 static int take_time(const char *command, const char *option, const char *text, int64_t *out) {
@@ -225,7 +222,7 @@ bool cli_filter_takes(struct cli_filter *filter, const struct cli_candidate *can
 
 void cli_filter_tell(const char *command, const struct cli_filter *filter) {
     if (filter->failures)
-        fprintf(stderr,
-            "hutong %s: warning: --when could not be evaluated on %llu messages, which were left out\n",
-            command, (unsigned long long)filter->failures); // why would show what is in them
+        fprintf(stderr, "hutong %s: warning: --when could not be evaluated on %llu message%s, left out\n",
+            command, (unsigned long long)filter->failures,
+            filter->failures == 1 ? "" : "s"); // why would show what is in them
 }

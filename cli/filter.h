@@ -25,7 +25,7 @@ struct cli_filter {
     struct scan *scan;
     struct cel_activation *activation;
     size_t variable;
-    struct buffer words; // the options as given, for the journal
+    struct buffer words; // the options, but for what may name a person, for the journal
     uint64_t failures;   // of the expression
 };
 

@@ -257,7 +257,7 @@ static int run(struct replay *replay) {
     rc = act_check(&replay->act);
     rc = rc ? rc : scan(replay);
     tell_again(replay);
-    int told = rc == EXIT_WRONG ? EXIT_DONE : act_tell(&replay->act, "replayed", "messages", replay->json);
+    int told = rc == EXIT_WRONG ? EXIT_DONE : act_tell(&replay->act, "replayed", "message", replay->json);
     return rc ? rc : told;
 }
 

@@ -2,6 +2,7 @@
 import datetime
 import json
 import os
+import pathlib
 import pwd
 import subprocess
 
@@ -125,7 +126,7 @@ def test_wrong_input_is_told_with_its_place(bus):
     assert "no filter" in bus.run("dead", "show", "--system", H, 7, "--type", NOTICE, code=2)
     assert "--type is given twice" in bus.run("dead", "drop", "--system", H, "--why", "x", "--type", NOTICE, "--type", REGISTERED,
                                               code=2)
-    assert "at most 4096 bytes" in bus.run("dead", "drop", "--system", H, "--why", "x", "--subject", "9" * 5000, code=2)
+    assert "at most 4096 bytes" in bus.run("dead", "drop", "--system", H, "--why", "x", "--route", "9" * 5000, code=2)
     assert "at most 4096 bytes" in bus.run("dead", "drop", "--system", H, "--why", "x", *range(1, 1500), code=2)
 
 
@@ -155,7 +156,7 @@ def test_lists_print_nothing_that_a_terminal_obeys_and_no_value_of_a_message(bus
     assert "Li Wei" not in bus.run("replay", "--to", H, "--why", "x", "--all", bus.journal, code=1)
     warned = subprocess.run([program("hutong"), "dead", "list", "--admin", bus.admin, "--type", REGISTERED, "--when",
                              "int(msg.address.unit_code) == 1"], capture_output=True, text=True, check=True).stderr
-    assert "could not be evaluated on 1 messages" in warned and "Li Wei" not in warned
+    assert "could not be evaluated on 1 message," in warned and "Li Wei" not in warned
 
 
 def test_the_filter_on_record_names_nobody_however_it_is_quoted(bus):
@@ -163,6 +164,8 @@ def test_the_filter_on_record_names_nobody_however_it_is_quoted(bus):
     for when in (f"msg.citizen_number == '{citizen(1)}'", f'msg.citizen_number == "{citizen(2)}"',
                  f"'it\\'s' == 'x' || msg.citizen_number == '{citizen(3)}'"):
         assert bus.act("drop", "--type", NOTICE, "--when", when)["done"] == 1
+    raw = b"".join(path.read_bytes() for path in pathlib.Path(bus.journal).iterdir())
+    assert b"--when" in raw and b"msg.citizen_number ==" not in raw
     on_record = json.dumps(bus.operated())
     assert len(bus.operated()) == 3 and not any(citizen(n) in on_record for n in range(1, 4))
 
