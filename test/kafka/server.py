@@ -6,6 +6,9 @@
         cluster.nodes[1].kill()            # kill -9; stop() asks first
         cluster.nodes[1].start()
 
+With secure=True each node listens on one more port, with TLS and SASL: cluster.secure_bootstrap, cluster.certificate, user
+"hutong" with cluster.password.
+
 The server comes from Maven Central by pom.xml beside this file; every process that was started is ended by its pid.
 unavailable() says why there can be none here.
 """
@@ -75,8 +78,9 @@ def free_ports(count):
 class Node:
     """One server, broker and controller in one process."""
 
-    def __init__(self, cluster, number, port, controller_port):
-        self.cluster, self.number, self.port, self.controller_port = cluster, number, port, controller_port
+    def __init__(self, cluster, number, ports):
+        self.cluster, self.number = cluster, number
+        self.port, self.controller_port, self.secure_port = ports
         self.folder = cluster.folder / str(number)
         self.log = self.folder / "log"
         self.process = None
@@ -95,7 +99,21 @@ class Node:
             "log.dirs": data,
             **settings,
         }
+        if self.cluster.secure:
+            self.add_secure_listener(settings)
         (self.folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+
+    def add_secure_listener(self, settings):
+        for key in ("listeners", "advertised.listeners"):
+            settings[key] += f",SASL_SSL://127.0.0.1:{self.secure_port}"
+        settings["listener.security.protocol.map"] += ",SASL_SSL:SASL_SSL"
+        settings |= {
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_ssl.plain.sasl.jaas.config":
+                f'org.apache.kafka.common.security.plain.PlainLoginModule required user_hutong="{self.cluster.password}";',
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": self.cluster.folder / "server.pem",
+        }
 
     def start(self):
         """Returns at once; Cluster.wait() waits."""
@@ -130,11 +148,13 @@ class Node:
 class Cluster:
     """Settings are of server.properties, for all nodes: Cluster(3, **{"log.segment.bytes": 1048576})."""
 
-    def __init__(self, nodes=1, **settings):
+    def __init__(self, nodes=1, secure=False, **settings):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hutong-kafka-"))
         self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        ports = free_ports(2 * nodes)
-        self.nodes = [Node(self, number + 1, ports[2 * number], ports[2 * number + 1]) for number in range(nodes)]
+        self.secure, self.password = secure, uuid.uuid4().hex
+        self.certificate = self.folder / "certificate.pem"
+        ports = free_ports(3 * nodes)
+        self.nodes = [Node(self, number + 1, ports[3 * number:3 * number + 3]) for number in range(nodes)]
         self.settings = {**self.defaults(), **settings}
 
     def defaults(self):
@@ -167,8 +187,21 @@ class Cluster:
     def bootstrap(self):
         return ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
+    @property
+    def secure_bootstrap(self):
+        return ",".join(f"127.0.0.1:{node.secure_port}" for node in self.nodes)
+
+    def make_certificate(self):
+        key = self.folder / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", self.certificate,
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"],
+                       check=True, capture_output=True)
+        (self.folder / "server.pem").write_bytes(key.read_bytes() + self.certificate.read_bytes())
+
     def __enter__(self):
         try:
+            if self.secure:
+                self.make_certificate()
             for node in self.nodes:
                 node.configure(self.settings)
                 node.start()

@@ -23,7 +23,7 @@ def kafka():
     reason = server.unavailable()
     if reason:
         missing(f"Kafka ({reason})")
-    with server.Cluster() as cluster:
+    with server.Cluster(secure=True) as cluster:
         yield cluster
 
 

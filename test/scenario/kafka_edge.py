@@ -3,8 +3,8 @@ what the bus delivers (civil_affairs/registration), and a client of Kafka that i
 import subprocess
 
 from departments import Adapter
-from hutong_bus import wait_until
 from messages import module
+from patience import Patience
 
 tenancy = module("gov.housing.v1.tenancy")
 TYPE = "gov.housing.v1.TenancyMarked"
@@ -86,7 +86,8 @@ def produce(kafka, records):
 
 
 def consume(kafka, topics, count, patience=60, settle=0.5):
-    """What a consumer of whole transactions reads from the start: at least `count`, and what comes soon behind."""
+    """What a consumer of whole transactions reads from the start: at least `count`, and what comes soon behind. `patience`: so many
+    seconds without another record."""
     from confluent_kafka import Consumer, KafkaError, TopicPartition
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "kafka_edge", "auto.offset.reset": "earliest",
                          "isolation.level": "read_committed", "enable.auto.commit": False, "enable.partition.eof": True,
@@ -95,18 +96,18 @@ def consume(kafka, topics, count, patience=60, settle=0.5):
     parts = [(t, p) for t in topics for p in consumer.list_topics(t, 10).topics[t].partitions]
     consumer.assign([TopicPartition(t, p, 0) for t, p in parts])
 
-    def enough():
-        message = consumer.poll(0.2)
-        if message is not None and message.error():
-            if message.error().code() == KafkaError._PARTITION_EOF:
-                ended.add((message.topic(), message.partition()))
-        elif message is not None:
-            ended.discard((message.topic(), message.partition()))
-            got.append(message)
-        return len(got) >= count and len(ended) == len(parts)
-
+    waiting = Patience(patience)
     try:
-        wait_until(enough, f"{count} records", patience)
+        while len(got) < count or len(ended) < len(parts):
+            message = consumer.poll(0.2)
+            if message is not None and not message.error():
+                ended.discard((message.topic(), message.partition()))
+                got.append(message)
+                waiting = Patience(patience)
+            elif message is not None and message.error().code() == KafkaError._PARTITION_EOF:
+                ended.add((message.topic(), message.partition()))
+            if waiting.over():
+                raise TimeoutError(f"{len(got)} of {count} records, and no other for {patience} s")
         extra = consumer.poll(settle)
         while extra is not None and not extra.error():
             got.append(extra)

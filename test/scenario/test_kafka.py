@@ -22,10 +22,10 @@ def broker(tmp_path):
 def receive(broker, count, settle=True):
     """What civil affairs gets."""
     with Client(broker.endpoint) as client:
-        client.hello("civil_affairs/registration", receive=True)
+        client.hello("civil_affairs/registration", receive=True, credit=(100000, 1 << 30))
         got = []
         while len(got) < count:
-            assert client.wait_deliveries(1), f"{len(got)} of {count}"
+            assert client.wait_deliveries(1, patience=60), f"{len(got)} of {count}"  # a full spool is tried every 30 s
             got += [d.envelope for d in client.deliveries]
             client.settle(*[d.position for d in client.deliveries])
             client.deliveries.clear()
@@ -134,7 +134,7 @@ def test_what_cannot_be_read_is_a_dead_letter_of_its_place(kafka, broker, tmp_pa
 
 def test_both_ways_through_kills(kafka, broker, tmp_path):
     """A topic to the bus to a topic; both adapters and the node are killed under load: each record once, in order by key."""
-    rounds, each, keys = 4, 150, 20
+    rounds, each, keys = 4, 150, 20  # test/fault/kafka.py has more
     first = reading(kafka, broker, tmp_path / "in", "kills").start()
     second = writing(kafka, broker, tmp_path / "out", "killed").start()
     for part in range(rounds):
@@ -173,3 +173,89 @@ def test_a_second_writer_takes_over(kafka, broker, tmp_path):
     assert len(consume(kafka, ["fenced.cloudevents"], 110)) == 110
     assert "another process writes as" in old.log()
     assert new.end() == 0, new.log()
+
+
+def test_aborted_transactions_are_not_read(kafka, broker, tmp_path):
+    from confluent_kafka import Producer
+    with reading(kafka, broker, tmp_path / "in", "aborted", partitions=1) as running:
+        producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": "aborted.writer", "log_level": 0})
+        producer.init_transactions(30)
+        for number, commits in enumerate((True, False, True, False)):
+            producer.begin_transaction()
+            producer.produce("aborted.protobuf", marked("L").SerializeToString(), f"k{number}")
+            producer.flush(30)
+            producer.commit_transaction(30) if commits else producer.abort_transaction(30)
+        assert [e.subject for e in receive(broker, 2)] == ["k0", "k2"]
+        assert running.end() == 0, running.log()
+
+
+def committed(kafka, group, topic, partitions):
+    """The sum of a group's offsets."""
+    from confluent_kafka import Consumer, TopicPartition
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group, "log_level": 0})
+    try:
+        found = consumer.committed([TopicPartition(topic, p) for p in range(partitions)], 30)
+        return sum(max(each.offset, 0) for each in found)
+    finally:
+        consumer.close()
+
+
+def test_two_members_of_a_group(kafka, broker, tmp_path):
+    """Partitions move to a new member and back under load: nothing twice, and each key in order."""
+    count, keys = 900, 30
+    first = reading(kafka, broker, tmp_path / "a", "group").start()
+    text = (tmp_path / "a" / "adapter.yaml").read_text("utf-8").replace("housing/tenancy }", "housing/tenancy, instance: b }")
+    second = adapter(kafka, broker, tmp_path / "b", text)
+    for part in range(3):
+        produce(kafka, [("group.protobuf", f"k{n % keys}", marked(f"{n:06}").SerializeToString(), {})
+                        for n in range(part * count // 3, (part + 1) * count // 3)])
+        if part == 0:
+            second.start()
+            wait_until(lambda: "kafka.assigned" in second.log(), "the second has a share")
+        if part == 1:
+            assert second.end() == 0, second.log()
+    got = {}
+    for each in receive(broker, count):
+        got.setdefault(each.subject, []).append(tenancy.TenancyMarked.FromString(each.payload).lease_number)
+    assert got == {f"k{k}": [f"{n:06}" for n in range(k, count, keys)] for k in range(keys)}
+    wait_until(lambda: committed(kafka, "group.group", "group.protobuf", 3) == count, "all offsets are committed")
+    assert first.end() == 0, first.log()
+
+
+def test_offsets_wait_for_the_spool(kafka, tmp_path):
+    """The bus is away and the spool small: what doesn't fit stays in Kafka, uncommitted, and comes when there is room."""
+    count, size = 1000, 50000
+    away = Broker(tmp_path / "broker")
+    running = reading(kafka, away, tmp_path / "in", "full", partitions=1)
+    text = (tmp_path / "in" / "adapter.yaml").read_text("utf-8").replace("housing/tenancy }", "housing/tenancy, spool: 32MiB }")
+    (tmp_path / "in" / "adapter.yaml").write_text(text, "utf-8")
+    produce(kafka, [("full.protobuf", f"k{n}", marked(f"{n:06}", "x" * size).SerializeToString(), {}) for n in range(count)])
+    with running:
+        wait_until(lambda: "source.retry" in running.log(), "the spool is full")
+        stored = wait_until(lambda: committed(kafka, "full.group", "full.protobuf", 1), "some offsets are committed")
+        assert 0 < stored < count
+        with away as broker:
+            got = [tenancy.TenancyMarked.FromString(e.payload).lease_number for e in receive(broker, count)]
+            assert sorted(got) == [f"{n:06}" for n in range(count)]
+            wait_until(lambda: committed(kafka, "full.group", "full.protobuf", 1) == count, "all offsets are committed")
+        assert running.end() == 0, running.log()
+
+
+def test_tls_and_sasl_pass_through(kafka, broker, tmp_path):
+    """With the password from a file; a wrong one is no end, and neither is in the log."""
+    running = reading(kafka, broker, tmp_path / "in", "secure", partitions=1)
+    running.environment |= {"KAFKA": kafka.secure_bootstrap, "CERTIFICATE": str(kafka.certificate)}
+    config, secret = tmp_path / "in" / "adapter.yaml", tmp_path / "in" / "password"
+    config.write_text(config.read_text("utf-8").replace(
+        "  settings: {", "  password_file: password\n  settings: { security.protocol: SASL_SSL, sasl.mechanisms: PLAIN, "
+        "sasl.username: hutong, ssl.ca.location: \"${CERTIFICATE}\", debug: security,"), "utf-8")
+    secret.write_text("not the password\n")
+    running.start()
+    wait_until(lambda: "Authentication failed" in running.log(), "the wrong password")
+    assert running.end() == 0, running.log()
+    secret.write_text(kafka.password + "\n")
+    with running:
+        produce(kafka, [("secure.json", "k", b'{"leaseNumber": "L"}', {})])
+        assert [e.subject for e in receive(broker, 1)] == ["L"]
+        assert running.end() == 0, running.log()
+    assert kafka.password not in running.log() and "not the password" not in running.log()

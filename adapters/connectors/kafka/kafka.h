@@ -79,7 +79,8 @@ struct reader {
     struct offsets offsets;
     struct pending pending;
     bool paused;
-    bool dirty; // offsets moved since the last commit
+    uint64_t taken; // records since the start, those that were refused too
+    bool dirty;     // offsets moved since the last commit
     uint64_t commit_due_ns;
 };
 

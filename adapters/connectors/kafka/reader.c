@@ -12,6 +12,7 @@
 
 #define BATCH 1000 // records of one poll
 #define WAIT_MS 10000
+#define FULL_MS 100 // until the spool may have room again
 
 // ---- Offsets ----
 
@@ -264,22 +265,29 @@ static uint32_t wait_of(const struct reader *reader, uint64_t now_ns) {
     return (uint32_t)(wait < 1000 ? wait : 1000);
 }
 
+static int give_and_take(struct reader *reader, bool *more, struct error *error) {
+    struct error ignored;
+    int rc = give_pending(reader, error);
+    set_paused(reader, rc != 0);
+    int batch = take_batch(reader, more, rc ? &ignored : error); // paused: the group is served all the same
+    set_paused(reader, reader->pending.count > 0);
+    return rc ? rc : batch;
+}
+
 int kafka_reader_poll(struct reader *reader, bool *more, uint32_t *wait_ms, int *fd, struct error *error) {
     uint64_t count;
+    uint64_t before = reader->taken;
     (void)!read(reader->fd, &count, sizeof count);
     *fd = reader->fd;
-    int rc = give_pending(reader, error);
-    struct error first = error ? *error : (struct error){0};
-    set_paused(reader, rc != 0);
-    int batch = take_batch(reader, more, rc ? &(struct error){0} : error);
-    if (rc && error)
-        *error = first;
-    rc = rc ? rc : batch;
-    set_paused(reader, reader->pending.count > 0);
+    int rc = give_and_take(reader, more, error);
     if (reader->dirty && clock_monotonic_ns() >= reader->commit_due_ns) {
         int failed = commit(reader, false, rc ? NULL : error);
         rc = rc ? rc : failed;
     }
     *wait_ms = wait_of(reader, clock_monotonic_ns());
-    return rc;
+    if (rc != CONNECTOR_RETRY || reader->taken == before)
+        return rc;
+    *more = false; // it went on, so the pauses start small again
+    *wait_ms = FULL_MS;
+    return 0;
 }

@@ -140,6 +140,7 @@ int kafka_reader_give(struct reader *reader, const rd_kafka_message_t *message, 
         rc = refuse(reader, message, &record, why.text, &why);
     if (rc == 0) {
         reader->dirty = true;
+        reader->taken++;
         return 0;
     }
     if (before == OFFSET_NONE)
