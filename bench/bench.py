@@ -8,6 +8,7 @@ w4      100 publishers and 100 receivers
 w5      a backlog (--backlog) waits with nobody to receive it; then one receiver comes back. Told first: the disk space
 idle    memory of an idle broker and an idle sidecar
 profile what each microsecond of the broker's CPU buys in w1 (perf)
+kafka   the Kafka connector in both directions beside plain librdkafka, on a real Kafka (Java and Maven)
 routes  what routing costs, without a broker: the scan of a message, 1 to 1,000 filters beside the same ones by hand in C
 all     w1 to w5, w1 with CURVE, idle, profile where perf is installed, and w1 at ten loads for the chart
 
@@ -28,6 +29,7 @@ import conditions
 import disk
 import due
 import idle
+import kafka_connector
 import profile
 import report
 import routes
@@ -122,7 +124,7 @@ def measure(options):
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("benchmark", choices=["w1", "w2", "w3", "w4", "w5", "idle", "profile", "routes", "all"])
+    parser.add_argument("benchmark", choices=["w1", "w2", "w3", "w4", "w5", "idle", "profile", "routes", "kafka", "all"])
     parser.add_argument("--peers", action="store_true", help="w1, w2: the peers that are installed, in the same run")
     parser.add_argument("--only", action="append", metavar="PEER", help="of the peers these: postgresql, rabbitmq, redis, nats")
     parser.add_argument("--curve", action="store_true", help="encrypted, and keys proved")
@@ -133,6 +135,7 @@ def arguments():
     parser.add_argument("--size", type=int, default=1024, help="bytes of a payload (default: 1024)")
     parser.add_argument("--window", type=int, default=10000, help="unacknowledged at most, and as many not yet received (default: 10000)")
     parser.add_argument("--backlog", type=int, default=10_000_000, help="w5: messages that wait (default: 10000000)")
+    parser.add_argument("--records", type=int, default=300_000, help="kafka: records each way (default: 300000)")
     parser.add_argument("--rounds", type=int, default=31, help="of routes, all cases by turns; medians are shown (default: 31)")
     parser.add_argument("--folder", default=tempfile.gettempdir(), help="where journals and the peers' data go for the run")
     parser.add_argument("--no-build", action="store_true", help="take the build as it is")
@@ -148,14 +151,15 @@ def arguments():
 
 def main():
     options = arguments()
-    result = routes.measure(options) if options.benchmark == "routes" else measure(options)
+    apart = {"routes": routes, "kafka": kafka_connector}.get(options.benchmark)
+    result = apart.measure(options) if apart else measure(options)
     if options.chart:
         import chart
         pathlib.Path(options.chart).write_text(chart.draw(result), encoding="utf-8")
     if options.json:
         print(json.dumps(result, ensure_ascii=False, indent=1))
-    elif options.benchmark == "routes":
-        routes.show(result)
+    elif apart:
+        apart.show(result)
     else:
         print(report.text(result))
 

@@ -92,6 +92,8 @@ void kafka_reader_destroy(struct reader *reader);
 
 // reader_give.c: one record to the bus. 0 (also when it was refused), CONNECTOR_RETRY (no room), negative.
 int kafka_reader_give(struct reader *reader, const rd_kafka_message_t *message, struct error *error);
+// What was given and refused is on disk when it returns. 0, CONNECTOR_RETRY, negative.
+int kafka_reader_make_durable(struct reader *reader, struct error *error);
 // The offsets as the position. Borrowed until the next one. 0, negative.
 int kafka_reader_position(struct reader *reader, struct bytes *out, struct error *error);
 

@@ -26,8 +26,7 @@ int kafka_reader_position(struct reader *reader, struct bytes *out, struct error
     return rc ? error_no_memory(error) : 0;
 }
 
-// What was given and refused is on disk when it returns.
-static int make_durable(struct reader *reader, struct error *error) {
+int kafka_reader_make_durable(struct reader *reader, struct error *error) {
     const struct connector_host *host = reader->common->host;
     struct bytes position = {0};
     int rc = refused_file_sync(reader->refused, error);
@@ -49,7 +48,7 @@ static void fill_offsets(const struct reader *reader, rd_kafka_topic_partition_l
 }
 
 static int commit(struct reader *reader, bool wait, struct error *error) {
-    int rc = make_durable(reader, error);
+    int rc = kafka_reader_make_durable(reader, error);
     rd_kafka_topic_partition_list_t *list = rc ? NULL : assigned(reader);
     if (!list)
         return rc;
