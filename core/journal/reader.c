@@ -112,11 +112,12 @@ static struct reader_window *find(struct reader *reader, uint64_t segment, uint6
     return NULL;
 }
 
+// Not the one that is the disk's.
 static struct reader_window *least_used(struct reader *reader) {
-    struct reader_window *oldest = NULL;
-    for (size_t i = 0; i < READER_WINDOWS; i++) {
+    struct reader_window *oldest = &reader->windows[reader->ahead == reader->windows ? 1 : 0];
+    for (size_t i = 1; i < READER_WINDOWS; i++) {
         struct reader_window *window = &reader->windows[i];
-        if (window != reader->ahead && (!oldest || window->used < oldest->used))
+        if (window != reader->ahead && window->used < oldest->used)
             oldest = window;
     }
     return oldest;

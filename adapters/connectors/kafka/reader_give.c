@@ -98,8 +98,6 @@ static int refuse(struct reader *reader, const rd_kafka_message_t *message, cons
 
 static int decode(
     struct reader *reader, struct read_topic *topic, const struct record *record, struct error *error) {
-    if (!topic)
-        return error_set(error, CONNECTOR_BAD_ROW, "no topic of this name is read here");
     if (record->value.size > reader->common->record_limit)
         return error_set(error, CONNECTOR_BAD_ROW, "the record has %zu bytes; \"record\" allows %llu",
             record->value.size, (unsigned long long)reader->common->record_limit);
@@ -114,6 +112,8 @@ static int publish(
     struct decoded *decoded = &reader->decoded;
     struct bytes position = {0};
     struct connector_event event = {.time_us = record->time_us};
+    if (!topic)
+        return error_set(error, CONNECTOR_BAD_ROW, "no topic of this name is read here");
     int rc = decode(reader, topic, record, error);
     rc = rc ? rc : subject_of(topic, record, decoded, &event.subject, error);
     rc = rc ? rc : kafka_reader_position(reader, &position, error);
