@@ -1,6 +1,7 @@
 """The Kafka connector with a real broker of ours and a real Kafka: each format both ways, what can't be read, restarts."""
 import base64
 import json
+import os
 import signal
 
 import pytest
@@ -130,6 +131,48 @@ def test_what_cannot_be_read_is_a_dead_letter_of_its_place(kafka, broker, tmp_pa
         produce(kafka, [("dead.json", "k", b'{"leaseNumber": "again"}', {})])
         assert [e.subject for e in receive(broker, 1)] == ["again"]
         assert len(path.read_text("utf-8").splitlines()) == 13
+
+
+def test_a_kill_before_offsets_are_committed(kafka, broker, tmp_path):
+    """Kafka never hears how far the reader got; the spool knows."""
+    running = reading(kafka, broker, tmp_path / "in", "early")
+    config = tmp_path / "in" / "adapter.yaml"
+    config.write_text(config.read_text("utf-8").replace("commit: 100ms", "commit: 60s"), "utf-8")
+    running.start()
+    for part in range(3):
+        produce(kafka, [("early.protobuf", f"k{part}-{n}", marked("L").SerializeToString(), {}) for n in range(100)])
+        assert {e.subject for e in receive(broker, 100)} == {f"k{part}-{n}" for n in range(100)}
+        running.end(signal.SIGKILL)
+        running.start()
+    assert committed(kafka, "early.group", "early.protobuf", 3) == 0
+    assert running.end() == 0, running.log()
+
+
+def test_a_kill_between_commit_and_settlement(kafka, broker, tmp_path):
+    """Kafka has the messages, the bus never hears that they are done: it delivers them again, and they aren't written again."""
+    running = writing(kafka, broker, tmp_path / "out", "late")
+    config = tmp_path / "out" / "adapter.yaml"
+    config.write_text("log: debug\n" + config.read_text("utf-8").replace("settings: {", "settings: { debug: eos,"), "utf-8")
+    running.start()
+    publish(broker, [envelope("first")])
+    consume(kafka, ["late.cloudevents"], 1)
+    commits = lambda: running.log().count("InTransaction -> BeginCommit")  # noqa: E731
+    before = commits()
+    kafka.nodes[0].pause()
+    try:
+        publish(broker, [envelope(f"k{n}") for n in range(50)])
+        wait_until(lambda: commits() > before, "the round is being committed")
+        os.kill(broker.process.pid, signal.SIGSTOP)
+    finally:
+        kafka.nodes[0].resume()
+    written = len(consume(kafka, ["late.cloudevents"], 2))
+    running.end(signal.SIGKILL)
+    broker.kill()
+    broker.start()
+    running.start()
+    got = [m.key().decode() for m in consume(kafka, ["late.cloudevents"], 51, settle=2)]
+    assert 1 < written <= 51 and sorted(got) == sorted(["first"] + [f"k{n}" for n in range(50)])
+    assert running.end() == 0, running.log()
 
 
 def test_both_ways_through_kills(kafka, broker, tmp_path):

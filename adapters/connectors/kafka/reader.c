@@ -167,6 +167,7 @@ int kafka_reader_open(struct reader *reader, struct error *error) {
     rc = make_consumer(reader, error);
     rc = rc ? rc : watch(reader, error);
     rc = rc ? rc : subscribe(reader, error);
+    reader->commit_due_ns = clock_monotonic_ns() + reader->commit_ns;
     if (rc)
         kafka_reader_close(reader);
     return rc;
