@@ -224,6 +224,8 @@ static int give_pending(struct reader *reader, struct error *error) {
     struct pending *pending = &reader->pending;
     size_t done = 0;
     int rc = 0;
+    if (pending->count == 0)
+        return 0;
     while (done < pending->count && (rc = kafka_reader_give(reader, pending->items[done], error)) == 0)
         rd_kafka_message_destroy(pending->items[done++]);
     pending->count -= done;
