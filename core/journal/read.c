@@ -196,19 +196,35 @@ static int find_start(
     return 0;
 }
 
+// *at can't say what it has: on to the one behind it that has `from`, or its damage where it may have it
+// itself.
+static int pass_damaged(
+    struct file_journal *file, uint32_t queue, uint64_t from, size_t *at, struct error *error) {
+    size_t start = 0;
+    int rc = find_start(file, queue, from, &start, error);
+    if (rc || start <= *at)
+        return rc ? rc : JOURNAL_DAMAGED;
+    *at = start;
+    return 0;
+}
+
 // The first places at or behind `from`, looking from segment *at on. places->count is 0 at the end of the
 // queue.
 static int find_places(struct file_journal *file, uint32_t queue, uint64_t from, size_t *at, size_t most,
     struct places *places, struct error *error) {
     places->count = 0;
-    for (; *at < file->segment_count; (*at)++) {
+    while (*at < file->segment_count) {
         uint64_t first = 0;
         uint64_t count = 0;
         int rc = span_in(file, *at, queue, &first, &count, error);
+        if (rc == 0 && count > 0 && first + count > from)
+            return places_in(file, *at, queue, first, count, from, most, places, error);
+        if (rc == JOURNAL_DAMAGED)
+            rc = pass_damaged(file, queue, from, at, error);
+        else
+            ++*at;
         if (rc)
             return rc;
-        if (count > 0 && first + count > from)
-            return places_in(file, *at, queue, first, count, from, most, places, error);
     }
     return 0;
 }

@@ -271,6 +271,37 @@ static void a_damaged_foot_hides_no_other_segment(void **state) {
     }
 }
 
+static int count_one(void *context, const struct journal_record *record, uint64_t position) {
+    (void)record, (void)position;
+    ++*(size_t *)context;
+    return 0;
+}
+
+// A reading that goes on from one segment to the next asks them in turn: the damaged one between has none of
+// this queue, since the positions go on behind it.
+static void a_damaged_foot_stops_no_reading_across_it(void **state) {
+    struct testing *t = *state;
+    size_t seen = 0;
+    size_t size = 0;
+    assert_int_equal(testing_open(t), 0);
+    assert_int_equal(testing_append_new(t, 1, 900, 3), 0);
+    struct journal_status status = {0};
+    while (status.segments < 4) {
+        assert_int_equal(testing_append_new(t, 2, 900, 3), 0);
+        journal_status(t->journal, &status);
+    }
+    assert_int_equal(testing_append_new(t, 1, 900, 3), 0);
+    testing_close(t);
+    uint8_t *image = testing_read(t, SECOND, &size);
+    assert_non_null(image);
+    image[size - 3] ^= 1;
+    testing_write(t, SECOND, image, size);
+    free(image);
+    assert_int_equal(testing_open(t), 0);
+    assert_int_equal(journal_read_queue(t->journal, 1, 1, 99, 1 << 20, count_one, &seen, &t->error), 0);
+    assert_int_equal(seen, 6);
+}
+
 static void a_missing_segment_is_reported(void **state) {
     struct testing *t = *state;
     char path[256];
@@ -469,6 +500,7 @@ int main(void) {
         TEST(sealed_segments_are_whole_or_damaged),
         TEST(reading_a_damaged_record_says_so),
         TEST(a_damaged_foot_hides_no_other_segment),
+        TEST(a_damaged_foot_stops_no_reading_across_it),
         TEST(a_missing_segment_is_reported),
         TEST(swapped_segments_are_reported),
         TEST(stale_batches_behind_the_tail_are_never_current),
