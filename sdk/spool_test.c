@@ -1,6 +1,7 @@
 #include "core/base/clock.h"
 #include "sdk/fake_broker.h"
 #include "sdk/hutong.h"
+#include "sdk/internal.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -200,6 +201,37 @@ static void a_backlog_is_read_back(void **state) {
     fake_stop(&fake);
 }
 
+// Where all is on disk or was taken back, the window has room for all again.
+static void expect_nothing_waits(struct hutong *hutong) {
+    pthread_mutex_lock(&hutong->lock);
+    const struct block *gathered = hutong->gather.head;
+    uint64_t bytes = hutong->window_bytes;
+    pthread_mutex_unlock(&hutong->lock);
+    assert_null(gathered);
+    assert_int_equal(bytes, 0);
+}
+
+static void what_is_taken_back_waits_no_more(void **state) {
+    (void)state;
+    static char payload[256 << 10];
+    struct fake_broker fake;
+    struct hutong_error error;
+    struct hutong *hutong;
+    fake_start(&fake, NULL);
+    assert_int_equal(try_open(fake.endpoint, 12u << 20, &hutong, &error), HUTONG_OK);
+    const struct hutong_message one = {.type = "t", .payload = payload, .payload_size = sizeof payload};
+    const struct hutong_publish_options options = {.wait = true};
+    enum hutong_code code = HUTONG_OK;
+    size_t taken = 0;
+    for (; code == HUTONG_OK && taken < 100; taken += code == HUTONG_OK)
+        code = hutong_publish(hutong, &one, &options, NULL, &error);
+    assert_int_equal(code, HUTONG_FULL);
+    assert_true(taken > 10);
+    expect_nothing_waits(hutong);
+    assert_int_equal(hutong_close(&hutong, 0), HUTONG_OK);
+    fake_stop(&fake);
+}
+
 static void a_full_spool_says_so(void **state) {
     (void)state;
     struct fake_broker fake;
@@ -233,6 +265,7 @@ static void a_full_spool_says_so(void **state) {
     while ((code = publish(hutong, id, NULL, true)) == HUTONG_FULL)
         assert_true(clock_monotonic_ns() < until);
     assert_int_equal(code, HUTONG_OK);
+    expect_nothing_waits(hutong);
     fake_collect(&fake, taken + 1, check_id, &ids);
     assert_false(ids.wrong);
     assert_int_equal(hutong_close(&hutong, PATIENCE_MS), HUTONG_OK);
@@ -337,6 +370,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(it_survives_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(an_old_copy_is_not_used, setup, teardown),
         cmocka_unit_test_setup_teardown(a_backlog_is_read_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_taken_back_waits_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_spool_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(threads_share_a_write, setup, teardown),
         cmocka_unit_test_setup_teardown(no_taken_message_is_lost, setup, teardown),
