@@ -157,7 +157,8 @@ static int lay_out(struct broker *broker, const struct parcel *parcel, size_t *c
         if (!needs_own_envelope(parcel, match))
             continue;
         rc = lay_own(parcel, match, queue, delivery);
-        find_copies(parcel, match, delivery, copies);
+        if (rc == 0)
+            find_copies(parcel, match, delivery, copies);
         copies += 3 * delivery->copy_count;
     }
     return rc;
