@@ -204,6 +204,14 @@ static int receive_frames(struct daemon *daemon) {
     return 0;
 }
 
+// A stand-by may take over.
+static int end_gone(struct daemon *daemon) {
+    int rc = 0;
+    for (uint64_t gone; rc == 0 && (gone = router_gone(daemon->router)) != 0;)
+        rc = daemon_step(daemon, (struct event){.kind = EVENT_GONE, .connection = gone});
+    return rc;
+}
+
 static int transmit(struct daemon *daemon) {
     int rc = 0;
     for (size_t i = 0; i < daemon->update.frame_count && rc == 0; i++) {
@@ -213,13 +221,11 @@ static int transmit(struct daemon *daemon) {
         // An empty one only says that the connection is to be forgotten.
         if (frame->head.size)
             rc = router_send(daemon->router, connection, &frame->head, &frame->body);
-        if (rc == ROUTER_GONE) {
-            rc = daemon_step(daemon, (struct event){.kind = EVENT_GONE, .connection = connection});
-            last = daemon->update.more = true; // a stand-by may have taken over
-        }
         if (last)
             router_forget(daemon->router, connection);
     }
+    if (router_cut(daemon->router))
+        daemon->update.more = true;
     if (rc == 0) // otherwise the process ends, and what nobody took is freed with the update
         daemon->update.frame_count = 0;
     return rc;
@@ -277,13 +283,14 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd, struct error *er
     bool readable = false;
     bool control = false;
     int fds[] = {daemon->draining ? -1 : stop_fd, journal_fd(daemon->journal)};
-    int rc = router_wait(daemon->router, wait, fds, may_receive(daemon) && !blocked, &readable, &control);
+    bool listen = may_receive(daemon) && !blocked;
+    int rc = router_wait(daemon->router, wait, fds, listen, &readable, &control);
     rc = rc ? rc : commit_collect(daemon, error);
     if (rc == 0 && control)
         rc = control_answer(daemon);
-    if (rc == 0 && readable)
+    if (rc == 0 && (readable || (listen && router_cut(daemon->router))))
         rc = receive_frames(daemon);
-    return rc;
+    return rc ? rc : end_gone(daemon);
 }
 
 // Drained, or out of time: what was gathered is made durable, everybody is told, and the loop ends.

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "broker/net/router.h"
+#include "core/base/list.h"
 #include "core/base/map.h"
 
 #include <stdatomic.h>
 #include <zmq.h>
 
 struct connection {
+    struct list link; // in `cut` or `heard`, else in none
     uint64_t number;
     const char *owner;
     size_t id_size;
@@ -25,6 +27,9 @@ struct router {
     struct map *ids;               // routing id -> struct connection (owned)
     struct number_map connections; // number -> struct connection
     uint64_t last_number;
+    struct list cut;                 // what is sent there fails; what it sent before may still wait
+    struct list heard;               // of those: all that they sent was received
+    uint64_t cut_ns;                 // when the first in `cut` came there
     zmq_msg_t head;                  // of the last receive
     _Atomic(struct lent *) returned; // lent.c
     struct router_counters counters;

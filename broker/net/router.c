@@ -1,13 +1,16 @@
 #include "broker/net/router.h"
 
 #include "broker/net/internal.h"
-#include "core/base/map.h"
+#include "core/base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zmq.h>
+
+// Beside others that never pause it is not said when all of one's frames are read; by then they are.
+#define HEARD_NS CLOCK_SECOND_NS
 
 static int failed(struct error *error, const char *what, const char *where) {
     return error_set(error, -errno, "%s %s: %s", what, where, zmq_strerror(errno));
@@ -70,6 +73,8 @@ int router_new(const struct router_options *options, struct router **out, struct
     router->options = *options;
     router->options.secret_key = NULL;
     router->ids = map_new();
+    list_init(&router->cut);
+    list_init(&router->heard);
     zmq_msg_init(&router->head);
     int rc = router->ids ? open_sockets(router, options, error) : error_no_memory(error);
     if (rc) {
@@ -117,8 +122,43 @@ void router_forget(struct router *router, uint64_t number) {
     if (!connection)
         return;
     map_remove(router->ids, bytes_of(connection->id, connection->id_size));
+    list_remove(&connection->link);
     free(connection);
 }
+
+// ---- A peer is gone: what it said last counts ----
+
+static void cut(struct router *router, struct connection *connection) {
+    if (!list_empty(&connection->link))
+        return;
+    if (list_empty(&router->cut))
+        router->cut_ns = clock_monotonic_ns();
+    list_append(&router->cut, &connection->link);
+}
+
+static void move_all(struct list *from, struct list *to) {
+    while (!list_empty(from)) {
+        struct list *node = from->next;
+        list_remove(node);
+        list_append(to, node);
+    }
+}
+
+bool router_cut(const struct router *router) {
+    return !list_empty(&router->cut);
+}
+
+uint64_t router_gone(struct router *router) {
+    if (!list_empty(&router->cut) && clock_monotonic_ns() - router->cut_ns > HEARD_NS)
+        move_all(&router->cut, &router->heard);
+    if (list_empty(&router->heard))
+        return 0;
+    uint64_t number = LIST_ITEM(router->heard.next, struct connection, link)->number;
+    router_forget(router, number);
+    return number;
+}
+
+// ---- Receiving ----
 
 // The connection with this routing id, known or new. The owner is asked of every message: a routing id that
 // its peer has left may be taken by another peer, which must not inherit the session.
@@ -136,6 +176,7 @@ static struct connection *connection_of(
         free(connection);
         return NULL;
     }
+    list_init(&connection->link);
     connection->number = ++router->last_number;
     connection->owner = owner;
     connection->id_size = id.size;
@@ -225,8 +266,12 @@ int router_receive(struct router *router, struct incoming *out) {
     zmq_msg_close(&id);
     if (rc)
         chunk_unref(&out->body);
+    if (rc == ROUTER_EMPTY)
+        move_all(&router->cut, &router->heard);
     return rc;
 }
+
+// ---- Sending ----
 
 static void free_sent(void *data, void *hint) {
     (void)hint;
@@ -260,9 +305,9 @@ static int send_body(struct router *router, struct slice *body) {
 }
 
 int router_send(struct router *router, uint64_t number, struct buffer *head, struct slice *body) {
-    const struct connection *connection = number_map_get(&router->connections, number);
-    int rc = connection ? 0 : ROUTER_GONE;
-    if (rc == 0) {
+    struct connection *connection = number_map_get(&router->connections, number);
+    int rc = 0;
+    if (connection) {
         router->counters.sent_frames++;
         router->counters.sent_bytes += head->size + body->bytes.size;
         // The routing id is the part at which ZeroMQ says that the peer is gone or reads nothing.
@@ -271,7 +316,9 @@ int router_send(struct router *router, uint64_t number, struct buffer *head, str
             send_buffer(router->socket, head, body->chunk ? ZMQ_SNDMORE : 0) != 0 ||
             (body->chunk && send_body(router, body) != 0);
         if (failed_part)
-            rc = errno == EHOSTUNREACH || errno == EAGAIN ? ROUTER_GONE : -errno;
+            rc = errno == EHOSTUNREACH || errno == EAGAIN ? 0 : -errno;
+        if (failed_part && rc == 0)
+            cut(router, connection);
     }
     buffer_destroy(head);
     slice_drop(body);

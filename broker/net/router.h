@@ -37,14 +37,19 @@ struct incoming {
 // Takes what is there without waiting. 0, ROUTER_EMPTY, negative.
 enum {
     ROUTER_EMPTY = 1,
-    ROUTER_GONE = 2,   // send: the peer can't be reached, or doesn't read
-    ROUTER_CLOSED = 3, // mailboxes: there is nobody any more who answers
+    ROUTER_CLOSED = 2, // mailboxes: there is nobody any more who answers
 };
 int router_receive(struct router *router, struct incoming *out);
 // Takes head and body, also when it fails; without a body it is a frame of one part. The body's chunk is held
-// until ZeroMQ has sent it, and let go of in this thread (at a later call). 0, ROUTER_GONE, negative.
+// until ZeroMQ has sent it, and let go of in this thread (at a later call). 0, negative. To one that is gone,
+// or doesn't read, nothing goes: router_gone() says so in time.
 int router_send(struct router *router, uint64_t connection, struct buffer *head, struct slice *body);
 void router_forget(struct router *router, uint64_t connection);
+// A peer may say something and leave: sending to it fails before that was received. So a connection to which
+// something could not be sent is gone only when all that was there has been received (ROUTER_EMPTY), or after
+// a second beside others that never pause. Returns it, and it is forgotten; 0: none.
+uint64_t router_gone(struct router *router);
+bool router_cut(const struct router *router); // whether one waits for that
 
 // Waits until something is there: a frame, a request on the control socket, or one of two files is readable
 // (-1: none). Answers authentication on the way.

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include <cmocka.h>
@@ -132,7 +133,7 @@ static void what_nobody_takes_is_let_go_of(void **state) {
     uint8_t *memory = malloc(SIZE);
     assert_non_null(memory);
     struct chunk *chunk = chunk_of(memory);
-    assert_int_equal(send_slice(&pair, pair.connection + 1, chunk, 0, SIZE), ROUTER_GONE);
+    assert_int_equal(send_slice(&pair, pair.connection + 1, chunk, 0, SIZE), 0); // to nobody
     assert_int_equal(chunk->references, 1);
     // The peer reads nothing of it; it, and the router, end with all of it on the way.
     for (int i = 0; i < 100; i++)
@@ -144,11 +145,73 @@ static void what_nobody_takes_is_let_go_of(void **state) {
     free(memory);
 }
 
+static int send_head(struct pair *pair) {
+    struct buffer head = {0};
+    struct slice none = {0};
+    assert_int_equal(buffer_append_string(&head, "head"), 0);
+    return router_send(pair->router, pair->connection, &head, &none);
+}
+
+// It speaks and leaves, and the router notices the second first.
+static struct pair open_pair_that_left(void) {
+    struct pair pair = open_pair();
+    int linger = 10000;
+    assert_int_equal(zmq_setsockopt(pair.peer, ZMQ_LINGER, &linger, sizeof linger), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(zmq_send(pair.peer, "words", 5, 0), 5);
+    close_peer(&pair);
+    for (; !router_cut(pair.router); usleep(1000))
+        assert_int_equal(send_head(&pair), 0);
+    return pair;
+}
+
+static void what_a_peer_said_before_it_left_is_heard(void **state) {
+    (void)state;
+    struct pair pair = open_pair_that_left();
+    struct incoming incoming;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(router_gone(pair.router), 0);
+        assert_int_equal(router_receive(pair.router, &incoming), 0);
+        assert_int_equal(incoming.connection, pair.connection);
+        assert_true(bytes_equal_string(incoming.head, "words"));
+        assert_int_equal(send_head(&pair), 0);
+    }
+    assert_int_equal(router_receive(pair.router, &incoming), ROUTER_EMPTY);
+    assert_false(router_cut(pair.router));
+    assert_int_equal(router_gone(pair.router), pair.connection);
+    assert_int_equal(router_gone(pair.router), 0);
+    router_destroy(&pair.router);
+}
+
+static void one_that_left_is_gone_in_time_beside_others(void **state) {
+    (void)state;
+    struct pair pair = open_pair_that_left();
+    uint64_t gone;
+    while ((gone = router_gone(pair.router)) == 0)
+        usleep(10000);
+    assert_int_equal(gone, pair.connection);
+    assert_false(router_cut(pair.router));
+    router_destroy(&pair.router);
+}
+
+static void a_cut_connection_may_be_forgotten_and_left(void **state) {
+    (void)state;
+    struct pair pair = open_pair_that_left();
+    router_forget(pair.router, pair.connection);
+    assert_false(router_cut(pair.router));
+    router_destroy(&pair.router);
+    pair = open_pair_that_left();
+    router_destroy(&pair.router);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slice_is_sent_and_let_go_of),
         cmocka_unit_test(a_frame_without_a_body_has_one_part),
         cmocka_unit_test(what_nobody_takes_is_let_go_of),
+        cmocka_unit_test(what_a_peer_said_before_it_left_is_heard),
+        cmocka_unit_test(one_that_left_is_gone_in_time_beside_others),
+        cmocka_unit_test(a_cut_connection_may_be_forgotten_and_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,8 @@
 struct router {
     struct host *host;
     struct frame *received; // valid until the next receive
+    struct buffer cut;      // numbers of connections to which something could not be sent
+    struct buffer heard;    // of those: all that had arrived was received
     struct router_counters counters;
 };
 
@@ -30,6 +32,8 @@ void router_destroy(struct router **self) {
         return;
     if ((*self)->received)
         frame_free((*self)->received);
+    buffer_destroy(&(*self)->cut);
+    buffer_destroy(&(*self)->heard);
     free(*self);
     *self = NULL;
 }
@@ -37,6 +41,12 @@ void router_destroy(struct router **self) {
 const char *router_endpoint(const struct router *router) {
     (void)router;
     return "tcp://simulated:7400";
+}
+
+static int empty(struct router *router) {
+    int rc = buffer_append_bytes(&router->heard, buffer_bytes(&router->cut));
+    buffer_clear(&router->cut);
+    return rc ? rc : ROUTER_EMPTY;
 }
 
 int router_receive(struct router *router, struct incoming *out) {
@@ -48,7 +58,7 @@ int router_receive(struct router *router, struct incoming *out) {
     router->received = net_receive(router->host->net);
     *out = (struct incoming){0};
     if (!router->received)
-        return ROUTER_EMPTY;
+        return empty(router);
     struct frame *frame = router->received;
     out->connection = frame->connection->number;
     out->head = buffer_bytes(&frame->head);
@@ -66,7 +76,8 @@ int router_send(struct router *router, uint64_t connection, struct buffer *head,
         rc = -EIO;
     else {
         host_sends(host, connection, buffer_bytes(head), body->bytes);
-        rc = net_reply(host->net, connection, head, body) ? 0 : ROUTER_GONE;
+        if (!net_reply(host->net, connection, head, body))
+            rc = buffer_append(&router->cut, &connection, sizeof connection);
     }
     router->counters.sent_frames++;
     buffer_destroy(head);
@@ -76,6 +87,20 @@ int router_send(struct router *router, uint64_t connection, struct buffer *head,
 
 void router_forget(struct router *router, uint64_t connection) {
     net_forget(router->host->net, connection);
+}
+
+bool router_cut(const struct router *router) {
+    return router->cut.size > 0;
+}
+
+uint64_t router_gone(struct router *router) {
+    uint64_t number = 0;
+    if (router->heard.size < sizeof number)
+        return 0;
+    router->heard.size -= sizeof number;
+    memcpy(&number, router->heard.data + router->heard.size, sizeof number);
+    router_forget(router, number);
+    return number;
 }
 
 int router_wait(struct router *router, uint64_t timeout_ms, const int wake[2], bool listen, bool *readable,
