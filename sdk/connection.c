@@ -226,7 +226,9 @@ static void watch(struct hutong *hutong) {
     struct error error;
     error.text[0] = '\0';
     enum link_event event = link_watch(&hutong->link, &error);
-    if (event == LINK_DENIED)
+    if (event == LINK_UP && hutong->phase == PHASE_OPENING)
+        send_hello(hutong);
+    else if (event == LINK_DENIED)
         connection_end(hutong, HUTONG_DENIED, error.text, 0);
     else if (event == LINK_LOST)
         connection_fail(hutong, error.text);
@@ -239,14 +241,10 @@ static void wait_for_events(struct hutong *hutong) {
         {.socket = hutong->link.socket, .events = ZMQ_POLLIN},
     };
     bool linked = hutong->link.socket != NULL;
-    if (hutong->phase == PHASE_OPENING)
-        items[2].events = ZMQ_POLLOUT;
     if (zmq_poll(items, linked ? 3 : 1, timeout_ms(hutong)) <= 0)
         return;
     if (items[0].revents)
         clear_wake(hutong->wake_fd);
-    if (linked && items[2].revents & ZMQ_POLLOUT)
-        send_hello(hutong);
     if (linked && items[2].revents & ZMQ_POLLIN)
         for (int i = 0; i < BURST && hutong->link.socket && session_receive(hutong); i++)
             ;

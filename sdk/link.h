@@ -13,6 +13,7 @@ struct link {
 
 enum link_event {
     LINK_NOTHING,
+    LINK_UP,     // connected, and the handshake is done: what was sent before goes out too
     LINK_LOST,   // the connection ended or could not be made
     LINK_DENIED, // the broker doesn't let this key in
 };
@@ -20,5 +21,5 @@ enum link_event {
 int link_open(
     void *context, const struct options *options, struct link *link, struct error *error); // 0 or negative
 void link_close(struct link *link, int linger_ms);
-// What the monitor has seen since; LINK_LOST fills `error`'s text.
+// What the monitor has seen since, the last of it; LINK_LOST and LINK_DENIED fill `error`'s text.
 enum link_event link_watch(struct link *link, struct error *error);
