@@ -133,8 +133,8 @@ static void open_broker(struct hotpath *hotpath, const char *broker_yaml) {
         .now_context = hotpath};
     struct journal_owner owner = broker_journal_owner(hotpath->broker);
     must(journal_file_open(&options, &owner, &hotpath->journal, &error) == 0, error.text);
-    must(broker_start(hotpath->broker, journal_id(hotpath->journal), journal_last(hotpath->journal),
-             (int64_t)hotpath->now_ms * 1000, &hotpath->update, &error) == 0,
+    must(broker_start(hotpath->broker, hotpath->journal, (int64_t)hotpath->now_ms * 1000, &hotpath->update,
+             &error) == 0,
         error.text);
     must(hotpath_serve(hotpath, NULL, 0) == 0, "the broker didn't start");
 }

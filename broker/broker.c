@@ -86,12 +86,13 @@ int broker_record(struct broker *broker, struct update *update, Hutong__Bus__V1_
     return rc;
 }
 
-int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record, int64_t now_us,
-    struct update *update, struct error *error) {
-    memcpy(broker->bus, bus, sizeof broker->bus);
-    broker->subject_seed = load_u64(bus);
-    broker->next_record = last_record + 1;
-    broker->durable = last_record;
+int broker_start(struct broker *broker, const struct journal *journal, int64_t now_us, struct update *update,
+    struct error *error) {
+    memcpy(broker->bus, journal_id(journal), sizeof broker->bus);
+    broker->subject_seed = load_u64(broker->bus);
+    broker->shared = journal_shared(journal);
+    broker->durable = journal_last(journal);
+    broker->next_record = broker->durable + 1;
     broker->now_us = broker->started_us = now_us;
     registry_wake(broker);
     return registry_start(broker, update, error);

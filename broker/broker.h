@@ -45,6 +45,7 @@ struct event {
     uint64_t connection;                 // FRAME, GONE
     const struct policy_system *proved;  // FRAME: who owns the connection's key; NULL without CURVE
     const char *key;                     // FRAME: that key, a text that lives for ever; NULL without CURVE
+    uint64_t last_sequence;              // FRAME, a hello in a shared journal: of its stream
     struct bytes head;                   // FRAME
     struct chunk *body;                  // FRAME: borrowed, or NULL
     uint64_t durable;                    // DURABLE
@@ -98,6 +99,7 @@ struct update {
     uint64_t deadline_ms; // of the next turn at the latest
     bool more;            // a turn at once: the batch was full, or more waits
     bool drained;         // after DRAIN: nothing is in flight any more
+    bool receivers;       // somebody began to receive, or ended it
 };
 
 // Borrows the configuration. Returns owned, or NULL without memory.
@@ -107,8 +109,8 @@ void broker_destroy(struct broker **self);
 // Recovery: journal_open() with this owner, then broker_start(), which makes the records that a start needs
 // (queues of new systems, the activation) for the caller to append.
 struct journal_owner broker_journal_owner(struct broker *broker);
-int broker_start(struct broker *broker, const uint8_t *bus, uint64_t last_record, int64_t now_us,
-    struct update *update, struct error *error);
+int broker_start(struct broker *broker, const struct journal *journal, int64_t now_us, struct update *update,
+    struct error *error);
 
 enum {
     BROKER_NO_ROOM = 1, // CONFIGURATION, CARRY, CARRY_RECORD, OPERATE: the batch is too full for the record;
@@ -176,6 +178,10 @@ struct broker_dead {
     uint64_t waiting;       // not replayed and not dropped
 };
 bool broker_dead(const struct broker *broker, const char *system, struct broker_dead *out);
+
+// In a shared journal: for each system's queue, whether somebody here takes from it.
+void broker_each_served(const struct broker *broker,
+    void (*visit)(void *context, uint32_t queue, const char *name, bool served), void *context);
 
 // Activations of configurations are entries of this queue, at positions without gaps.
 #define BROKER_CONFIGURATIONS "config:routes"

@@ -53,7 +53,8 @@ static int collect(struct daemon *daemon, bool wait, struct error *error) {
 }
 
 int commit_collect(struct daemon *daemon, struct error *error) {
-    return journal_busy(daemon->journal) ? collect(daemon, false, error) : 0;
+    bool any = journal_busy(daemon->journal) || journal_shared(daemon->journal);
+    return any ? collect(daemon, false, error) : 0;
 }
 
 static bool is_awaited(const struct daemon *daemon) {

@@ -75,8 +75,7 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
     if (!daemon->batch)
         return error_no_memory(error);
     update_clear(&daemon->update);
-    rc = broker_start(daemon->broker, journal_id(daemon->journal), journal_last(daemon->journal),
-        clock_realtime_ns() / 1000, &daemon->update, error);
+    rc = broker_start(daemon->broker, daemon->journal, clock_realtime_ns() / 1000, &daemon->update, error);
     if (rc == 0 && journal_batch_count(daemon->batch))
         rc = journal_append(daemon->journal, daemon->batch, error);
     rc = rc ? rc : journal_collect(daemon->journal, true, error);
@@ -124,10 +123,12 @@ int daemon_new(const struct daemon_options *options, struct daemon **out, struct
         return error_no_memory(error);
     daemon->configuration = options->configuration;
     daemon->policy = options->configuration->policy;
+    list_init(&daemon->guests);
     daemon->keys = map_new();
     daemon->broker = daemon->keys ? broker_new(options->configuration) : NULL;
     int rc = daemon->broker ? recover(daemon, options, error) : error_no_memory(error);
-    rc = rc ? rc : prove_active(daemon, error);
+    if (rc == 0 && !journal_shared(daemon->journal))
+        rc = prove_active(daemon, error);
     if (rc == 0)
         rc = daemon_step(daemon, (struct event){.kind = EVENT_DURABLE, .durable = daemon->durable});
     rc = rc ? rc : open_router(daemon, error);
@@ -143,6 +144,7 @@ void daemon_destroy(struct daemon **self) {
     struct daemon *daemon = *self;
     if (!daemon)
         return;
+    joining_destroy(daemon);
     router_destroy(&daemon->router);
     size_t cursor = 0;
     void *key;
@@ -162,11 +164,17 @@ struct router *daemon_router(struct daemon *daemon) {
     return daemon->router;
 }
 
+static int end_connection(struct daemon *daemon, uint64_t connection) {
+    joining_forget(daemon, connection);
+    return daemon_step(daemon, (struct event){.kind = EVENT_GONE, .connection = connection});
+}
+
 static int take_frame(struct daemon *daemon, struct incoming *incoming) {
-    int rc = 0;
-    if (incoming->gone)
-        rc = daemon_step(daemon, (struct event){.kind = EVENT_GONE, .connection = incoming->gone});
-    if (rc == 0) {
+    bool taken = false;
+    int rc = incoming->gone ? end_connection(daemon, incoming->gone) : 0;
+    if (rc == 0 && journal_shared(daemon->journal))
+        rc = joining_take(daemon, incoming, &taken);
+    if (rc == 0 && !taken) {
         const struct policy_system *proved =
             incoming->owner ? policy_system_by_key(daemon->policy, incoming->owner) : NULL;
         rc = daemon_step(daemon, (struct event){.kind = EVENT_FRAME,
@@ -208,7 +216,7 @@ static int receive_frames(struct daemon *daemon) {
 static int end_gone(struct daemon *daemon) {
     int rc = 0;
     for (uint64_t gone; rc == 0 && (gone = router_gone(daemon->router)) != 0;)
-        rc = daemon_step(daemon, (struct event){.kind = EVENT_GONE, .connection = gone});
+        rc = end_connection(daemon, gone);
     return rc;
 }
 
@@ -252,9 +260,12 @@ static int turn(struct daemon *daemon, struct error *error) {
     int rc = daemon_step(daemon, (struct event){.kind = daemon->paused ? EVENT_PAUSED : kind});
     rc = rc ? rc : commit_run(daemon, error);
     rc = rc ? rc : control_committed(daemon);
+    rc = rc ? rc : joining_serve(daemon, error);
     rc = rc ? rc : loading_run(daemon, error);
     rc = rc ? rc : transmit(daemon);
     log_notices(daemon);
+    if (journal_shared(daemon->journal)) // the cluster lets go of what is past its time
+        return rc;
     return rc ? rc : retiring_run(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);
 }
 
@@ -286,6 +297,7 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd, struct error *er
     bool listen = may_receive(daemon) && !blocked;
     int rc = router_wait(daemon->router, wait, fds, listen, &readable, &control);
     rc = rc ? rc : commit_collect(daemon, error);
+    rc = rc ? rc : joining_run(daemon, error);
     if (rc == 0 && control)
         rc = control_answer(daemon);
     if (rc == 0 && (readable || (listen && router_cut(daemon->router))))

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "broker/daemon.h"
+#include "broker/net/router.h"
+#include "core/base/list.h"
 #include "core/base/map.h"
 
 #define DAEMON_PAUSE_MS 500 // between tries when the disk is full
@@ -13,7 +15,8 @@ struct daemon {
     struct journal *journal;
     struct journal_batch *batch;
     struct router *router;
-    struct map *keys; // public keys that connections proved: texts, owned
+    struct list guests; // joining.c
+    struct map *keys;   // public keys that connections proved: texts, owned
     struct update update;
     struct buffer request;     // of another thread
     struct takeover *takeover; // in force, and to be answered when its record is on disk
@@ -62,6 +65,13 @@ int control_committed(struct daemon *daemon); // what was gathered is on disk, o
 
 // retiring.c: looks for segments past their time, now and then. 0 or negative, with the text.
 int retiring_run(struct daemon *daemon, uint64_t now_ms, struct error *error);
+
+// joining.c: with a shared journal, who waits to be known and which queues are read here. 0 or negative.
+int joining_take(struct daemon *daemon, const struct incoming *incoming, bool *taken); // a hello
+int joining_run(struct daemon *daemon, struct error *error);
+int joining_serve(struct daemon *daemon, struct error *error);
+void joining_forget(struct daemon *daemon, uint64_t connection);
+void joining_destroy(struct daemon *daemon);
 
 // perform.c: what the operator's thread asks. As above.
 int perform_letters(struct daemon *daemon, const char *argument);

@@ -223,9 +223,7 @@ static int try_recovery(struct bench *bench, size_t n, bool *failed) {
         owner = broker_journal_owner(broker);
     rc = rc || batch ? rc : -ENOMEM;
     rc = rc ? rc : journal_memory_open(bench->store, &owner, &journal, &error);
-    rc = rc ? rc
-            : broker_start(broker, journal_id(journal), journal_last(journal), (int64_t)bench->now_ms * 1000,
-                  &update, &error);
+    rc = rc ? rc : broker_start(broker, journal, (int64_t)bench->now_ms * 1000, &update, &error);
     struct buffer checkpoint = {0};
     rc = rc ? rc : owner.checkpoint(owner.context, &checkpoint);
     *failed = alloc_count() > n;

@@ -33,6 +33,7 @@ struct broker {
     int64_t started_us;
     bool draining;
     bool paused; // the journal has no room
+    bool shared; // the journal is: what is sent comes back by shared.c
 
     struct list sessions;
     struct list turns;          // accounts with something to be taken in, the next one first
@@ -129,6 +130,11 @@ int outflow_run(struct broker *broker, struct update *update);
 int outflow_durable(struct broker *broker, struct update *update); // without any record
 int outflow_loaded(struct broker *broker, const struct event *event);
 int outflow_unreadable(struct broker *broker, const struct event *event);
+
+// shared.c: what a shared journal tells; see struct journal_owner
+int shared_arrived(void *context, const struct journal_arrival *arrival);
+int shared_withdrawn(void *context, uint32_t id, uint64_t position, size_t bytes);
+int shared_settled(void *context, uint32_t id, uint64_t place);
 
 // marks.c: what was true when a batch was appended, and is true on the disk when it is durable
 void marks_take(struct broker *broker);

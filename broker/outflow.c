@@ -36,7 +36,7 @@ static int settle_failed(
     session->queue->settling = broker->next_record;
     for (size_t i = 0; i < settle->n_failures && rc == 0; i++) {
         const Hutong__Bus__V1__Failure *from = settle->failures[i];
-        const struct queue_verdict verdict = {.position = from->position,
+        const struct queue_verdict verdict = {.place = from->position,
             .retry_after_ms = from->retry_after_ms,
             .reject = from->reject,
             .text = from->text};
@@ -45,7 +45,7 @@ static int settle_failed(
         if (rc || !failure)
             continue;
         session->counters.failed++;
-        rc = positions_add(&session->queue->unwritten.failed, from->position);
+        rc = positions_add(&session->queue->unwritten.failed, failure->position);
     }
     return rc;
 }
@@ -74,7 +74,7 @@ static int bury(
     delivery_dead_text(delivery, text, sizeof text);
     Hutong__Bus__V1__DeadRecord record = HUTONG__BUS__V1__DEAD_RECORD__INIT;
     record.queue = queue->id;
-    record.position = delivery->position;
+    record.position = delivery->place;
     record.dead_queue = dead->id;
     record.dead_position = dead->next_position;
     record.route = (char *)(uintptr_t)delivery->rule.route;
@@ -288,7 +288,23 @@ static int load_delivery(struct broker *broker, struct queue *queue, const struc
                     queue, delivery, route, broker->load.chunk, bytes_of(at, size), broker_time(broker));
 }
 
+// What arrived names the queue and position that its sender gave it.
+static int load_arrived(struct broker *broker, const struct event *event) {
+    struct queue *queue = registry_queue(broker, event->queue);
+    struct record_message message;
+    struct record_delivery delivery;
+    int rc = queue ? record_message_only(event->record->body, &message, &delivery) : -EBADMSG;
+    if (rc)
+        return rc;
+    delivery.queue = event->queue;
+    delivery.position = event->position;
+    delivery.place = event->record->place;
+    return load_delivery(broker, queue, &message, &delivery);
+}
+
 int outflow_loaded(struct broker *broker, const struct event *event) {
+    if (broker->shared)
+        return load_arrived(broker, event);
     struct queue *queue = registry_queue(broker, event->queue);
     struct record_message message;
     struct record_delivery delivery;

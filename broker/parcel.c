@@ -145,7 +145,7 @@ static int lay_out(struct broker *broker, const struct parcel *parcel, size_t *c
         struct queue *queue = broker->of_system[match->to->index];
         struct record_delivery *delivery = &broker->deliveries[*count];
         *delivery = (struct record_delivery){.queue = queue->id,
-            .position = position_for(broker, queue, *count),
+            .position = broker->shared ? *count + 1 : position_for(broker, queue, *count),
             .subject_hash = parcel->subject_hash ? parcel->subject_hash : order_of(broker, match),
             .rule = rule_of(broker, parcel, match, queue),
             .route = bytes_of_string(match->route),
@@ -178,14 +178,15 @@ static int record_message(
         record_message_parts(&message, broker->deliveries, count, &broker->scratch, broker->parts, &parts);
     rc = rc ? rc
             : journal_batch_add(update->batch, HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE, broker->entries,
-                  count, broker->parts, parts);
+                  broker->shared ? 0 : count, broker->parts, parts);
     if (rc == 0)
         broker_count_record(broker);
     return rc;
 }
 
 static int push_deliveries(struct broker *broker, const struct parcel *parcel, size_t count) {
-    for (size_t i = 0; i < count; i++) {
+    broker->counters.deliveries += count;
+    for (size_t i = 0; i < count && !broker->shared; i++) {
         const struct record_delivery *delivery = &broker->deliveries[i];
         struct queue *queue = registry_queue(broker, delivery->queue);
         bool original = !delivery->chunk;
@@ -193,7 +194,6 @@ static int push_deliveries(struct broker *broker, const struct parcel *parcel, s
             original ? parcel->body : delivery->chunk, original ? parcel->envelope->raw : delivery->envelope);
         if (rc)
             return rc;
-        broker->counters.deliveries++;
     }
     return 0;
 }

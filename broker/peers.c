@@ -51,8 +51,10 @@ static int forget(
         session->publisher->users--;
     if (welcomed && say)
         rc = record_peer(broker, session, false, text, update);
-    if (session->receiver)
+    if (session->receiver) {
         queue_detach(session->queue, &session->receiver);
+        update->receivers = true;
+    }
     number_map_remove(&broker->by_connection, session->connection);
     parking_forget(broker, session);
     session_destroy(&session);
@@ -79,6 +81,12 @@ static int leave(struct broker *broker, struct session *session, const char *tex
 int peers_gone(struct broker *broker, uint64_t connection, const char *why, struct update *update) {
     struct session *session = number_map_get(&broker->by_connection, connection);
     return session ? forget(broker, session, NOTICE_DOWN, why, update) : 0;
+}
+
+// Another broker may have taken in what came since it was here last.
+static void catch_up(struct publisher *publisher, uint64_t last_sequence) {
+    if (publisher->sequence < last_sequence)
+        publisher->sequence = publisher->marked = publisher->durable = last_sequence;
 }
 
 static int find_publisher(
@@ -149,7 +157,7 @@ static int supersede(struct broker *broker, const struct session *session, struc
 }
 
 // It takes its share of the queue from now on. 0, a wire_reason, -ENOMEM.
-static int start_receiving(struct broker *broker, struct session *session) {
+static int start_receiving(struct broker *broker, struct session *session, struct update *update) {
     struct queue *queue = broker->of_system[session->system->index];
     if (queue->receiver_count == QUEUE_RECEIVERS)
         return HUTONG__BUS__V1__REASON__REASON_TOO_MANY;
@@ -159,6 +167,7 @@ static int start_receiving(struct broker *broker, struct session *session) {
     if (!session->receiver)
         return -ENOMEM;
     session->queue = queue;
+    update->receivers = true;
     return 0;
 }
 
@@ -179,11 +188,13 @@ static int on_hello(struct broker *broker, struct session *session, const Hutong
         return peers_end(
             broker, session, update, HUTONG__BUS__V1__REASON__REASON_INTERNAL, "the broker is busy");
     session->key = event->key;
-    if (session->publisher)
+    if (session->publisher) {
         session->publisher->users++;
+        catch_up(session->publisher, event->last_sequence);
+    }
     rc = rc ? rc : supersede(broker, session, update);
     if (rc == 0 && hello->receive)
-        rc = start_receiving(broker, session);
+        rc = start_receiving(broker, session, update);
     if (rc > 0)
         return peers_end(
             broker, session, update, (wire_reason)rc, "as many instances of this system receive as may");

@@ -387,6 +387,11 @@ static int checkpoint(void *context, struct buffer *out) {
 }
 
 struct journal_owner broker_journal_owner(struct broker *broker) {
-    return (struct journal_owner){
-        .context = broker, .restore = restore, .replay = replay, .checkpoint = checkpoint};
+    return (struct journal_owner){.context = broker,
+        .restore = restore,
+        .replay = replay,
+        .checkpoint = checkpoint,
+        .arrived = shared_arrived,
+        .withdrawn = shared_withdrawn,
+        .settled = shared_settled};
 }

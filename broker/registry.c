@@ -60,6 +60,7 @@ struct queue *registry_add_queue(struct broker *broker, uint32_t id, const char 
         return NULL;
     }
     broker->queues[id - 1] = queue;
+    queue->shared = broker->shared;
     queue->agenda = &broker->agenda;
     return queue;
 }

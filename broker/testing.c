@@ -76,8 +76,8 @@ void bench_start(struct bench *bench) {
     assert_int_equal(journal_memory_open(bench->store, &owner, &bench->journal, &error), 0);
     bench->batch = journal_batch_new(policy_settings(bench->policy)->journal_batch_limit);
     bench->update = (struct update){.batch = bench->batch};
-    assert_int_equal(broker_start(bench->broker, journal_id(bench->journal), journal_last(bench->journal),
-                         (int64_t)bench->now_ms * 1000, &bench->update, &error),
+    assert_int_equal(
+        broker_start(bench->broker, bench->journal, (int64_t)bench->now_ms * 1000, &bench->update, &error),
         0);
     bench_turn(bench);
 }

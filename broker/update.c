@@ -64,7 +64,7 @@ void update_clear(struct update *update) {
     update->frame_count = 0;
     update->load_count = 0;
     update->notice_count = 0;
-    update->more = update->drained = false;
+    update->more = update->drained = update->receivers = false;
     update->deadline_ms = UINT64_MAX;
 }
 

@@ -46,6 +46,8 @@ void queue_destroy(struct queue **self) {
     while ((delivery = known_next(&queue->known, &cursor)) != NULL)
         delivery_free(delivery);
     known_destroy(&queue->known);
+    number_map_destroy(&queue->places);
+    number_map_destroy(&queue->floors);
     number_map_destroy(&queue->subjects);
     number_map_destroy(&queue->freed[0]);
     number_map_destroy(&queue->freed[1]);
@@ -176,7 +178,7 @@ static int settle_wide(struct queue *queue, struct receiver *receiver, uint64_t 
     for (struct list *node = receiver->sent.next; node != &receiver->sent; node = next) {
         next = node->next;
         struct delivery *delivery = LIST_ITEM(node, struct delivery, link);
-        if (delivery->position < first || delivery->position > last)
+        if (delivery->place < first || delivery->place > last)
             continue;
         int rc = settle_one(queue, delivery, spans, bytes);
         if (rc)
@@ -196,17 +198,18 @@ static void expect(const struct queue *queue, uint64_t position) {
 int queue_settle(struct queue *queue, struct receiver *receiver, uint64_t first, uint64_t last,
     struct spans *spans, uint64_t *bytes) {
     // A peer may send any numbers: only what can be in flight is looked at.
-    if (first <= queue->settled)
+    if (!queue->shared && first <= queue->settled)
         first = queue->settled + 1;
-    if (last >= queue->read_position)
+    if (!queue->shared && last >= queue->read_position)
         last = queue->read_position - 1;
     if (last < first)
         return 0;
     if (last - first > receiver->in_flight)
         return settle_wide(queue, receiver, first, last, spans, bytes);
-    for (uint64_t position = first; position <= last; position++) {
-        expect(queue, position + EXPECTED);
-        struct delivery *delivery = known_get(&queue->known, position);
+    for (uint64_t place = first; place <= last; place++) {
+        if (!queue->shared)
+            expect(queue, place + EXPECTED);
+        struct delivery *delivery = delivery_at(queue, place);
         // Only what was sent to it can be done: no dying one, and no follower that this very settlement made
         // ready.
         if (!delivery || delivery->state != DELIVERY_SENT || delivery->receiver != receiver)

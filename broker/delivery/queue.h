@@ -39,6 +39,7 @@ struct delivery {
     struct list link;                   // in a list of its share or queue, by its state
     struct delivery *leader, *follower; // of its subject: the ones before and behind it
     uint64_t position;
+    uint64_t place;        // as receivers know it: its position, but where the journal is shared
     uint64_t record;       // sendable once durable up to here
     uint64_t subject_hash; // 0: no order
     struct delivery_rule rule;
@@ -148,6 +149,9 @@ struct queue {
     uint64_t bytes;
     struct laying own;          // envelopes that only it has, of this turn
     struct known known;         // by position
+    bool shared;                // the journal is: positions are this process's own
+    struct number_map places;   // then: by place
+    struct number_map floors;   // then: lane -> all of it up to this place is settled, and that is durable
     struct number_map subjects; // hash -> the last delivery of its chain
     struct number_map failures; // position -> struct failure (owned)
     // hash -> the record that settles the last one known of a subject, of which more may lie in the journal:
@@ -190,6 +194,13 @@ void queue_rename_routes(struct queue *queue, const struct number_map *copies);
 
 // A push with this subject comes soon.
 void queue_expect(const struct queue *queue, uint64_t subject_hash);
+
+// In a shared journal: something waits there, at the next position. `maybe_sent`: by another process.
+void queue_arrive(struct queue *queue, size_t size, bool maybe_sent);
+// It is another process's now: as if it had never come. `size` as it arrived. 0 or -ENOMEM.
+int queue_withdraw(struct queue *queue, uint64_t position, size_t size);
+// All up to this place is settled in its lane, and durable. 0 or -ENOMEM.
+int queue_raise_floor(struct queue *queue, uint64_t place);
 
 // What recovery knows of a delivery, of settled spans, of one that failed.
 void queue_recover_push(struct queue *queue, uint64_t position, size_t size);
@@ -258,13 +269,13 @@ int queue_fill(struct queue *queue, struct receiver *receiver, uint64_t durable,
     const struct queue_batch_limits *limits, struct queue_frame *out);
 
 // ---- Settling ----
-// Marks those of [first, last] that were sent to the receiver as settled, and says which in `spans` with the
-// bytes they had. 0 or -ENOMEM.
+// Marks those at the places [first, last] that were sent to the receiver as settled, and says at which
+// positions in `spans`, with the bytes they had. 0 or -ENOMEM.
 int queue_settle(struct queue *queue, struct receiver *receiver, uint64_t first, uint64_t last,
     struct spans *spans, uint64_t *bytes);
 
 struct queue_verdict {
-    uint64_t position;
+    uint64_t place;
     uint32_t retry_after_ms; // 0: the back-off of its rule
     bool reject;
     const char *text;

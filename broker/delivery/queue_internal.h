@@ -16,7 +16,8 @@ int window_add(struct queue *queue, const struct record_delivery *from, const ch
 // The same of one that is there; takes it.
 int window_enter(struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope,
     struct queue_time now);
-bool window_room(const struct queue *queue);                        // for one more
+struct delivery *delivery_at(const struct queue *queue, uint64_t place); // that is known; or NULL
+bool window_room(const struct queue *queue);                             // for one more
 void window_remove(struct queue *queue, struct delivery *delivery); // frees it; its follower is free to go
 void delivery_free(struct delivery *delivery);                      // takes
 // Not to DELIVERY_RETRY, which delivery_wait() does.

@@ -304,6 +304,21 @@ int record_message_read(struct bytes body, uint32_t queue, uint64_t position, st
     return rc || !wanted.found ? -EBADMSG : 0;
 }
 
+static int pick_only(void *context, const struct record_delivery *delivery) {
+    struct wanted *wanted = context;
+    if (wanted->found)
+        return -EBADMSG;
+    *wanted->out = *delivery;
+    wanted->found = true;
+    return 0;
+}
+
+int record_message_only(struct bytes body, struct record_message *message, struct record_delivery *delivery) {
+    struct wanted wanted = {.out = delivery};
+    int rc = record_message_each(body, message, pick_only, &wanted);
+    return rc || !wanted.found ? -EBADMSG : 0;
+}
+
 int record_add_packed(struct journal_batch *batch, Hutong__Bus__V1__RecordKind kind,
     const ProtobufCMessage *message, const struct journal_entry *entry) {
     size_t size = protobuf_c_message_get_packed_size(message);

@@ -21,6 +21,7 @@ struct delivery_rule {
 struct record_delivery {
     uint32_t queue;
     uint64_t position;
+    uint64_t place; // as receivers know it; 0: its position
     uint64_t subject_hash;
     struct delivery_rule rule;
     bool replay;            // an operator sent it again
@@ -54,6 +55,9 @@ int record_message_parts(const struct record_message *message, const struct reco
 // Reads a message record: the message, and the delivery of (queue, position). 0 or -EBADMSG.
 int record_message_read(struct bytes body, uint32_t queue, uint64_t position, struct record_message *message,
     struct record_delivery *delivery);
+
+// The same of a record that has one delivery only, whatever queue and position that names.
+int record_message_only(struct bytes body, struct record_message *message, struct record_delivery *delivery);
 
 // Calls `visit` for each delivery of a message record, before the message's envelope is known. Forwards its
 // return.

@@ -137,10 +137,10 @@ static wire_reason reason_to_die(const struct delivery *delivery, bool reject) {
 int queue_fail(struct queue *queue, const struct receiver *receiver, const struct queue_verdict *verdict,
     struct queue_time now, const struct failure **out) {
     *out = NULL;
-    struct delivery *delivery = known_get(&queue->known, verdict->position);
+    struct delivery *delivery = delivery_at(queue, verdict->place);
     if (!delivery || delivery->state != DELIVERY_SENT || delivery->receiver != receiver)
         return 0;
-    struct failure *failure = keep(queue, verdict->position);
+    struct failure *failure = keep(queue, delivery->position);
     if (!failure)
         return -ENOMEM;
     delivery->failure = failure;

@@ -15,7 +15,7 @@ struct runs {
 };
 
 static bool extends_run(const Hutong__Bus__V1__DeliveryRun *run, const struct delivery *delivery) {
-    return delivery->position == run->first_position + run->count && delivery->attempt == run->attempt &&
+    return delivery->place == run->first_position + run->count && delivery->attempt == run->attempt &&
            delivery->replay == (run->replay != 0) && strcmp(delivery->rule.route, run->route) == 0;
 }
 
@@ -26,7 +26,7 @@ static void runs_add(struct runs *runs, const struct delivery *delivery) {
     }
     Hutong__Bus__V1__DeliveryRun *run = &runs->items[runs->count];
     hutong__bus__v1__delivery_run__init(run);
-    run->first_position = delivery->position;
+    run->first_position = delivery->place;
     run->count = 1;
     run->attempt = delivery->attempt;
     run->replay = delivery->replay;
@@ -132,7 +132,7 @@ static int append_head(const struct queue *queue, struct runs *runs, struct buff
     Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
     deliver.n_runs = runs->count;
     deliver.runs = runs->pointers;
-    deliver.settled = queue->settled_durable;
+    deliver.settled = queue->shared ? 0 : queue->settled_durable;
     wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
     frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_DELIVER;
     frame.deliver = &deliver;

@@ -86,7 +86,7 @@ void test_settle(struct queue *queue, struct receiver *receiver, uint64_t first,
 const struct failure *test_fail(struct queue *queue, const struct receiver *receiver, uint64_t position,
     uint32_t retry_ms, bool reject, const char *text, uint64_t now_ms) {
     const struct queue_verdict verdict = {
-        .position = position, .retry_after_ms = retry_ms, .reject = reject, .text = text};
+        .place = position, .retry_after_ms = retry_ms, .reject = reject, .text = text};
     const struct failure *failure;
     assert_int_equal(queue_fail(queue, receiver, &verdict, time_of(now_ms), &failure), 0);
     return failure;

@@ -225,6 +225,7 @@ struct delivery *delivery_new(
         return NULL;
     list_init(&delivery->link);
     delivery->position = from->position;
+    delivery->place = from->place ? from->place : from->position;
     delivery->subject_hash = from->subject_hash;
     delivery->rule = from->rule;
     delivery->rule.route = route;
@@ -257,14 +258,34 @@ static int enter(struct queue *queue, struct delivery *delivery, struct chunk *c
                                                                     : 0;
 }
 
+static int know(struct queue *queue, struct delivery *delivery) {
+    if (known_put(&queue->known, delivery) != 0)
+        return -ENOMEM;
+    if (queue->shared && number_map_put(&queue->places, delivery->place, delivery) != 0) {
+        known_remove(&queue->known, delivery);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static void forget(struct queue *queue, const struct delivery *delivery) {
+    known_remove(&queue->known, delivery);
+    if (queue->shared)
+        number_map_remove(&queue->places, delivery->place);
+}
+
+struct delivery *delivery_at(const struct queue *queue, uint64_t place) {
+    return queue->shared ? number_map_get(&queue->places, place) : known_get(&queue->known, place);
+}
+
 int window_enter(struct queue *queue, struct delivery *delivery, struct chunk *chunk, struct bytes envelope,
     struct queue_time now) {
-    if (known_put(&queue->known, delivery) != 0) {
+    if (know(queue, delivery) != 0) {
         free(delivery);
         return -ENOMEM;
     }
     if (join_subject(queue, delivery) != 0) {
-        known_remove(&queue->known, delivery);
+        forget(queue, delivery);
         free(delivery);
         return -ENOMEM;
     }
@@ -290,7 +311,7 @@ int window_add(struct queue *queue, const struct record_delivery *from, const ch
 
 void window_remove(struct queue *queue, struct delivery *delivery) {
     take_out(queue, delivery);
-    known_remove(&queue->known, delivery);
+    forget(queue, delivery);
     leave_subject(queue, delivery);
     delivery_free(delivery);
 }

@@ -19,6 +19,10 @@ struct journal_operations {
     bool (*busy)(const struct journal *journal);
     int (*fd)(const struct journal *journal);
     bool (*work_ahead)(struct journal *journal, struct journal_batch *batch);
+    // NULL where it isn't shared.
+    int (*serve)(struct journal *journal, uint32_t queue, const char *name, bool serve, struct error *error);
+    int (*stream)(struct journal *journal, const char *system, const uint8_t stream[16], uint64_t *sequence,
+        struct error *error);
 };
 
 struct journal { // the first member of a back end's own struct

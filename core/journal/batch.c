@@ -152,3 +152,15 @@ int journal_batch_add(struct journal_batch *batch, uint8_t kind, const struct jo
     batch->body_bytes += body;
     return 0;
 }
+
+int journal_batch_each(const struct journal_batch *batch, struct journal_entry *entries,
+    int (*visit)(void *context, const struct journal_record *record), void *context) {
+    const uint8_t *end = batch->data + batch->size;
+    int rc = 0;
+    for (const uint8_t *at = batch->data + BATCH_SIZE; at < end && rc == 0; at += record_length(at)) {
+        struct journal_record record;
+        record_decode(at, entries, &record);
+        rc = visit(context, &record);
+    }
+    return rc;
+}

@@ -22,6 +22,20 @@ bool journal_work_ahead(struct journal *journal, struct journal_batch *batch) {
     return journal->operations->work_ahead && journal->operations->work_ahead(journal, batch);
 }
 
+bool journal_shared(const struct journal *journal) {
+    return journal->operations->serve != NULL;
+}
+
+int journal_serve(
+    struct journal *journal, uint32_t queue, const char *name, bool serve, struct error *error) {
+    return journal->operations->serve(journal, queue, name, serve, error);
+}
+
+int journal_stream(struct journal *journal, const char *system, const uint8_t stream[16], uint64_t *sequence,
+    struct error *error) {
+    return journal->operations->stream(journal, system, stream, sequence, error);
+}
+
 uint64_t journal_durable(const struct journal *journal) {
     return journal->durable;
 }

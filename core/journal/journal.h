@@ -39,6 +39,7 @@ struct journal_record {
     const struct journal_entry *entries;
     size_t entry_count; // at most 4,096
     struct bytes body;
+    uint64_t place; // in a shared journal: where it lies for everybody, and for ever; 0: its position
 };
 
 // ---- A batch: records gathered in memory; no I/O. Reused. ----
@@ -55,8 +56,21 @@ int journal_batch_add(struct journal_batch *batch, uint8_t kind, const struct jo
     size_t entry_count, const struct bytes *parts, size_t part_count);
 size_t journal_batch_count(const struct journal_batch *batch);
 size_t journal_batch_size(const struct journal_batch *batch); // bytes
+// Each record, in order, as it was added: without sequence and time. Forwards what the visitor returns, which
+// ends it. `entries` has room for 4,096.
+int journal_batch_each(const struct journal_batch *batch, struct journal_entry *entries,
+    int (*visit)(void *context, const struct journal_record *record), void *context);
 
 // ---- A journal ----
+
+// In a journal that is shared: something waits in `queue` for this process to read it, at the next position
+// there.
+struct journal_arrival {
+    uint32_t queue;
+    uint64_t position;
+    size_t size;
+    bool maybe_sent; // by another process
+};
 
 // Who owns the state that the records make. All are called from inside journal_* functions, in the same
 // thread.
@@ -68,6 +82,11 @@ struct journal_owner {
     int (*replay)(void *context, const struct journal_record *record, struct error *error);
     // At the start of a new segment: append the state after exactly the records appended so far.
     int (*checkpoint)(void *context, struct buffer *out);
+    // Of a shared journal, from inside journal_collect(). 0 or negative. What was withdrawn is another's now,
+    // settled or not; `bytes` as it arrived. `settled`: all of a lane up to `place` is, and that is durable.
+    int (*arrived)(void *context, const struct journal_arrival *arrival);
+    int (*withdrawn)(void *context, uint32_t queue, uint64_t position, size_t bytes);
+    int (*settled)(void *context, uint32_t queue, uint64_t place);
 };
 
 struct journal_options {
@@ -121,6 +140,23 @@ bool journal_work_ahead(struct journal *journal, struct journal_batch *batch);
 uint64_t journal_durable(const struct journal *journal);  // the last durable sequence; 0: none
 uint64_t journal_last(const struct journal *journal);     // the last appended sequence
 const uint8_t *journal_id(const struct journal *journal); // 16 random bytes, made with the journal
+
+// ---- A journal that several processes share (decision 30): all append, and what goes to a queue is read by
+// whoever owns that part of it. ----
+//
+// A message record has no entries, and its deliveries' positions count within it, from 1: they get theirs as
+// they arrive, and that is in this process only. A record has a *place* besides, the same for everybody: its
+// lane (place >> JOURNAL_LANE_SHIFT) and where it is there, rising with gaps. Settlements and failures are of
+// positions, as in any other journal.
+#define JOURNAL_LANE_SHIFT 48
+bool journal_shared(const struct journal *journal);
+// Whether this process reads the queue: then it takes its part of it, of what arrives from now on. 0 or
+// negative.
+int journal_serve(struct journal *journal, uint32_t queue, const char *name, bool serve, struct error *error);
+// The last sequence of a stream that anybody's append made durable, as of this call or later. 0 (unknown
+// streams have 0), JOURNAL_BUSY: ask again when journal_fd() is readable.
+int journal_stream(struct journal *journal, const char *system, const uint8_t stream[16], uint64_t *sequence,
+    struct error *error);
 
 // Calls `visit` for the records of `queue` from position `from` on, in order, until `max_count` or
 // `max_bytes` (at least one is visited) or the visitor returns non-zero (forwarded). Only durable records.
