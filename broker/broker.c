@@ -123,9 +123,9 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         pausing_end(broker);
         return outflow_run(broker, update);
     case EVENT_RECORD:
-        return outflow_loaded(broker, event);
+        return loaded_record(broker, event, update);
     case EVENT_UNREADABLE:
-        return outflow_unreadable(broker, event);
+        return loaded_unreadable(broker, event);
     case EVENT_DRAIN:
         broker->draining = true;
         return 0;

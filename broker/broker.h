@@ -51,6 +51,8 @@ struct event {
     uint64_t durable;                    // DURABLE
     uint32_t queue;                      // RECORD, UNREADABLE
     uint64_t position;                   // RECORD, UNREADABLE; OPERATE: in the dead letters' queue
+    uint32_t of;                         // RECORD: whose delivery it is read for, where that is known, and
+    uint64_t wanted;                     // RECORD: which; 0: it is read over
     const char *damage;                  // UNREADABLE: where the journal is damaged, and how
     const struct journal_record *record; // RECORD, OPERATE
     struct operation *operation;         // OPERATE, OPERATED
@@ -100,6 +102,7 @@ struct update {
     bool more;            // a turn at once: the batch was full, or more waits
     bool drained;         // after DRAIN: nothing is in flight any more
     bool receivers;       // somebody began to receive, or ended it
+    const char *damage;   // BROKER_DAMAGED: what is wrong with the record; a literal
 };
 
 // Borrows the configuration. Returns owned, or NULL without memory.
@@ -116,6 +119,9 @@ enum {
     BROKER_NO_ROOM = 1, // CONFIGURATION, CARRY, CARRY_RECORD, OPERATE: the batch is too full for the record;
                         // nothing was changed
     BROKER_NO_MEMORY = 2, // CONFIGURATION: nothing was changed
+    // RECORD, CARRY_RECORD: it isn't what the broker wrote, and `update->damage` says how; nothing was
+    // changed. No code of the journal's, which pass beside it.
+    BROKER_DAMAGED = 16,
 };
 // 0, one of the above, or a negative errno: the process must end (what was acknowledged is in the journal).
 int broker_step(struct broker *broker, const struct event *event, struct update *update);
@@ -138,7 +144,8 @@ enum broker_erasable {
 };
 enum broker_erasable broker_may_erase(
     const struct broker *broker, const struct journal_record *record, char problem[BROKER_PROBLEM_SIZE]);
-// Adds the record of who had this one's body erased, and why. 0, BROKER_NO_ROOM, negative.
+// Adds the record of who had this one's body erased, and why. 0, BROKER_NO_ROOM, BROKER_DAMAGED (who
+// published it can't be read, and a restart would ask), negative.
 int broker_record_erased(struct broker *broker, const struct journal_record *erased, const char *who,
     const char *why, struct update *update);
 

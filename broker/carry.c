@@ -139,8 +139,10 @@ static int write_carried(
 // Again what was carried before: as it stands.
 static int carry_again(struct broker *broker, const struct event *event, struct update *update) {
     struct carried_record carried;
-    if (carried_read(event->record->body, &carried))
-        return -EBADMSG;
+    if (carried_read(event->record->body, &carried)) {
+        update->damage = "a carried record that can't be decoded";
+        return BROKER_DAMAGED;
+    }
     struct queue *queue = registry_queue(broker, carried.queue);
     uint64_t at;
     uint64_t rest;
@@ -168,6 +170,8 @@ static int carry_first(
     int rc = 0;
     if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE) {
         rc = carried_reduce(record->body, queue->id, event->position, &reduced);
+        update->damage = "a message that can't be decoded, or not with this delivery";
+        rc = rc == -EBADMSG ? BROKER_DAMAGED : rc;
         carried.body = buffer_bytes(&reduced);
     }
     rc = rc ? rc : write_carried(broker, queue, &carried, update);

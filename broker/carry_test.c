@@ -1,4 +1,5 @@
 // What is unsettled outlives its segment: in its place, in order, through restarts, and more than once.
+#include "broker/testing_damage.h"
 #include "broker/testing_routes.h"
 #include "core/base/clock.h"
 
@@ -155,6 +156,40 @@ static void what_is_unsettled_outlives_its_segment(void **state) {
     bench_settle(bench, 2, H, 1, 1);
     bench_turn(bench);
     assert_delivered(bench, "m2,");
+}
+
+// Its segment stays, and with it all of what is behind; the bus goes on.
+static void what_makes_no_sense_is_not_carried(void **state) {
+    struct bench *bench = *state;
+    struct damage damage;
+    uint64_t sequence;
+    make_three(bench, &sequence);
+    make_noise(bench, &sequence, 3);
+    struct journal *real = bench->journal;
+    bench->journal = damage_wrap(&damage, real);
+    damage.queue = queue_of(bench, H)->id;
+    damage.position = 2;
+    damage.body = bytes_of_string("\xff");
+    struct event now = {.now_ms = bench->now_ms, .now_us = (int64_t)bench->now_ms * 1000};
+    int damaged = 0;
+    for (int looks = 0; looks < 6; looks++) {
+        struct error error = {0};
+        struct retirement done = {0};
+        assert_int_equal(broker_retire(bench->broker, bench->journal, clock_realtime_ns(), BROKER_ROOM, &now,
+                             &bench->update, &done, &error),
+            0);
+        assert_int_equal(done.retired, 0);
+        assert_true(!done.damaged || strstr(error.text, "a message that can't be decoded"));
+        damaged += done.damaged;
+        bench_turn(bench);
+    }
+    assert_true(damaged > 2);
+    assert_int_equal(first_record(bench), 1);
+    bench->journal = real;
+    retire_all(bench);
+    assert_true(first_record(bench) > 6);
+    restart(bench);
+    assert_delivered(bench, "m1,m3,");
 }
 
 static void it_is_carried_again_and_again(void **state) {
@@ -575,6 +610,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             what_is_settled_can_be_erased_and_a_restart_knows_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dead_letter_is_erased_when_it_was_dropped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_makes_no_sense_is_not_carried, set_up, tear_down),
         cmocka_unit_test(the_map_splits_and_joins),
         cmocka_unit_test(a_record_is_reduced_to_one_delivery),
     };

@@ -30,14 +30,16 @@ int daemon_run(struct daemon *daemon, int stop_fd, struct error *error);
 //   when the record is on disk.
 // "letters FROM SYSTEM": dead letters of a system that wait, from a position on, at most DAEMON_LETTERS or
 //   1 MiB of them: the position from which to go on (8 bytes; 0: that was all), the number of all that wait
-//   (8), the position that will be given next (8), then of each its position (8), time in nanoseconds (8),
-//   sequence (8), size (4) and body. Empty: there is no such system.
+//   (8), the position that will be given next (8) and the size of the last part (4); then of each its
+//   position (8), time in nanoseconds (8), sequence (8), size (4) and body; at last why those behind can't be
+//   read, if that is so. Empty: there is no such system.
 // "operate" and the address of a struct part: it is done as far as there is room. The answer is empty; it
 //   comes when the record of it is on disk.
 // "erase" and the address of a struct erasing: a record's body goes. The answer is empty; it comes when it is
 //   done, behind the record of it.
 #define DAEMON_RECORDS 64
 #define DAEMON_LETTERS 256
+#define DAEMON_LETTERS_HEAD 28 // bytes before the first letter
 
 struct part {
     struct operation operation;

@@ -49,6 +49,17 @@ static int do_letter(struct broker *broker, struct operation *operation, uint64_
     return spans_add(&operation->done, position, position);
 }
 
+// Whole by its CRC, but no dead letter that can be taken apart: it can be given up, and nothing else. Too
+// little memory looks the same, so what is said is no more than that it can't be read.
+static int undecodable(struct broker *broker, struct operation *operation, uint64_t position,
+    const struct journal_record *record, struct update *update) {
+    static const Hutong__Bus__V1__DeadRecord nothing = HUTONG__BUS__V1__DEAD_RECORD__INIT;
+    return operation->act == OPERATION_DEAD_REPLAY
+               ? operation_refuse_item(operation, position, HUTONG__BUS__V1__REASON__REASON_DAMAGED,
+                     "its record can't be decoded, so there is nothing to send")
+               : do_letter(broker, operation, position, record, &nothing, update);
+}
+
 int dead_letter(struct broker *broker, struct operation *operation, uint64_t position,
     const struct journal_record *record, struct update *update) {
     struct queue *queue = operation_queue(broker, operation);
@@ -64,7 +75,7 @@ int dead_letter(struct broker *broker, struct operation *operation, uint64_t pos
     Hutong__Bus__V1__DeadRecord *letter =
         hutong__bus__v1__dead_record__unpack(NULL, record->body.size, record->body.data);
     if (!letter)
-        return -ENOMEM; // what can't be read was found when it was recovered
+        return undecodable(broker, operation, position, record, update);
     bool empty = letter->reason == HUTONG__BUS__V1__REASON__REASON_DAMAGED && letter->envelope.len == 0;
     int rc = empty && operation->act == OPERATION_DEAD_REPLAY
                  ? operation_refuse_item(operation, position, HUTONG__BUS__V1__REASON__REASON_DAMAGED,

@@ -75,7 +75,7 @@ int broker_record_erased(struct broker *broker, const struct journal_record *era
     struct record_message message = {0};
     if (erased->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE && erased->body.data &&
         record_message_each(erased->body, &message, count_none, NULL))
-        return -EBADMSG;
+        return BROKER_DAMAGED;
     Hutong__Bus__V1__ErasedRecord record = HUTONG__BUS__V1__ERASED_RECORD__INIT;
     record.sequence = erased->sequence;
     record.who = (char *)(uintptr_t)who;

@@ -28,7 +28,11 @@ static int look_at(void *context, const struct journal_record *record, uint64_t 
     int rc =
         broker_record_erased(look->daemon->broker, record, erasing->who, erasing->why, &look->daemon->update);
     look->again = rc == BROKER_NO_ROOM;
-    return rc == BROKER_NO_ROOM ? 0 : rc;
+    if (rc == BROKER_DAMAGED)
+        snprintf(erasing->problem, sizeof erasing->problem,
+            "record %llu can't be decoded, so nobody could say any more who published it: it stays",
+            (unsigned long long)record->sequence);
+    return rc == BROKER_NO_ROOM || rc == BROKER_DAMAGED ? 0 : rc;
 }
 
 static void say_full(struct erasing *erasing) {

@@ -1,6 +1,7 @@
 // An erasure that is asked for while the bus works: it neither waits for a quiet moment nor overtakes the
 // record of what settled the message.
 #include "broker/daemon_internal.h"
+#include "broker/testing_damage.h"
 #include "broker/testing_housing.h"
 
 #include <setjmp.h>
@@ -149,6 +150,21 @@ static void what_is_unsettled_stays(void **state) {
     assert_int_equal(answers, 1);
 }
 
+static void what_makes_no_sense_stays(void **state) {
+    (void)state;
+    struct damage damage;
+    struct erasing erasing = asked_for(1);
+    bench_settle(&bench, 2, H, 1, 1);
+    bench_turn(&bench);
+    daemon_.journal = damage_wrap(&damage, bench.journal);
+    damage.sequence = erasing.sequence;
+    damage.body = bytes_of_string("\xff");
+    assert_int_equal(erasing_start(&daemon_, &erasing), 0);
+    assert_non_null(strstr(erasing.problem, "can't be decoded"));
+    assert_int_equal(answers, 1);
+    assert_null(daemon_.erasing);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_settled_it_is_written_at_once, set_up, tear_down),
@@ -157,6 +173,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_look_alone_writes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_journal_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_unsettled_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_makes_no_sense_stays, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

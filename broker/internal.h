@@ -128,8 +128,10 @@ int outflow_settle(struct broker *broker, struct session *session, const Hutong_
     struct update *update);
 int outflow_run(struct broker *broker, struct update *update);
 int outflow_durable(struct broker *broker, struct update *update); // without any record
-int outflow_loaded(struct broker *broker, const struct event *event);
-int outflow_unreadable(struct broker *broker, const struct event *event);
+
+// loaded.c: what was read from the journal. 0, BROKER_DAMAGED, negative.
+int loaded_record(struct broker *broker, const struct event *event, struct update *update);
+int loaded_unreadable(struct broker *broker, const struct event *event);
 
 // shared.c: what a shared journal tells; see struct journal_owner
 int shared_arrived(void *context, const struct journal_arrival *arrival);

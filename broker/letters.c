@@ -41,15 +41,25 @@ static json_t *describe(
     return one;
 }
 
-// Takes one letter off the page's front. False when it is cut.
+// One that is whole on the disk and yet can't be taken apart: it can be dropped.
+static json_t *describe_undecodable(uint64_t position, int64_t time_ns, uint64_t sequence) {
+    Hutong__Bus__V1__DeadRecord nothing = HUTONG__BUS__V1__DEAD_RECORD__INIT;
+    nothing.reason = HUTONG__BUS__V1__REASON__REASON_DAMAGED;
+    nothing.text = (char *)(uintptr_t)"its record can't be decoded";
+    return describe(position, time_ns, sequence, &nothing);
+}
+
+// Takes one letter off the page's front. False: it is cut, or there is no memory.
 static bool take(struct bytes *page, json_t *all) {
     if (page->size < 28 || load_u32(page->data + 24) > page->size - 28)
         return false;
     size_t size = load_u32(page->data + 24);
     Hutong__Bus__V1__DeadRecord *letter = hutong__bus__v1__dead_record__unpack(NULL, size, page->data + 28);
-    json_t *one = letter ? describe(load_u64(page->data), (int64_t)load_u64(page->data + 8),
-                               load_u64(page->data + 16), letter)
-                         : NULL;
+    uint64_t position = load_u64(page->data);
+    int64_t time_ns = (int64_t)load_u64(page->data + 8);
+    uint64_t sequence = load_u64(page->data + 16);
+    json_t *one = letter ? describe(position, time_ns, sequence, letter)
+                         : describe_undecodable(position, time_ns, sequence);
     if (letter)
         hutong__bus__v1__dead_record__free_unpacked(letter, NULL);
     *page = bytes_of(page->data + 28 + size, page->size - 28 - size);
@@ -58,14 +68,16 @@ static bool take(struct bytes *page, json_t *all) {
 
 static void say_page(struct bytes page, const char *system, struct answer *answer) {
     json_t *all = json_array();
+    size_t said = load_u32(page.data + 24);
+    struct bytes rest = bytes_of(page.data + DAEMON_LETTERS_HEAD, page.size - DAEMON_LETTERS_HEAD - said);
     answer->status = 200;
-    answer->body = json_pack("{s:s, s:I, s:I, s:I, s:o}", "system", system, "next",
-        (json_int_t)load_u64(page.data), "waiting", (json_int_t)load_u64(page.data + 8), "end",
-        (json_int_t)load_u64(page.data + 16), "letters", all);
-    page = bytes_of(page.data + 24, page.size - 24);
-    while (answer->body && page.size)
-        if (!take(&page, all)) {
-            answer_problem(answer, 503, "a dead letter can't be read");
+    answer->body =
+        json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "system", system, "next", (json_int_t)load_u64(page.data),
+            "waiting", (json_int_t)load_u64(page.data + 8), "end", (json_int_t)load_u64(page.data + 16),
+            "letters", all, "damage", json_stringn((const char *)rest.data + rest.size, said));
+    while (answer->body && rest.size)
+        if (!take(&rest, all)) {
+            answer_problem(answer, 503, "out of memory");
             return;
         }
 }
@@ -83,7 +95,7 @@ void loader_letters(struct loader *loader, const json_t *request, struct answer 
     int rc = control_ask(loader->core, bytes_of_string(text), &page, ASK_MS);
     if (rc)
         answer_problem(answer, 503, "the core does not answer");
-    else if (page.size < 24)
+    else if (page.size < DAEMON_LETTERS_HEAD)
         answer_problem(answer, 404, "there is no system \"%s\", and there never was", system);
     else
         say_page(buffer_bytes(&page), system, answer);

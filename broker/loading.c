@@ -9,60 +9,75 @@
 
 struct visit {
     struct daemon *daemon;
+    const struct load_wish *wish;
     struct event event; // of all: a backlog doesn't ask the clock for each
     struct queue_load left;
     bool any;
+    struct error *error;
 };
+
+// The delivery that is read at this place; 0: another queue's, among what was carried.
+static uint64_t wanted_at(const struct load_wish *wish, uint64_t position) {
+    uint64_t at = position - wish->load.from;
+    return at < wish->rest ? wish->first + at : 0;
+}
 
 static int visit_record(void *context, const struct journal_record *record, uint64_t position) {
     struct visit *visit = context;
+    struct update *update = &visit->daemon->update;
+    visit->event.position = position;
+    visit->event.wanted = wanted_at(visit->wish, position);
+    visit->event.record = record;
+    int rc = broker_step(visit->daemon->broker, &visit->event, update);
+    if (rc == BROKER_DAMAGED)
+        return error_set(visit->error, JOURNAL_DAMAGED, "%s", update->damage);
     visit->any = true;
     visit->left.from = position + 1;
     visit->left.count--;
     visit->left.bytes -= record->body.size < visit->left.bytes ? record->body.size : visit->left.bytes;
-    visit->event.position = position;
-    visit->event.record = record;
-    return broker_step(visit->daemon->broker, &visit->event, &visit->daemon->update);
+    return rc;
 }
 
-static void say(const struct load_wish *wish, uint64_t position, const char *damage) {
+static void say(uint32_t queue, uint64_t position, const char *damage) {
     char quoted[ERROR_TEXT_SIZE];
-    log_event(LOG_ERROR, "delivery.unreadable", "queue=%u position=%llu reason=%s", wish->of,
+    log_event(LOG_ERROR, "delivery.unreadable", "queue=%u position=%llu reason=%s", queue,
         (unsigned long long)position, log_quote(damage, quoted, sizeof quoted));
 }
 
 // The first one that wasn't visited can't be read. What lies behind it may be.
-static int pass_over(struct visit *visit, const struct load_wish *wish, const char *damage) {
-    uint64_t at = visit->left.from - wish->load.from;
+static int pass_over(struct visit *visit) {
+    uint64_t position = wanted_at(visit->wish, visit->left.from);
     visit->any = true;
     visit->left.from++;
     visit->left.count--;
-    if (at >= wish->rest) // another queue's, among what was carried
+    if (position == 0)
         return 0;
     if (visit->daemon->unreadable++ % UNREADABLE_MOST == 0)
-        say(wish, wish->first + at, damage);
+        say(visit->wish->of, position, visit->error->text);
     struct event event = visit->event;
     event.kind = EVENT_UNREADABLE;
-    event.queue = wish->of;
-    event.position = wish->first + at;
-    event.damage = damage;
+    event.queue = visit->wish->of;
+    event.position = position;
+    event.damage = visit->error->text;
     return broker_step(visit->daemon->broker, &event, &visit->daemon->update);
 }
 
 static int load(struct daemon *daemon, const struct load_wish *wish, struct error *error) {
     struct visit visit = {.daemon = daemon,
-        .event = daemon_now((struct event){.kind = EVENT_RECORD, .queue = wish->queue}),
-        .left = wish->load};
+        .wish = wish,
+        .event = daemon_now((struct event){.kind = EVENT_RECORD, .queue = wish->queue, .of = wish->of}),
+        .left = wish->load,
+        .error = error};
     int rc = JOURNAL_DAMAGED;
     for (size_t i = 0; rc == JOURNAL_DAMAGED && i < UNREADABLE_MOST && visit.left.count && visit.left.bytes;
         i++) {
         rc = journal_read_queue(daemon->journal, wish->queue, visit.left.from, visit.left.count,
             visit.left.bytes, visit_record, &visit, error);
-        int passed = rc == JOURNAL_DAMAGED ? pass_over(&visit, wish, error->text) : 0;
+        int passed = rc == JOURNAL_DAMAGED ? pass_over(&visit) : 0;
         rc = passed ? passed : rc;
     }
     daemon->update.more |= visit.any;
-    if (rc == JOURNAL_DAMAGED)
+    if (rc == 0 || rc == JOURNAL_DAMAGED)
         error->text[0] = '\0'; // the bus goes on
     return rc == JOURNAL_DAMAGED ? 0 : rc < 0 ? rc : rc ? -EIO : 0;
 }

@@ -2,6 +2,7 @@
 #include "broker/operation.h"
 #include "broker/reading.h"
 #include "broker/routing/permit.h"
+#include "broker/testing_damage.h"
 #include "broker/testing_routes.h"
 #include "core/base/clock.h"
 
@@ -212,6 +213,29 @@ static void a_letter_goes_again_and_is_settled(void **state) {
     bench_hello(bench, 3, H, NULL, true);
     bench_turn(bench);
     expect_replay(bench, 3, "m2,");
+}
+
+static void a_letter_that_makes_no_sense_can_only_be_dropped(void **state) {
+    struct bench *bench = *state;
+    struct damage damage;
+    reject_two(bench);
+    struct journal *real = bench->journal;
+    bench->journal = damage_wrap(&damage, real);
+    damage.queue = queue_of(bench, "dead:" H)->id;
+    damage.position = 1;
+    damage.body = bytes_of_string("\xff");
+    struct operation operation = act_of(OPERATION_DEAD_REPLAY);
+    take_letters(bench, &operation, 1, 1);
+    expect_refused(&operation, HUTONG__BUS__V1__REASON__REASON_DAMAGED, "can't be decoded");
+    finish(bench, &operation);
+    operation_clear(&operation);
+    assert_int_equal(dead(bench), 2);
+    operation = act_of(OPERATION_DEAD_DROP);
+    operate(bench, &operation, 1, 2);
+    assert_true(operation.refused == 0 && operation.done.items[0].last == 2);
+    assert_int_equal(dead(bench), 0);
+    operation_clear(&operation);
+    bench->journal = real;
 }
 
 static void what_was_done_is_not_done_twice(void **state) {
@@ -697,6 +721,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_message_of_the_journal_goes_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_route_of_today_no_replay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_messages_on_disk_are_sent_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_letter_that_makes_no_sense_can_only_be_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

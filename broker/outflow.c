@@ -4,7 +4,6 @@
 #include "core/base/varint.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 // Look-ups that settling a range may take.
@@ -265,69 +264,4 @@ int outflow_run(struct broker *broker, struct update *update) {
     if (parking_has_room(broker))
         update->more = true;
     return rc;
-}
-
-// ---- Loads: envelopes come from the journal one by one. ----
-
-static int load_delivery(struct broker *broker, struct queue *queue, const struct record_message *message,
-    const struct record_delivery *delivery) {
-    size_t size;
-    queue_expect(queue, delivery->subject_hash);
-    int rc = record_own_size(delivery, &size);
-    if (rc)
-        return rc;
-    if (size == 0)
-        size = message->envelope.size;
-    const char *route = registry_name(broker, delivery->route);
-    uint8_t *at = route ? laying_add(&broker->load, size) : NULL;
-    if (!at)
-        return -ENOMEM;
-    rc = record_envelope_put(message, delivery, at);
-    return rc ? rc
-              : queue_loaded(
-                    queue, delivery, route, broker->load.chunk, bytes_of(at, size), broker_time(broker));
-}
-
-// What arrived names the queue and position that its sender gave it.
-static int load_arrived(struct broker *broker, const struct event *event) {
-    struct queue *queue = registry_queue(broker, event->queue);
-    struct record_message message;
-    struct record_delivery delivery;
-    int rc = queue ? record_message_only(event->record->body, &message, &delivery) : -EBADMSG;
-    if (rc)
-        return rc;
-    delivery.queue = event->queue;
-    delivery.position = event->position;
-    delivery.place = event->record->place;
-    return load_delivery(broker, queue, &message, &delivery);
-}
-
-int outflow_loaded(struct broker *broker, const struct event *event) {
-    if (broker->shared)
-        return load_arrived(broker, event);
-    struct queue *queue = registry_queue(broker, event->queue);
-    struct record_message message;
-    struct record_delivery delivery;
-    struct carried_record record = {.queue = event->queue,
-        .position = event->position,
-        .kind = event->record->kind,
-        .body = event->record->body};
-    if (!record.body.data)
-        return 0; // erased, so settled
-    if (record.kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED) {
-        if (carried_read(event->record->body, &record))
-            return -EBADMSG;
-        queue = registry_queue(broker, record.queue);
-    }
-    if (!queue || record.kind != HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE)
-        return 0;
-    int rc = record_message_read(record.body, record.queue, record.position, &message, &delivery);
-    return rc ? rc : load_delivery(broker, queue, &message, &delivery);
-}
-
-int outflow_unreadable(struct broker *broker, const struct event *event) {
-    struct queue *queue = registry_queue(broker, event->queue);
-    char text[WIRE_TEXT_LIMIT + 1];
-    snprintf(text, sizeof text, "the journal is damaged: %s", event->damage);
-    return queue ? queue_unreadable(queue, event->position, text, broker_time(broker)) : 0;
 }

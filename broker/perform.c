@@ -45,7 +45,7 @@ static int read_page(
         .bytes = LETTERS_BYTES,
         .visit = append_letter,
         .context = out};
-    if (!buffer_extend(out, 24))
+    if (!buffer_extend(out, DAEMON_LETTERS_HEAD))
         return -ENOMEM;
     int rc = reading_run(&reading, from, &error);
     if (rc == -ENOMEM)
@@ -55,7 +55,8 @@ static int read_page(
     store_u64(out->data, rc ? 0 : reading.next);
     store_u64(out->data + 8, dead->waiting);
     store_u64(out->data + 16, dead->next_position);
-    return 0;
+    store_u32(out->data + 24, rc ? (uint32_t)strlen(error.text) : 0);
+    return rc ? buffer_append_bytes(out, bytes_of_string(error.text)) : 0;
 }
 
 int perform_letters(struct daemon *daemon, const char *argument) {
@@ -83,6 +84,7 @@ struct visit {
     struct part *part;
     uint64_t looked; // items that were looked at
     size_t bytes;
+    int failed; // the core; otherwise it is the journal that can't be read
 };
 
 static int take_item(struct visit *visit, const struct journal_record *record, uint64_t item) {
@@ -100,6 +102,7 @@ static int take_item(struct visit *visit, const struct journal_record *record, u
     }
     visit->bytes += size;
     visit->looked++;
+    visit->failed = rc;
     return rc;
 }
 
@@ -125,7 +128,7 @@ static int take_span(struct visit *visit, uint32_t queue, const struct span *spa
         visit->part->operation.gone += count - visit->looked; // settled before, or never there
         return 0;
     }
-    if (rc > 0 && rc != ENOUGH) {
+    if (rc != ENOUGH && !visit->failed && rc != -ENOMEM) {
         log_unreadable(&error);
         snprintf(visit->part->problem, sizeof visit->part->problem, "%.250s", error.text);
         return ENOUGH;

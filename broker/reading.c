@@ -2,8 +2,6 @@
 
 #include "broker/delivery/carried.h"
 
-#include <errno.h>
-
 enum { BEHIND = 1001 }; // the last one that is wanted
 
 static int visit_letter(void *context, const struct journal_record *record, uint64_t at) {
@@ -15,7 +13,7 @@ static int visit_letter(void *context, const struct journal_record *record, uint
         return BEHIND;
     if (record->kind == HUTONG__BUS__V1__RECORD_KIND__RECORD_CARRIED && record->body.data) {
         if (carried_read(record->body, &carried))
-            return -EBADMSG;
+            return error_set(reading->error, JOURNAL_DAMAGED, "a carried record that can't be decoded");
         letter.kind = carried.kind;
         letter.sequence = carried.sequence;
         letter.time_ns = carried.time_ns;
@@ -33,6 +31,7 @@ static int visit_letter(void *context, const struct journal_record *record, uint
 
 int reading_run(struct reading *reading, uint64_t from, struct error *error) {
     reading->next = from;
+    reading->error = error;
     while (reading->count && reading->bytes) {
         uint64_t at;
         uint64_t rest;

@@ -18,6 +18,7 @@ struct reading {
     // Its own:
     uint64_t offset; // of positions from where they lie
     size_t visited;
+    struct error *error;
 };
 
 // From a position on. 0, with `next`; what the visitor returned; JOURNAL_DAMAGED or negative with the text.

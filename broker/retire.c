@@ -14,6 +14,7 @@ struct look {
     bool activation; // what is in force holds it up
     bool waits;      // what takes its place is not on the disk yet
     bool stopped;    // the batch has no room for more of what is carried
+    struct error *error;
 };
 
 // What is in force stays provable: its record is written again, and when that is on the disk the old one may
@@ -50,6 +51,8 @@ static int visit(void *context, const struct journal_record *record, uint64_t po
     event.record = record;
     int rc = broker_step(look->broker, &event, look->update);
     look->stopped = rc == BROKER_NO_ROOM;
+    if (rc == BROKER_DAMAGED)
+        return error_set(look->error, JOURNAL_DAMAGED, "%s", look->update->damage);
     return rc;
 }
 
@@ -82,7 +85,7 @@ static int carry_portion(
 int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns,
     enum broker_room room, const struct event *now, struct update *update, struct retirement *out,
     struct error *error) {
-    struct look look = {.broker = broker, .update = update, .now = now, .room = room};
+    struct look look = {.broker = broker, .update = update, .now = now, .room = room, .error = error};
     struct journal_settled settled = {.context = &look, .settled = may_go};
     int rc = journal_retire(journal, keep_until_ns, &settled, &out->retired, error);
     out->damaged = rc == JOURNAL_DAMAGED;

@@ -82,9 +82,13 @@ int letters_each(const struct letters *letters, uint64_t from) {
             return rc;
         end = end ? end : number_of(page, "end");
         rc = take_page(letters, page, end, &from);
-        json_decref(page);
         if (rc == EXIT_DONE && letters->page_end)
             rc = letters->page_end(letters->context);
+        if (rc == EXIT_DONE && text_of(page, "damage")[0])
+            rc = cli_failed(letters->command,
+                "the dead letters of %s go on, but the next one can't be read: %s", letters->system,
+                text_of(page, "damage"));
+        json_decref(page);
     }
     return rc;
 }

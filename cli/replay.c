@@ -190,8 +190,12 @@ static int look_at_record(void *context, const struct journal_record *record) {
         return end;
     Hutong__Bus__V1__MessageRecord *message =
         hutong__bus__v1__message_record__unpack(NULL, record->body.size, record->body.data);
-    if (!message)
-        return -ENOMEM;
+    if (!message) {
+        replay->act.partial = true;
+        fprintf(stderr, "hutong replay: record %llu can't be decoded, and is left out\n",
+            (unsigned long long)record->sequence);
+        return end;
+    }
     int rc = 0;
     if (is_chosen(replay, record, message)) {
         rc = again_choose(&replay->again, record->sequence);

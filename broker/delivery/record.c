@@ -233,14 +233,30 @@ int record_own_size(const struct record_delivery *delivery, size_t *size) {
     return rc;
 }
 
+static int splice(const struct record_message *message, const struct record_delivery *delivery,
+    struct copies *copies, struct wire_spliced *out) {
+    int rc = unpack_copies(delivery->packed, copies);
+    *out =
+        (struct wire_spliced){.own = delivery->envelope, .copies = copies->numbers, .count = copies->count};
+    if (out->own.size == 0 && out->count == 0)
+        out->own = message->envelope;
+    return rc || !wire_spliced_fits(out, message->envelope.size) ? -EBADMSG : 0;
+}
+
+int record_envelope_size(
+    const struct record_message *message, const struct record_delivery *delivery, size_t *size) {
+    struct copies copies;
+    struct wire_spliced spliced;
+    int rc = splice(message, delivery, &copies, &spliced);
+    *size = rc ? 0 : wire_spliced_size(&spliced);
+    return rc;
+}
+
 int record_envelope_put(
     const struct record_message *message, const struct record_delivery *delivery, uint8_t *out) {
     struct copies copies;
-    int rc = unpack_copies(delivery->packed, &copies);
-    struct wire_spliced spliced = {
-        .own = delivery->envelope, .copies = copies.numbers, .count = copies.count};
-    if (spliced.own.size == 0 && spliced.count == 0)
-        spliced.own = message->envelope;
+    struct wire_spliced spliced;
+    int rc = splice(message, delivery, &copies, &spliced);
     return rc || wire_spliced_put(&spliced, message->envelope, out) ? -EBADMSG : 0;
 }
 

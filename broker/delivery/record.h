@@ -66,7 +66,10 @@ int record_message_each(struct bytes body, struct record_message *message,
 
 // Of a delivery that was read, the bytes of an envelope of its own; 0: the original goes out. 0 or -EBADMSG.
 int record_own_size(const struct record_delivery *delivery, size_t *size);
-// Writes the envelope that goes out: of that size, or the original. 0 or -EBADMSG.
+// Of the envelope that goes out, whose copies all lie in the original. 0 or -EBADMSG.
+int record_envelope_size(
+    const struct record_message *message, const struct record_delivery *delivery, size_t *size);
+// Writes it. 0 or -EBADMSG.
 int record_envelope_put(
     const struct record_message *message, const struct record_delivery *delivery, uint8_t *out);
 

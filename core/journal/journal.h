@@ -160,7 +160,8 @@ int journal_stream(struct journal *journal, const char *system, const uint8_t st
 
 // Calls `visit` for the records of `queue` from position `from` on, in order, until `max_count` or
 // `max_bytes` (at least one is visited) or the visitor returns non-zero (forwarded). Only durable records.
-// Pointers are valid inside the visit.
+// Pointers are valid inside the visit. A visitor that finds a record whole whose body makes no sense returns
+// JOURNAL_DAMAGED and leaves in `error` what is wrong: the text then gets the place before it.
 typedef int journal_visit(void *context, const struct journal_record *record, uint64_t position);
 int journal_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
     size_t max_bytes, journal_visit *visit, void *context, struct error *error);

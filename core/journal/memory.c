@@ -5,6 +5,7 @@
 #include "core/journal/index.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MEMORY_SEGMENT ((size_t)256 << 10) // small, so that tests live through many
@@ -147,9 +148,14 @@ static int memory_append(struct journal *journal, struct journal_batch *batch, s
     return segment->body.size >= store->segment_size ? roll(memory, error) : 0;
 }
 
+static int damaged_body(const struct journal_record *record, struct error *error) {
+    char what[ERROR_TEXT_SIZE];
+    snprintf(what, sizeof what, "%.250s", error ? error->text : "");
+    return error_set(error, JOURNAL_DAMAGED, "record %llu: %s", (unsigned long long)record->sequence, what);
+}
+
 static int memory_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
     size_t max_bytes, journal_visit *visit, void *context, struct error *error) {
-    (void)error;
     const struct journal_store *store = ((struct memory_journal *)journal)->store;
     size_t bytes = 0;
     size_t count = 0;
@@ -162,6 +168,8 @@ static int memory_read_queue(struct journal *journal, uint32_t queue, uint64_t f
             struct journal_record record;
             record_decode(segment->body.data + items->offsets[i], entries, &record);
             int rc = visit(context, &record, items->first + i);
+            if (rc == JOURNAL_DAMAGED)
+                return damaged_body(&record, error);
             bytes += record.body.size;
             if (rc || ++count >= max_count || bytes >= max_bytes)
                 return rc;

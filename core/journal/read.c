@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PLACES 256 // record offsets that are looked up at once
@@ -278,6 +279,13 @@ static int read_place(struct visit *visit, const struct places *places, size_t i
     return 0;
 }
 
+// Whole by its CRC, and what its owner says of it.
+static int damaged_body(const struct visit *visit, size_t at, uint64_t offset, struct error *error) {
+    char what[ERROR_TEXT_SIZE];
+    snprintf(what, sizeof what, "%.250s", error ? error->text : "");
+    return damaged(visit->file, at, offset, what, error);
+}
+
 static int visit_place(struct visit *visit, const struct places *places, size_t i, struct error *error) {
     uint64_t position = places->first + i;
     int rc = read_place(visit, places, i, error);
@@ -287,6 +295,8 @@ static int visit_place(struct visit *visit, const struct places *places, size_t 
         return damaged(visit->file, places->segment, places->offsets[i],
             "the record is not the one that the index names", error);
     rc = visit->visit(visit->context, &visit->record, position);
+    if (rc == JOURNAL_DAMAGED)
+        return damaged_body(visit, places->segment, places->offsets[i], error);
     size_t size = visit->record.body.size;
     visit->count_left--;
     visit->bytes_left -= size < visit->bytes_left ? size : visit->bytes_left;

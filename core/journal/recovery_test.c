@@ -214,6 +214,23 @@ static int ignore(void *context, const struct journal_record *record, uint64_t p
     return 0;
 }
 
+static int not_mine(void *context, const struct journal_record *record, uint64_t position) {
+    (void)record;
+    return position < 3 ? 0 : error_set(context, JOURNAL_DAMAGED, "no message");
+}
+
+// The owner knows what, the journal where.
+static void a_body_that_makes_no_sense_has_its_place(void **state) {
+    struct testing *t = *state;
+    assert_int_equal(testing_open(t), 0);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(testing_append_new(t, 1, 900, 3), 0);
+    int rc = journal_read_queue(t->journal, 1, 1, 9, 9999, not_mine, &t->error, &t->error);
+    assert_int_equal(rc, JOURNAL_DAMAGED);
+    assert_memory_equal(t->error.text, FIRST ": damaged at offset ", strlen(FIRST ": damaged at offset "));
+    assert_non_null(strstr(t->error.text, ": no message"));
+}
+
 static void reading_a_damaged_record_says_so(void **state) {
     struct testing *t = *state;
     assert_int_equal(testing_open(t), 0);
@@ -499,6 +516,7 @@ int main(void) {
         TEST(any_bit_before_the_tail_is_reported),
         TEST(sealed_segments_are_whole_or_damaged),
         TEST(reading_a_damaged_record_says_so),
+        TEST(a_body_that_makes_no_sense_has_its_place),
         TEST(a_damaged_foot_hides_no_other_segment),
         TEST(a_damaged_foot_stops_no_reading_across_it),
         TEST(a_missing_segment_is_reported),

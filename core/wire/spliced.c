@@ -10,6 +10,17 @@ size_t wire_spliced_size(const struct wire_spliced *spliced) {
     return size;
 }
 
+bool wire_spliced_fits(const struct wire_spliced *spliced, size_t original) {
+    size_t own = spliced->own.size;
+    for (size_t i = 0; i < spliced->count; i++) {
+        const uint32_t *copy = &spliced->copies[NUMBERS * i];
+        if (copy[BEFORE] > own || copy[FROM] > original || copy[SIZE] > original - copy[FROM])
+            return false;
+        own -= copy[BEFORE];
+    }
+    return true;
+}
+
 static uint8_t *put(uint8_t *at, const uint8_t *from, size_t size) {
     if (size)
         memcpy(at, from, size);
@@ -18,10 +29,10 @@ static uint8_t *put(uint8_t *at, const uint8_t *from, size_t size) {
 
 int wire_spliced_put(const struct wire_spliced *spliced, struct bytes original, uint8_t *out) {
     struct bytes own = spliced->own;
+    if (!wire_spliced_fits(spliced, original.size))
+        return WIRE_REFUSED;
     for (size_t i = 0; i < spliced->count; i++) {
         const uint32_t *copy = &spliced->copies[NUMBERS * i];
-        if (copy[BEFORE] > own.size || copy[FROM] > original.size || copy[SIZE] > original.size - copy[FROM])
-            return WIRE_REFUSED;
         out = put(out, own.data, copy[BEFORE]);
         out = put(out, original.data + copy[FROM], copy[SIZE]);
         own = bytes_of(own.data + copy[BEFORE], own.size - copy[BEFORE]);

@@ -76,7 +76,9 @@ struct wire_spliced {
 };
 #define WIRE_COPIES_LIMIT 16u // of one envelope
 size_t wire_spliced_size(const struct wire_spliced *spliced);
-// Writes the whole, of that size. 0, or WIRE_REFUSED: it is not made of this original; then only a part is
+// Whether it can be made of an original of that size.
+bool wire_spliced_fits(const struct wire_spliced *spliced, size_t original);
+// Writes the whole, of that size. 0, or WIRE_REFUSED: it is not made of this original; then nothing is
 // written.
 int wire_spliced_put(const struct wire_spliced *spliced, struct bytes original, uint8_t *out);
 
