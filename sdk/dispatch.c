@@ -16,6 +16,8 @@
 #define LATER_OPEN 2ull
 #define ROUND 1000u // deliveries after which a round ends
 
+_Static_assert(HUTONG_LANE_SHIFT == WIRE_LANE_SHIFT, "the same lanes in hutong.h and on the wire");
+
 // ---- Handlers ----
 
 enum hutong_code hutong_handle(struct hutong *hutong, const char *type, hutong_handler *handler,
@@ -134,8 +136,8 @@ static void call(
         delivery->type);
 }
 
-static void handle(struct round *round, const Hutong__Bus__V1__Deliver *deliver,
-    const Hutong__Bus__V1__DeliveryRun *run, uint64_t position, struct bytes raw) {
+static void handle(struct round *round, const Hutong__Bus__V1__DeliveryRun *run, uint64_t settled,
+    uint64_t position, struct bytes raw) {
     struct hutong_settlement settlement; // field by field: its text is long
     struct wire_envelope envelope;
     struct error error;
@@ -151,7 +153,7 @@ static void handle(struct round *round, const Hutong__Bus__V1__Deliver *deliver,
         struct hutong_delivery delivery = {
             .bus = round->bus,
             .position = position,
-            .settled = deliver->settled,
+            .settled = settled,
             .attempt = run->attempt,
             .replay = run->replay != 0,
             .route = run->route,
@@ -182,12 +184,13 @@ static int handle_run(struct round *round, const Hutong__Bus__V1__Deliver *deliv
     // A count that the body can't hold asks for no memory: an envelope takes a byte at least.
     if (run->count > rest->size || buffer_reserve(&round->verdicts, run->count * sizeof(struct verdict)) != 0)
         return -1;
+    uint64_t settled = wire_settled_in_lane(deliver, run->first_position);
     for (uint32_t i = 0; i < run->count; i++) {
         struct bytes raw;
         if (wire_body_next(rest, &raw, NULL) != 0)
             return -1;
         wire_body_expect(*rest);
-        handle(round, deliver, run, run->first_position + i, raw);
+        handle(round, run, settled, run->first_position + i, raw);
     }
     return 0;
 }

@@ -230,27 +230,61 @@ static void append_message(struct buffer *body, uint64_t position, const char *t
     buffer_destroy(&raw);
 }
 
-void fake_deliver(
-    struct fake_broker *fake, uint64_t first, uint32_t count, uint32_t attempt, const char *type) {
+static void send_deliver(struct fake_broker *fake, Hutong__Bus__V1__Deliver *deliver, const char *type) {
     struct buffer body = {0};
-    for (uint32_t i = 0; i < count; i++)
-        append_message(&body, first + i, type);
+    for (size_t i = 0; i < deliver->n_runs; i++)
+        for (uint32_t k = 0; k < deliver->runs[i]->count; k++)
+            append_message(&body, deliver->runs[i]->first_position + k, type);
+    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_DELIVER;
+    frame.deliver = deliver;
+    fake_send(fake, &frame, buffer_bytes(&body));
+    buffer_destroy(&body);
+}
+
+static Hutong__Bus__V1__DeliveryRun make_run(
+    const struct fake_broker *fake, uint64_t first, uint32_t count, uint32_t attempt) {
     Hutong__Bus__V1__DeliveryRun run = HUTONG__BUS__V1__DELIVERY_RUN__INIT;
-    Hutong__Bus__V1__DeliveryRun *runs[] = {&run};
     run.first_position = first;
     run.count = count;
     run.attempt = attempt;
     run.replay = fake->replay;
     run.route = text("test-route");
+    return run;
+}
+
+void fake_deliver(
+    struct fake_broker *fake, uint64_t first, uint32_t count, uint32_t attempt, const char *type) {
+    Hutong__Bus__V1__DeliveryRun run = make_run(fake, first, count, attempt);
+    Hutong__Bus__V1__DeliveryRun *runs[] = {&run};
     Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
     deliver.n_runs = 1;
     deliver.runs = runs;
     deliver.settled = first - 1;
-    wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
-    frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_DELIVER;
-    frame.deliver = &deliver;
-    fake_send(fake, &frame, buffer_bytes(&body));
-    buffer_destroy(&body);
+    send_deliver(fake, &deliver, type);
+}
+
+void fake_deliver_lanes(
+    struct fake_broker *fake, const struct fake_lane_run *of, size_t count, const char *type) {
+    Hutong__Bus__V1__DeliveryRun runs[FAKE_RUNS];
+    Hutong__Bus__V1__DeliveryRun *run_pointers[FAKE_RUNS];
+    Hutong__Bus__V1__PositionRange ranges[FAKE_RUNS];
+    Hutong__Bus__V1__PositionRange *range_pointers[FAKE_RUNS];
+    Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
+    assert_true(count <= FAKE_RUNS);
+    deliver.runs = run_pointers;
+    deliver.settled_ranges = range_pointers;
+    for (size_t i = 0; i < count; i++) {
+        runs[i] = make_run(fake, of[i].first, of[i].count, 1);
+        run_pointers[deliver.n_runs++] = &runs[i];
+        if (of[i].floor == 0)
+            continue;
+        hutong__bus__v1__position_range__init(&ranges[i]);
+        ranges[i].first = (of[i].floor >> WIRE_LANE_SHIFT << WIRE_LANE_SHIFT) + 1;
+        ranges[i].last = of[i].floor;
+        range_pointers[deliver.n_settled_ranges++] = &ranges[i];
+    }
+    send_deliver(fake, &deliver, type);
 }
 
 uint64_t fake_collect(struct fake_broker *fake, uint64_t last,

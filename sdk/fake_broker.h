@@ -45,6 +45,15 @@ void fake_error(struct fake_broker *fake, wire_reason reason, const char *text);
 // Messages of `type` from `first` on, in one run.
 void fake_deliver(
     struct fake_broker *fake, uint64_t first, uint32_t count, uint32_t attempt, const char *type);
+#define FAKE_RUNS 8u
+struct fake_lane_run {
+    uint64_t first;
+    uint32_t count;
+    uint64_t floor; // of its lane: all up to it is settled; 0: not told in this frame
+};
+// Runs of several lanes in one frame, as from a journal that has them.
+void fake_deliver_lanes(
+    struct fake_broker *fake, const struct fake_lane_run *of, size_t count, const char *type);
 
 // Expects publish frames until message `last` was there; each message's id goes to `seen`. Returns the first
 // sequence.

@@ -158,12 +158,21 @@ HUTONG_API enum hutong_code hutong_store_position(
 
 // ---- Receiving ----
 
+// A queue may have several lanes, such as the partitions of a journal on a Kafka cluster: a position's is
+// `position >> HUTONG_LANE_SHIFT`, 0 when there is only one. Positions rise within a lane, maybe with gaps,
+// and say nothing of each other between lanes.
+#define HUTONG_LANE_SHIFT 48
+// All positions of the same lane are above this, which is none itself.
+#define HUTONG_LANE_START(position) ((position) >> HUTONG_LANE_SHIFT << HUTONG_LANE_SHIFT)
+
 // Valid inside the handler only, with all it points to.
 struct hutong_delivery {
     const uint8_t *bus; // 16 bytes: positions count within this bus
     uint64_t position;  // the same at every attempt
-    uint64_t settled;   // all positions up to here are settled: nothing of them comes again
-    uint32_t attempt;   // from 1
+    // All positions of this one's lane up to here, so above HUTONG_LANE_START(settled), are settled: nothing
+    // of them comes again, and what was kept of them may be forgotten.
+    uint64_t settled;
+    uint32_t attempt; // from 1
     const char *route;
     const char *id;
     const char *source;

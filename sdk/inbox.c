@@ -2,6 +2,7 @@
 
 #include "core/base/varint.h"
 #include "core/journal/journal.h"
+#include "sdk/hutong.h"
 #include "sdk/ranges.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ enum {
 struct known {
     uint8_t bus[INBOX_BUS_SIZE];
     struct ranges done;
+    struct ranges raised; // floors of lanes that no record has yet; that of lane 0 stands in every record
 };
 
 struct inbox {
@@ -38,13 +40,18 @@ static struct known *find(const struct inbox *inbox, const uint8_t *bus) {
     return NULL;
 }
 
+static void forget(struct known *known) {
+    ranges_destroy(&known->done);
+    ranges_destroy(&known->raised);
+}
+
 // The oldest gives way: a bus that was left long ago.
 static struct known *find_or_make(struct inbox *inbox, const uint8_t *bus) {
     struct known *known = find(inbox, bus);
     if (known)
         return known;
     if (inbox->count == BUSES_LIMIT) {
-        ranges_destroy(&inbox->buses[0].done);
+        forget(&inbox->buses[0]);
         memmove(inbox->buses, inbox->buses + 1, (BUSES_LIMIT - 1) * sizeof *inbox->buses);
         inbox->count--;
     }
@@ -175,7 +182,7 @@ void inbox_close(struct inbox **self) {
     journal_batch_destroy(&inbox->batch);
     buffer_destroy(&inbox->scratch);
     for (size_t i = 0; i < inbox->count; i++)
-        ranges_destroy(&inbox->buses[i].done);
+        forget(&inbox->buses[i]);
     free(inbox);
     *self = NULL;
 }
@@ -204,28 +211,40 @@ static int retire(struct inbox *inbox, struct error *error) {
     return rc < 0 ? rc : 0;
 }
 
+static int put_range(struct buffer *out, uint64_t first, uint64_t last) {
+    int rc = put_number(out, first);
+    return rc ? rc : put_number(out, last - first);
+}
+
 // The runs of consecutive positions among `positions`, which come in order mostly.
 static int put_positions(struct buffer *out, const uint64_t *positions, size_t count, size_t *ranges) {
     int rc = 0;
-    *ranges = 0;
     for (size_t i = 0; i < count && rc == 0; ++*ranges) {
         size_t end = i + 1;
         while (end < count && positions[end] == positions[end - 1] + 1)
             end++;
-        rc = put_number(out, positions[i]);
-        if (rc == 0)
-            rc = put_number(out, end - i - 1);
+        rc = put_range(out, positions[i], positions[end - 1]);
         i = end;
     }
     return rc;
 }
 
+// The floor of a lane but 0 is a range like any other, from the lane's first position on.
+static int put_raised(struct buffer *out, const struct ranges *raised, size_t *ranges) {
+    int rc = 0;
+    for (size_t i = 0; i < raised->count && rc == 0; i++)
+        rc = put_range(out, raised->items[i].first, raised->items[i].last);
+    *ranges += raised->count;
+    return rc;
+}
+
 static int gather(struct inbox *inbox, const struct known *known, const uint64_t *positions, size_t count) {
     uint8_t head[INBOX_BUS_SIZE + 2 * VARINT_SIZE];
-    size_t ranges;
+    size_t ranges = 0;
     journal_batch_clear(inbox->batch);
     buffer_clear(&inbox->scratch);
-    int rc = put_positions(&inbox->scratch, positions, count, &ranges);
+    int rc = put_raised(&inbox->scratch, &known->raised, &ranges);
+    rc = rc ? rc : put_positions(&inbox->scratch, positions, count, &ranges);
     if (rc != 0)
         return rc;
     memcpy(head, known->bus, INBOX_BUS_SIZE);
@@ -250,11 +269,18 @@ int inbox_add(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], const uint
     rc = rc ? rc : journal_append(inbox->journal, inbox->batch, error);
     if (rc != 0)
         return rc == -ENOMEM ? error_no_memory(error) : rc;
+    ranges_clear(&known->raised);
     return retire(inbox, error);
 }
 
 void inbox_prune(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uint64_t settled) {
-    ranges_raise(&find_or_make(inbox, bus)->done, settled);
+    struct known *known = find_or_make(inbox, bus);
+    uint64_t start = HUTONG_LANE_START(settled);
+    if (settled == start || ranges_has_all(&known->done, start + 1, settled))
+        return;
+    ranges_raise(&known->done, settled);
+    if (start > 0)
+        ranges_raise(&known->raised, settled);
 }
 
 size_t inbox_ranges(const struct inbox *inbox) {

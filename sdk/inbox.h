@@ -17,8 +17,8 @@ struct inbox;
 int inbox_open(const char *folder, struct inbox **out, struct error *error);
 void inbox_close(struct inbox **self);
 
-// Whether `position` of that bus was added. What lies at or below what inbox_prune() was told counts as
-// added.
+// Whether `position` of that bus was added. What lies at or below what inbox_prune() was told of its lane
+// counts as added.
 bool inbox_has(const struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uint64_t position);
 
 // On disk when it returns; positions that are there already are fine, as is any order. 0; JOURNAL_FULL:
@@ -26,8 +26,8 @@ bool inbox_has(const struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uin
 int inbox_add(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], const uint64_t *positions, size_t count,
     struct error *error);
 
-// All positions up to `settled` are settled at the broker (hutong_delivery's `settled`): they need no memory.
-// Written with the next inbox_add().
+// All positions of its lane up to `settled` are settled at the broker (hutong_delivery's `settled`): they
+// need no memory of their own. Written with the next inbox_add().
 void inbox_prune(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uint64_t settled);
 
 // Ranges that an inbox should hold at most (8 MiB of memory): with a queue that several share, each has the

@@ -1,5 +1,7 @@
 #include "sdk/ranges.h"
 
+#include "sdk/hutong.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -18,10 +20,14 @@ static size_t find(const struct ranges *ranges, uint64_t position) {
 }
 
 bool ranges_has(const struct ranges *ranges, uint64_t position) {
-    if (position <= ranges->floor)
+    return ranges_has_all(ranges, position, position);
+}
+
+bool ranges_has_all(const struct ranges *ranges, uint64_t first, uint64_t last) {
+    if (last <= ranges->floor)
         return true;
-    size_t i = find(ranges, position);
-    return i < ranges->count && ranges->items[i].first <= position;
+    size_t i = find(ranges, last);
+    return i < ranges->count && ranges->items[i].first <= first;
 }
 
 static void remove_at(struct ranges *ranges, size_t from, size_t count) {
@@ -81,10 +87,21 @@ int ranges_add(struct ranges *ranges, uint64_t first, uint64_t last) {
 }
 
 void ranges_raise(struct ranges *ranges, uint64_t floor) {
+    uint64_t start = HUTONG_LANE_START(floor);
+    if (start > 0) {
+        if (floor > start)
+            (void)ranges_add(ranges, start + 1, floor);
+        return;
+    }
     if (floor <= ranges->floor)
         return;
     ranges->floor = floor;
     settle_floor(ranges);
+}
+
+void ranges_clear(struct ranges *ranges) {
+    ranges->floor = 0;
+    ranges->count = 0;
 }
 
 void ranges_destroy(struct ranges *ranges) {

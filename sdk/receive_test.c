@@ -107,6 +107,75 @@ static void deliveries_are_handled(void **state) {
     finish(hutong, &fake);
 }
 
+#define LANE(lane, offset) ((uint64_t)(lane) << HUTONG_LANE_SHIFT | (offset))
+
+struct floors {
+    unsigned count;
+    uint64_t positions[16];
+    uint64_t settled[16];
+};
+
+static void note_floor(
+    void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
+    struct floors *floors = context;
+    (void)settlement;
+    assert_true(floors->count < 16);
+    floors->positions[floors->count] = delivery->position;
+    floors->settled[floors->count++] = delivery->settled;
+}
+
+// Runs of three lanes in turn, with gaps: each delivery is told its own lane's floor.
+static void a_floor_is_its_lanes(void **state) {
+    (void)state;
+    struct fake_broker fake;
+    struct floors floors = {0};
+    struct hutong *hutong = open_receiver(&fake, 0);
+    hutong_handle(hutong, NULL, note_floor, &floors, NULL);
+    fake_welcome(&fake, 0, FAKE_CREDIT);
+    static const struct fake_lane_run runs[] = {{LANE(2, 40), 2, LANE(2, 39)}, {LANE(1, 7), 1, LANE(1, 3)},
+        {LANE(2, 44), 1, 0}, {LANE(5, 1), 1, 0}, {LANE(1, 8), 1, 0}};
+    static const uint64_t positions[] = {
+        LANE(2, 40), LANE(2, 41), LANE(1, 7), LANE(2, 44), LANE(5, 1), LANE(1, 8)};
+    static const uint64_t settled[] = {
+        LANE(2, 39), LANE(2, 39), LANE(1, 3), LANE(2, 39), LANE(5, 0), LANE(1, 3)};
+    fake_deliver_lanes(&fake, runs, 5, "t");
+    dispatch_until(hutong, &floors.count, 6);
+    assert_memory_equal(floors.positions, positions, sizeof positions);
+    assert_memory_equal(floors.settled, settled, sizeof settled);
+    static const struct fake_lane_run later[] = {{LANE(1, 20), 1, LANE(1, 8)}};
+    fake_expect(&fake, SETTLE);
+    fake_deliver_lanes(&fake, later, 1, "t");
+    dispatch_until(hutong, &floors.count, 7);
+    assert_int_equal(floors.settled[6], LANE(1, 8));
+    finish(hutong, &fake);
+}
+
+// A lane's last position and the next lane's first are not neighbours.
+static void settlements_stay_in_their_lanes(void **state) {
+    (void)state;
+    struct fake_broker fake;
+    struct floors floors = {0};
+    struct hutong *hutong = open_receiver(&fake, 0);
+    hutong_handle(hutong, NULL, note_floor, &floors, NULL);
+    fake_welcome(&fake, 0, FAKE_CREDIT);
+    static const struct fake_lane_run runs[] = {{LANE(1, 0) - 2, 2, 0}, {LANE(1, 1), 2, 0},
+        {LANE(1, 4), 1, 0}, {LANE(2, 0) - 1, 1, 0}, {LANE(2, 1), 1, 0}};
+    fake_deliver_lanes(&fake, runs, 5, "t");
+    dispatch_until(hutong, &floors.count, 7);
+    const Hutong__Bus__V1__Settle *settle = fake_expect(&fake, SETTLE)->settle;
+    assert_int_equal(settle->n_done, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(settle->done[i]->first, runs[i].first);
+        assert_int_equal(settle->done[i]->last, runs[i].first + runs[i].count - 1);
+    }
+    static const struct fake_lane_run over[] = {{LANE(3, 0) - 1, 3, 0}};
+    fake_deliver_lanes(&fake, over, 1, "t");
+    assert_int_equal(
+        fake_expect(&fake, ERROR_FRAME)->error->reason, HUTONG__BUS__V1__REASON__REASON_PROTOCOL);
+    assert_int_equal(floors.count, 7);
+    finish(hutong, &fake);
+}
+
 static void failures_are_told(void **state) {
     (void)state;
     struct fake_broker fake;
@@ -284,6 +353,8 @@ static void running_stops(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deliveries_are_handled),
+        cmocka_unit_test(a_floor_is_its_lanes),
+        cmocka_unit_test(settlements_stay_in_their_lanes),
         cmocka_unit_test(failures_are_told),
         cmocka_unit_test(credit_is_renewed),
         cmocka_unit_test(later_is_settled_later),

@@ -109,16 +109,35 @@ static int check_accepted(const Hutong__Bus__V1__Accepted *accepted, struct erro
     return 0;
 }
 
-static int check_deliver(const Hutong__Bus__V1__Deliver *deliver, struct error *error) {
-    for (size_t i = 0; i < deliver->n_runs; i++) {
-        const Hutong__Bus__V1__DeliveryRun *run = deliver->runs[i];
-        if (strlen(run->route) > ROUTE_LIMIT)
-            return refuse_long(error, "deliver: a route's name", ROUTE_LIMIT);
-        int rc = check_run("deliver: a run", run->first_position, run->count, error);
-        if (rc != 0)
-            return rc;
-    }
+static uint64_t lane_start(uint64_t position) {
+    return position >> WIRE_LANE_SHIFT << WIRE_LANE_SHIFT;
+}
+
+// Within one lane, and not of its start, which is no position.
+static int check_lane(const char *name, uint64_t first, uint64_t last, struct error *error) {
+    if (last < first || first >> WIRE_LANE_SHIFT != last >> WIRE_LANE_SHIFT || lane_start(first) == first)
+        return error_set(error, WIRE_REFUSED, "%s from %llu to %llu is not within one lane", name,
+            (unsigned long long)first, (unsigned long long)last);
     return 0;
+}
+
+static int check_delivery_run(const Hutong__Bus__V1__DeliveryRun *run, struct error *error) {
+    if (strlen(run->route) > ROUTE_LIMIT)
+        return refuse_long(error, "deliver: a route's name", ROUTE_LIMIT);
+    int rc = check_run("deliver: a run", run->first_position, run->count, error);
+    return rc ? rc
+              : check_lane(
+                    "deliver: a run", run->first_position, run->first_position + run->count - 1, error);
+}
+
+static int check_deliver(const Hutong__Bus__V1__Deliver *deliver, struct error *error) {
+    int rc = 0;
+    for (size_t i = 0; i < deliver->n_runs && rc == 0; i++)
+        rc = check_delivery_run(deliver->runs[i], error);
+    for (size_t i = 0; i < deliver->n_settled_ranges && rc == 0; i++)
+        rc = check_lane("deliver: a settled range", deliver->settled_ranges[i]->first,
+            deliver->settled_ranges[i]->last, error);
+    return rc;
 }
 
 static int check_settle(const Hutong__Bus__V1__Settle *settle, struct error *error) {
@@ -190,6 +209,17 @@ void wire_frame_free(wire_frame **self) {
     if (*self)
         hutong__bus__v1__frame__free_unpacked(*self, NULL);
     *self = NULL;
+}
+
+uint64_t wire_settled_in_lane(const Hutong__Bus__V1__Deliver *deliver, uint64_t position) {
+    uint64_t start = lane_start(position);
+    uint64_t floor = lane_start(deliver->settled) == start ? deliver->settled : start;
+    for (size_t i = 0; i < deliver->n_settled_ranges; i++) {
+        const Hutong__Bus__V1__PositionRange *range = deliver->settled_ranges[i];
+        if (range->first == start + 1 && range->last > floor)
+            floor = range->last;
+    }
+    return floor;
 }
 
 int wire_frame_append(const wire_frame *frame, struct buffer *out) {

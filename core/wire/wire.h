@@ -14,6 +14,7 @@ typedef Hutong__Bus__V1__Reason wire_reason;
 
 #define WIRE_PROTOCOL 1u
 #define WIRE_STREAM_SIZE 16u
+#define WIRE_LANE_SHIFT 48u      // a position's lane is what stands above these bits
 #define WIRE_FRAME_LIMIT 262144u // bytes of a control frame
 #define WIRE_ID_LIMIT 128u
 #define WIRE_TYPE_LIMIT 256u
@@ -29,6 +30,10 @@ enum {
 int wire_frame_parse(struct bytes bytes, wire_frame **out, struct error *error);
 void wire_frame_free(wire_frame **self);
 int wire_frame_append(const wire_frame *frame, struct buffer *out); // 0, -ENOMEM, -EMSGSIZE
+
+// Up to where everything in `position`'s lane is settled, as the frame says; the lane's start (no position)
+// when it says nothing of that lane.
+uint64_t wire_settled_in_lane(const Hutong__Bus__V1__Deliver *deliver, uint64_t position);
 
 // An envelope's attributes; all point into `raw`. Extension attributes are walked with wire_attribute_next().
 struct wire_envelope {

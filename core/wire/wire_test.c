@@ -326,6 +326,8 @@ static void frame_refuses(void **state) {
         BAD("\x32\x06\x0a\x04\x08\x05\x10\x04", "range from 5 to 4"),
         BAD("\x32\x02\x12\x00", "position 0"),
         BAD("\x2a\x02\x0a\x00", "at least 1"),
+        BAD("\x2a\x02\x1a\x00", "deliver: a settled range from 0 to 0"),
+        BAD("\x2a\x06\x1a\x04\x08\x05\x10\x04", "from 5 to 4"),
         BAD("\x12\x00", "bus has 0 bytes"),
         BAD("\xe2\x80\x80\x80\x80\x00\x00", "tag"),
         BAD("\x62\x80\x80\x80\x80\x80\x00", "length"),
@@ -390,6 +392,85 @@ static void a_holds_text_has_a_limit(void **state) {
     assert_int_equal(reparse(&frame, &back, &error), 0);
     assert_null(back->accepted->hold);
     wire_frame_free(&back);
+}
+
+#define LANE(lane, offset) ((uint64_t)(lane) << WIRE_LANE_SHIFT | (offset))
+
+static void settled_is_told_by_lane(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t settled;
+        struct {
+            uint64_t first, last;
+        } ranges[3];
+        uint64_t position;
+        uint64_t floor;
+    } cases[] = {
+        {4, {{0}}, 5, 4}, {0, {{0}}, 5, 0},
+        {0, {{LANE(1, 1), LANE(1, 7)}, {LANE(3, 1), LANE(3, 9)}}, LANE(3, 12), LANE(3, 9)},
+        {0, {{LANE(1, 1), LANE(1, 7)}, {LANE(3, 1), LANE(3, 9)}}, LANE(1, 8), LANE(1, 7)},
+        {0, {{LANE(1, 1), LANE(1, 7)}}, LANE(2, 8), LANE(2, 0)}, // nothing is said of that lane
+        {0, {{LANE(1, 1), LANE(1, 7)}}, 8, 0}, {0, {{1, 7}}, 8, 7},
+        {0, {{LANE(1, 1), LANE(1, 7)}, {LANE(1, 9), LANE(1, 20)}}, LANE(1, 21),
+            LANE(1, 7)}, // 8 is not settled
+        {4, {{LANE(1, 1), LANE(1, 7)}}, LANE(1, 8), LANE(1, 7)},
+        {LANE(2, 4), {{0}}, LANE(1, 8), LANE(1, 0)}, // one number means its own lane only
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Hutong__Bus__V1__PositionRange ranges[3];
+        Hutong__Bus__V1__PositionRange *pointers[3];
+        Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
+        deliver.settled = cases[i].settled;
+        deliver.settled_ranges = pointers;
+        for (size_t k = 0; k < 3 && cases[i].ranges[k].first; k++, deliver.n_settled_ranges++) {
+            hutong__bus__v1__position_range__init(&ranges[k]);
+            ranges[k].first = cases[i].ranges[k].first;
+            ranges[k].last = cases[i].ranges[k].last;
+            pointers[k] = &ranges[k];
+        }
+        assert_int_equal(wire_settled_in_lane(&deliver, cases[i].position), cases[i].floor);
+    }
+}
+
+static void lanes_are_kept_apart(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t first;
+        uint64_t settled_first, settled_last;
+        uint32_t count;
+        int rc;
+    } cases[] = {
+        {LANE(1, 1), LANE(1, 1), LANE(1, 9), 3, 0},
+        {LANE(1, 0) - 2, LANE(32767, 1), LANE(32768, 0) - 1, 2, 0},
+        {LANE(1, 0) - 2, 1, 1, 3, WIRE_REFUSED}, // over the end of its lane
+        {LANE(1, 0) - 1, 1, 1, 3, WIRE_REFUSED},
+        {LANE(1, 0), 1, 1, 3, WIRE_REFUSED}, // a lane's start is no position
+        {1, LANE(1, 0), LANE(1, 1), 1, WIRE_REFUSED},
+        {1, 1, LANE(1, 1), 1, WIRE_REFUSED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Hutong__Bus__V1__DeliveryRun run = HUTONG__BUS__V1__DELIVERY_RUN__INIT;
+        Hutong__Bus__V1__DeliveryRun *runs[] = {&run};
+        Hutong__Bus__V1__PositionRange range = HUTONG__BUS__V1__POSITION_RANGE__INIT;
+        Hutong__Bus__V1__PositionRange *ranges[] = {&range};
+        Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
+        run.first_position = cases[i].first;
+        run.count = cases[i].count;
+        range.first = cases[i].settled_first;
+        range.last = cases[i].settled_last;
+        deliver.n_runs = deliver.n_settled_ranges = 1;
+        deliver.runs = runs;
+        deliver.settled_ranges = ranges;
+        wire_frame frame = HUTONG__BUS__V1__FRAME__INIT;
+        frame.kind_case = HUTONG__BUS__V1__FRAME__KIND_DELIVER;
+        frame.deliver = &deliver;
+        wire_frame *back = NULL;
+        struct error error = {0};
+        assert_int_equal(reparse(&frame, &back, &error), cases[i].rc);
+        if (cases[i].rc)
+            assert_non_null(strstr(error.text, "is not within one lane"));
+        wire_frame_free(&back);
+    }
 }
 
 static void frame_survives_no_memory(void **state) {
@@ -466,6 +547,8 @@ int main(void) {
         cmocka_unit_test(frame_refuses),
         cmocka_unit_test(frame_holds_its_limits),
         cmocka_unit_test(a_holds_text_has_a_limit),
+        cmocka_unit_test(settled_is_told_by_lane),
+        cmocka_unit_test(lanes_are_kept_apart),
         cmocka_unit_test(frame_survives_no_memory),
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(reasons_agree),

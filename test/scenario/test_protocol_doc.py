@@ -2,7 +2,7 @@
 import pathlib
 import re
 
-from client.bus_client import bus, pack_body, unpack_body
+from client.bus_client import LANE_MASK, bus, pack_body, settled_in_lane, unpack_body
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 
@@ -12,13 +12,13 @@ def blocks():
     return {name: (kind, bytes.fromhex(digits)) for name, kind, digits in found}
 
 
-def frame(name):
+def frame(name, of=None):
     kind, data = blocks()[name]
     assert kind == "Frame"
     parsed = bus.Frame.FromString(data)
     assert parsed.SerializeToString() == data, "not what an encoder writes"
-    assert parsed.WhichOneof("kind") == name
-    return getattr(parsed, name)
+    assert parsed.WhichOneof("kind") == (of or name)
+    return getattr(parsed, of or name)
 
 
 def body(name):
@@ -29,7 +29,7 @@ def body(name):
 
 
 def test_all_are_there():
-    assert len(blocks()) == 10
+    assert len(blocks()) == 11
 
 
 def test_hello_and_welcome():
@@ -56,10 +56,20 @@ def test_receiving():
     run = deliver.runs[0]
     assert (run.first_position, run.count, run.attempt, run.route, deliver.settled) == (41, 1, 1, "residence", 40)
     assert envelopes[0].id == "r-77" and envelopes[0].source == "public_security/population"
+    assert settled_in_lane(deliver, run.first_position) == 40
     done = frame("settle").done[0]
     assert (done.first, done.last) == (41, 41)
     frame("heartbeat")
     frame("bye")
+
+
+def test_receiving_of_lanes():
+    deliver = frame("deliver of lanes", "deliver")
+    assert [(r.first_position >> 48, r.first_position & LANE_MASK) for r in deliver.runs] == [(2, 41), (1, 8)]
+    floors = [settled_in_lane(deliver, r.first_position) for r in deliver.runs]
+    assert [(f >> 48, f & LANE_MASK) for f in floors] == [(2, 40), (1, 7)] and deliver.settled == 0
+    assert settled_in_lane(deliver, 3 << 48 | 5) == 3 << 48  # nothing is said of it
+    assert settled_in_lane(deliver, 5) == 0
 
 
 def test_reasons_are_the_vocabulary():

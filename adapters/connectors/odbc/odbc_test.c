@@ -356,6 +356,59 @@ static void a_shared_inbox_stays_small(void **state) {
     assert_string_equal(test_host_sql(folder, "SELECT n FROM total"), "2400\n");
 }
 
+#define LANE(lane, offset) ((uint64_t)(lane) << 48 | (offset))
+
+static int deliver_settled(struct test_host *test, uint64_t at, uint64_t settled) {
+    struct buffer payload = {0};
+    struct error error = {0};
+    struct connector_delivery delivery = test_delivery(test, at, "n", &payload);
+    delivery.settled = settled;
+    int rc = odbc_connector.deliver(test->connector, &delivery, &error);
+    buffer_destroy(&payload);
+    return rc;
+}
+
+static long rows_of_lane(unsigned lane) {
+    char sql[128];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM hutong_inbox WHERE position >> 48 = %u", lane);
+    return strtol(test_host_sql(folder, sql), NULL, 10);
+}
+
+// Three lanes in turn, with gaps; of the last one nothing is settled. Each is cleaned by its own floor, and
+// what was done in a lane that is stuck is not done again, by whichever adapter.
+static void lanes_are_cleaned_apart(void **state) {
+    (void)state;
+    struct test_host one;
+    struct test_host two;
+    open_connector(&one, SINK);
+    for (uint64_t i = 1; i <= 400; i++) {
+        for (uint64_t lane = 0; lane < 3; lane++)
+            assert_int_equal(
+                deliver_settled(&one, LANE(lane, 3 * i), LANE(lane, lane < 2 ? 3 * (i - 1) : 0)), 0);
+        if (i % 20 == 0)
+            assert_int_equal(commit(&one), 0);
+    }
+    assert_int_equal(rows_of_lane(2), 400);
+    for (unsigned lane = 0; lane < 2; lane++)
+        assert_in_range(rows_of_lane(lane), 1, 250);
+    test_host_close(&one);
+    open_connector(&two, SINK);
+    for (uint64_t lane = 0; lane < 3; lane++)
+        assert_int_equal(deliver_settled(&two, LANE(lane, 1200), LANE(lane, 0)), 0);
+    for (uint64_t i = 1; i < 400; i++)
+        assert_int_equal(deliver_settled(&two, LANE(2, 3 * i), LANE(2, 0)), 0);
+    assert_int_equal(commit(&two), 0);
+    assert_string_equal(test_host_sql(folder, "SELECT n FROM total"), "1200\n");
+    // The stuck lane goes on, and only its rows go.
+    long rows = rows_of_lane(1);
+    for (uint64_t i = 1; i <= 600; i++)
+        assert_int_equal(deliver_settled(&two, LANE(2, 1200 + i), LANE(2, 1200)), 0);
+    assert_int_equal(commit(&two), 0);
+    assert_int_equal(rows_of_lane(2), 600);
+    assert_int_equal(rows_of_lane(1), rows);
+    test_host_close(&two);
+}
+
 static void work_sink(void) {
     struct test_host test;
     open_connector(&test, SINK);
@@ -465,6 +518,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_locked_database_is_tried_again, make, drop),
         cmocka_unit_test_setup_teardown(two_instances_have_one_effect, make, drop),
         cmocka_unit_test_setup_teardown(a_shared_inbox_stays_small, make, drop),
+        cmocka_unit_test_setup_teardown(lanes_are_cleaned_apart, make, drop),
         cmocka_unit_test_setup_teardown(killed_anywhere_each_effect_is_there_once, make, drop),
         cmocka_unit_test_setup_teardown(mistakes_in_the_file_have_their_place, make, drop),
         cmocka_unit_test_setup_teardown(mistakes_that_the_database_finds, make, drop),

@@ -50,6 +50,7 @@ void sink_destroy(struct sink *sink) {
     take_rules_destroy(&sink->rules);
     free(sink->table);
     sink->table = NULL;
+    positions_destroy(&sink->settled);
 }
 
 void sink_disconnect(struct sink *sink) {
@@ -70,7 +71,7 @@ void sink_disconnect(struct sink *sink) {
 static int prepare_inbox(struct sink *sink, struct error *error) {
     static const char *const forms[] = {"INSERT INTO %s (bus, position) VALUES (?, ?)",
         "SELECT position FROM %s WHERE bus = ? AND position = ?",
-        "DELETE FROM %s WHERE bus = ? AND position <= ?"};
+        "DELETE FROM %s WHERE bus = ? AND position >= ? AND position <= ?"};
     struct db_statement *statements[] = {&sink->remember, &sink->known, &sink->forget};
     for (size_t i = 0; i < 3; i++) {
         struct buffer text = {0};
@@ -245,7 +246,8 @@ static int back_out(struct sink *sink, int rc) {
 static void note_bus(struct sink *sink, const struct connector_delivery *delivery) {
     for (size_t i = 0; i < 16; i++)
         snprintf(sink->bus + 2 * i, 3, "%02x", delivery->bus[i]);
-    sink->settled = delivery->settled;
+    positions_of(&sink->settled, delivery->bus);
+    ranges_raise(&sink->settled.ranges, delivery->settled);
 }
 
 static int commit_now(struct sink *sink, struct error *error) {
@@ -280,15 +282,27 @@ int sink_deliver(struct sink *sink, const struct connector_delivery *delivery, s
 
 // ---- The round's end ----
 
+static int forget_range(struct sink *sink, uint64_t first, uint64_t last, struct error *error) {
+    struct db_value values[3];
+    inbox_values(sink, first, values);
+    values[2] = (struct db_value){.kind = DB_INT, .i64 = (int64_t)last};
+    int rc = db_execute(&sink->forget, values, 3, NULL, error);
+    db_finish(&sink->forget);
+    return rc;
+}
+
+// What is settled of each lane that something came from since the last time.
 static int forget(struct sink *sink, struct error *error) {
-    struct db_value values[2];
+    struct ranges *settled = &sink->settled.ranges;
     sink->since_forget += sink->open;
     if (sink->since_forget < FORGET_EVERY)
         return 0;
     sink->since_forget = 0;
-    inbox_values(sink, sink->settled, values);
-    int rc = db_execute(&sink->forget, values, 2, NULL, error);
-    db_finish(&sink->forget);
+    int rc = settled->floor ? forget_range(sink, 1, settled->floor, error) : 0;
+    for (size_t i = 0; i < settled->count && rc == 0; i++)
+        rc = forget_range(sink, settled->items[i].first, settled->items[i].last, error);
+    if (rc == 0)
+        ranges_clear(settled);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 
 #include "adapters/connectors/odbc/db.h"
 #include "adapters/connectors/odbc/sql.h"
+#include "adapters/runtime/positions.h"
 #include "adapters/runtime/rules.h"
 
 struct sink_parameter { // of `with:`
@@ -50,7 +51,7 @@ struct sink {
     bool poisoned; // the transaction is lost: all of the round come again
     size_t singly; // deliveries to be committed one by one, after a poisoned round
     char bus[33];
-    uint64_t settled;
+    struct positions settled; // told since the last cleaning: lane 0 by its floor, another by a range
 };
 
 // Reads `inbox:` and `take:`. 0; 1 when there is no `take`; -EINVAL when reported.

@@ -59,6 +59,16 @@ def unpack_body(body):
         at += size
 
 
+LANE_MASK = (1 << 48) - 1
+
+
+def settled_in_lane(deliver, position):
+    """Section 6: up to where all of the position's lane is settled; its start when the frame doesn't say."""
+    start = position & ~LANE_MASK
+    known = deliver.settled if deliver.settled & ~LANE_MASK == start else start
+    return max([known, *(r.last for r in deliver.settled_ranges if r.first == start | 1)])
+
+
 class Delivery:
     def __init__(self, position, run, settled, envelope):
         self.position = position
@@ -168,7 +178,8 @@ class Client:
             positions = [(r, r.first_position + i) for r in frame.deliver.runs for i in range(r.count)]
             assert len(envelopes) == len(positions)
             for (run, position), envelope in zip(positions, envelopes):
-                self.deliveries.append(Delivery(position, run, frame.deliver.settled, envelope))
+                settled = settled_in_lane(frame.deliver, position)
+                self.deliveries.append(Delivery(position, run, settled, envelope))
         elif kind == "bye":
             raise ConnectionError("bye")
         else:
