@@ -392,6 +392,7 @@ static int settle_later(struct inward *inward, uint64_t position) {
 // Under the lock.
 static int settle(struct hutong *hutong, uint64_t position, const struct hutong_settlement *settlement) {
     struct inward *inward = &hutong->inward;
+    bool first = inward->settlements.done_count + inward->settlements.failure_count == 0;
     int rc = settlement->verdict == HUTONG_DONE
                  ? settlements_done(&inward->settlements, position)
                  : settlements_fail(&inward->settlements, position, settlement);
@@ -399,7 +400,8 @@ static int settle(struct hutong *hutong, uint64_t position, const struct hutong_
         rc = settle_later(inward, position);
     if (rc == 0)
         hutong->settled++;
-    sdk_wake(hutong);
+    if (first || rc) // those that wait have woken it
+        sdk_wake(hutong);
     return rc;
 }
 
