@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define KEPT_BYTES (32 << 20)
+
 static const char usage[] =
     "usage: hutong-adapter -c adapter.yaml [--check | --status | --new-stream]\n"
     "\n"
@@ -150,7 +152,10 @@ static void prepare_process(void) {
     signal(SIGPIPE, SIG_IGN);
     setlocale(LC_CTYPE, "C.UTF-8"); // some ODBC drivers convert texts by it
     mallopt(M_ARENA_MAX, 1);
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    // Batches of megabytes come and go: mapped anew each time, their pages would cost more than what is done
+    // with them. What is kept goes back when the adapter is idle (sidecar.c).
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, 4 * KEPT_BYTES);
 }
 
 int main(int argc, char **argv) {

@@ -218,11 +218,19 @@ static void poll_source(struct sidecar *sidecar, uint64_t now_ns) {
     }
 }
 
+static void note_movement(struct sidecar *sidecar, const struct hutong_status *status) {
+    uint64_t moved = status->published + status->accepted + status->received + status->settled;
+    if (moved != sidecar->moved && sidecar->settled)
+        sidecar->settle_ns = clock_monotonic_ns() + SETTLE_NS;
+    sidecar->moved = moved;
+}
+
 static void watch_bus(struct sidecar *sidecar) {
     static const char *const ids[] = {"bus.connecting", "bus.connected", "bus.denied", "bus.disk_full"};
     struct hutong_status status;
     char quoted[320];
     hutong_status(sidecar->hutong, &status);
+    note_movement(sidecar, &status);
     // The same trouble is said once, however often it comes again.
     bool trouble =
         status.state != HUTONG_CONNECTED && status.text[0] && strcmp(status.text, sidecar->seen_text) != 0;
@@ -277,12 +285,22 @@ static void wait_for_work(struct sidecar *sidecar, int signals) {
         sidecar->poll_due_ns = 0;
 }
 
-// Once what a start takes is over: the login, the first batch.
+// Once what a start takes is over (the login, the first batch), and each time that nothing moves any more.
 static void settle_memory(struct sidecar *sidecar, uint64_t now_ns) {
     if (sidecar->settle_ns == 0 || now_ns < sidecar->settle_ns)
         return;
     sidecar->settle_ns = 0;
-    memory_settle();
+    if (sidecar->settled)
+        memory_trim();
+    else
+        memory_settle();
+    sidecar->settled = true;
+}
+
+// All that has come is one round, so that it is one transaction of the system; credit bounds it.
+static void take_in(struct sidecar *sidecar) {
+    while (hutong_dispatch(sidecar->hutong, 0) > 0 && sidecar->held_count < (size_t)sidecar->config->receive)
+        ;
 }
 
 static void turn(struct sidecar *sidecar) {
@@ -290,7 +308,7 @@ static void turn(struct sidecar *sidecar) {
     watch_bus(sidecar);
     if (!sidecar->opened)
         open_system(sidecar, now_ns);
-    hutong_dispatch(sidecar->hutong, 0);
+    take_in(sidecar);
     if (sidecar->opened) {
         take_round(sidecar, clock_monotonic_ns());
         poll_source(sidecar, clock_monotonic_ns());

@@ -66,7 +66,9 @@ struct sidecar {
     struct back_off giving;
     struct back_off taking;
     uint64_t poll_due_ns;
-    uint64_t settle_ns; // when memory of the start is given back; 0: it was
+    uint64_t settle_ns; // when memory is given back; 0: it was
+    bool settled;       // that of the start was
+    uint64_t moved;     // messages in and out, as seen last
     int connector_fd;   // -1: none
     bool opened;
     bool failed;

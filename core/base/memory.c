@@ -41,8 +41,12 @@ static size_t drop(const struct mapping *mapping, const char *line) {
     return madvise((void *)mapping->start, size, MADV_DONTNEED) == 0 ? size : 0;
 }
 
-size_t memory_settle(void) {
+void memory_trim(void) {
     malloc_trim(0);
+}
+
+size_t memory_settle(void) {
+    memory_trim();
     FILE *file = fopen("/proc/self/smaps", "re");
     if (!file)
         return 0;

@@ -8,3 +8,4 @@
 // cache. Cheap, for a daemon that has started and will idle. Returns the bytes of mappings that were let go
 // of; 0 where /proc is not there.
 size_t memory_settle(void);
+void memory_trim(void); // gives free heap back
