@@ -50,7 +50,7 @@ static int open_router(struct daemon *daemon, struct error *error) {
         .secret_key = settings->curve ? secret_key : NULL,
         .connections = settings->connections,
         .message_bytes = settings->message_bytes + settings->batch_bytes + 4096,
-        .heartbeat_ms = settings->heartbeat_ms,
+        .silence_ms = 3 * settings->heartbeat_ms,
         .owner_of = owner_of,
         .context = daemon};
     rc = router_new(&options, &daemon->router, error);

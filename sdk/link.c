@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <zmq.h>
 
-#define PING_MS 5000
-#define PING_TIMEOUT_MS 15000
 #define HANDSHAKE_MS 10000
 #define NEVER_MS (24 * 60 * 60 * 1000)
 #define EVENTS                                                                                               \
@@ -21,6 +19,7 @@ static int set_key(void *socket, int option, const char *key) {
     return zmq_setsockopt(socket, option, key, KEYS_TEXT_SIZE);
 }
 
+// Without heartbeats of ZMTP: a session has its own, and a broker's libzmq may end of them (decisions/0032).
 // The socket connects once: a session that ends needs a new hello, so ZeroMQ must not reconnect behind our
 // back. It is not forbidden to (-1), and may queue what is sent before (no ZMQ_IMMEDIATE): with either of
 // them libzmq drops what was received and not read when a connection ends, and where that comes between two
@@ -31,8 +30,6 @@ static int configure(void *socket, const struct options *options) {
     rc |= set_number(socket, ZMQ_SNDHWM, 0); // credit and window bound what is sent
     rc |= set_number(socket, ZMQ_RCVHWM, 0);
     rc |= set_number(socket, ZMQ_IPV6, 1);
-    rc |= set_number(socket, ZMQ_HEARTBEAT_IVL, PING_MS);
-    rc |= set_number(socket, ZMQ_HEARTBEAT_TIMEOUT, PING_TIMEOUT_MS);
     rc |= set_number(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     if (options->curve) {
         rc |= set_key(socket, ZMQ_CURVE_SERVERKEY, options->broker_key);

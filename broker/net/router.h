@@ -15,7 +15,7 @@ struct router_options {
     const char *secret_key; // Z85, NULL: no CURVE; borrowed until router_new() returns
     size_t connections;     // limit
     size_t message_bytes;   // of one part
-    uint32_t heartbeat_ms;  // ZMTP's own
+    uint32_t silence_ms;    // after so long without an answer of its system a peer is cut off; at least 15 s
     // Who owns a public key (Z85): a name that lives as long as the router, or NULL: refused.
     const char *(*owner_of)(void *context, const char *public_key);
     void *context;

@@ -139,6 +139,8 @@ class Field:
         return self._size([self.effects_log(edge)])
 
     def check_alive(self, *but):
+        if self.broker.process.poll() is not None:
+            raise RuntimeError(f"the broker ended with {self.broker.process.returncode}:\n{self.broker.log()[-3000:]}")
         for name, party in self.parties.items():
             if name not in but and not party.is_alive():
                 raise RuntimeError(f"{name} ended with {party.process.returncode}:\n{self.load_log()}")
