@@ -61,7 +61,7 @@ struct connector_host {
 struct connector_delivery {
     const uint8_t *bus; // 16 bytes
     uint64_t position;
-    uint64_t settled;
+    uint64_t settled; // up to here all of this position's lane (sdk/hutong.h) is settled
     uint32_t attempt;
     bool replay; // an operator sent it again: its effect may be there from an earlier position
     struct bytes id;

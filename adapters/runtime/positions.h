@@ -1,5 +1,7 @@
 // The positions of one bus whose effect is in the system, for connectors that keep them in the system's own
-// transaction: a set with a floor, below which all are settled, and its form in a few bytes.
+// transaction: a set with a floor for each lane, below which all are settled, and its form in a few bytes.
+// The form is that of before there were lanes: the floor of lane 0, and ranges, among them the other lanes'
+// floors.
 #pragma once
 
 #include "core/base/buffer.h"

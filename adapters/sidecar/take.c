@@ -93,6 +93,12 @@ static int hold(struct sidecar *sidecar, const struct hutong_delivery *delivery)
     return 0;
 }
 
+static void renew(struct held *held, const struct hutong_delivery *again) {
+    held->delivery.attempt = again->attempt;
+    if (again->settled > held->delivery.settled) // of the same lane: the position is the same
+        held->delivery.settled = again->settled;
+}
+
 void take_hold(void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
     struct sidecar *sidecar = context;
     // What another bus delivered is not this one's to settle, though the positions may be the same.
@@ -101,7 +107,7 @@ void take_hold(void *context, const struct hutong_delivery *delivery, struct hut
     struct held *again = delivery->attempt > 1 || sidecar->taking.delay_ns ? find(sidecar, delivery) : NULL;
     settlement->verdict = HUTONG_LATER;
     if (again)
-        again->delivery.attempt = delivery->attempt;
+        renew(again, delivery);
     else if (hold(sidecar, delivery))
         *settlement = (struct hutong_settlement){.verdict = HUTONG_RETRY, .text = "out of memory"};
 }
@@ -253,14 +259,14 @@ static bool try_suspects(struct sidecar *sidecar, struct error *trouble) {
 static bool is_inbox_full(struct sidecar *sidecar, struct error *trouble) {
     if (!sidecar->inbox || inbox_ranges(sidecar->inbox) < INBOX_RANGES_LIMIT)
         return false;
-    const struct connector_delivery *newest = &sidecar->held[sidecar->held_count - 1]->delivery;
-    inbox_prune(sidecar->inbox, newest->bus, newest->settled);
+    for (size_t i = 0; i < sidecar->held_count; i++) // what each knows is of its lane
+        inbox_prune(sidecar->inbox, sidecar->held[i]->delivery.bus, sidecar->held[i]->delivery.settled);
     if (inbox_ranges(sidecar->inbox) < INBOX_RANGES_LIMIT)
         return false;
     error_set(trouble, CONNECTOR_RETRY,
-        "the inbox is full: position %llu of the queue is not settled, and behind it are too many to "
+        "the inbox is full: behind position %llu of the queue, up to which all is settled, are too many to "
         "remember",
-        (unsigned long long)newest->settled + 1);
+        (unsigned long long)sidecar->held[sidecar->held_count - 1]->delivery.settled);
     return true;
 }
 

@@ -7,6 +7,7 @@
 // FAULT_POISON_TRIES-th time.
 // A line of LOG: "POSITION SUBJECT NUMBER", and a fourth column for the relation, where the notice has one.
 #include "sdk/hutong.h"
+#include "sdk/ranges.h"
 
 #include "gov/housing/v1/tenancy.pb-c.h"
 
@@ -16,15 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEN_MAX (1u << 27) // bytes; no run of the test comes near
-
 struct receiver {
     const char *poison;
     unsigned long poison_tries;
     useconds_t slow_us;
     FILE *log;
-    unsigned char *seen; // a bit a position
-    size_t seen_size;    // bytes
+    struct ranges seen; // positions
 };
 
 static volatile sig_atomic_t stopping;
@@ -36,20 +34,10 @@ static void on_signal(int number) {
 
 // Whether the position is new; from now on it is known.
 static bool remember(struct receiver *receiver, uint64_t position) {
-    size_t place = (size_t)(position / 8);
-    unsigned bit = 1u << position % 8;
-    if (place >= receiver->seen_size) {
-        size_t size = 2 * place + 4096;
-        unsigned char *seen = size <= SEEN_MAX ? realloc(receiver->seen, size) : NULL;
-        if (!seen)
-            abort();
-        memset(seen + receiver->seen_size, 0, size - receiver->seen_size);
-        receiver->seen = seen;
-        receiver->seen_size = size;
-    }
-    if (receiver->seen[place] & bit)
+    if (ranges_has(&receiver->seen, position))
         return false;
-    receiver->seen[place] = (unsigned char)(receiver->seen[place] | bit);
+    if (ranges_add(&receiver->seen, position, position) != 0)
+        abort();
     return true;
 }
 
@@ -84,6 +72,7 @@ static void on_notice(
     }
     if (receiver->slow_us)
         usleep(receiver->slow_us);
+    ranges_raise(&receiver->seen, delivery->settled);
     if (remember(receiver, delivery->position))
         fprintf(receiver->log, "%llu %s %s%s%s\n", (unsigned long long)delivery->position,
             notice->citizen_number, notice->unit_code, notice->relation[0] ? " " : "", notice->relation);
@@ -162,6 +151,6 @@ int main(int argc, char **argv) {
         perror(argv[2]);
         rc = 1;
     }
-    free(receiver.seen);
+    ranges_destroy(&receiver.seen);
     return rc;
 }

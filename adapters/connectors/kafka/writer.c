@@ -241,8 +241,8 @@ int kafka_writer_deliver(
         return 0;
     if (done->count >= RANGES_LIMIT)
         return error_set(error, CONNECTOR_RETRY,
-            "position %llu of the queue is not settled, and behind it are too many to remember",
-            (unsigned long long)delivery->settled + 1);
+            "behind position %llu of the queue, up to which all is settled, are too many to remember",
+            (unsigned long long)delivery->settled);
     rc = give(writer, delivery, error);
     if (rc == 0 && ranges_add(done, delivery->position, delivery->position)) {
         error_no_memory(error);
