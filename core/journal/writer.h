@@ -1,5 +1,5 @@
 // A thread that does one job at a time, so that its owner works on meanwhile. The owner and the thread share
-// what the job works on under `lock`. Inside core/journal.
+// what the job works on under `lock`. For back ends of the journal.
 #pragma once
 
 #include <stdbool.h>

@@ -29,6 +29,7 @@ BROKER = {
     "broker/session": ALL_CORE | {"broker/policy", "broker/routing", "broker/delivery"},
     "broker/net": {"core/base"},
     "broker/admin": {"core/base"},
+    "broker/kafka": {"core/base", "core/journal"},
 }
 BROKER["broker"] = ALL_CORE | set(BROKER)
 ADAPTERS = {
@@ -52,7 +53,7 @@ EXTERNAL = {
     r"yaml\.h": {"core/config"},
     r"zlib\.h": {"broker/configuration"},
     r"openssl/.*": {"core/crypto"},
-    r"librdkafka/.*": {"adapters/connectors/kafka", "bench"},
+    r"librdkafka/.*": {"adapters/connectors/kafka", "broker/kafka", "bench"},
     r"sql(ext|types)?\.h": {"adapters/connectors/odbc"},
     r"microhttpd\.h": {"broker/admin", "adapters/connectors/http"},
 }
