@@ -1,0 +1,23 @@
+// Where the partitions of a topic end, with what open transactions have written: asked by a thread of its
+// own, since librdkafka has only a call that waits. Inside broker/kafka.
+#pragma once
+
+#include "broker/kafka/cluster.h"
+
+#include <stdbool.h>
+
+struct ends;
+
+int ends_open(const struct cluster *cluster, const char *topic, int32_t partitions, struct ends **out,
+    struct error *error);
+void ends_close(struct ends **self); // waits for the question under way, at most ENDS_MS
+
+#define ENDS_MS 2000
+
+bool ends_busy(const struct ends *ends);
+void ends_start(struct ends *ends); // asks; none is under way
+// The answer to the last question, by partition. NULL: there was none. Valid until the next question.
+const int64_t *ends_answer(const struct ends *ends);
+
+int ends_fd(const struct ends *ends); // readable after each question, until ends_heard()
+void ends_heard(struct ends *ends);
