@@ -126,6 +126,8 @@ int broker_step(struct broker *broker, const struct event *event, struct update 
         return loaded_record(broker, event, update);
     case EVENT_UNREADABLE:
         return loaded_unreadable(broker, event);
+    case EVENT_UNREAD:
+        return loaded_unread(broker, event);
     case EVENT_DRAIN:
         broker->draining = true;
         return 0;

@@ -18,6 +18,7 @@ enum event_kind {
     EVENT_DURABLE,  // the journal has everything up to `durable`
     EVENT_RECORD,   // one record of a load that was asked for
     EVENT_UNREADABLE,    // one that can't be read, now or ever
+    EVENT_UNREAD,        // one that the disk failed to read this time
     EVENT_DRAIN,         // deliver nothing new and wait for what is in flight
     EVENT_PAUSED,        // the journal has no room: nothing is taken in, what is durable is delivered
     EVENT_BYE,           // end every session
@@ -49,8 +50,8 @@ struct event {
     struct bytes head;                   // FRAME
     struct chunk *body;                  // FRAME: borrowed, or NULL
     uint64_t durable;                    // DURABLE
-    uint32_t queue;                      // RECORD, UNREADABLE
-    uint64_t position;                   // RECORD, UNREADABLE; OPERATE: in the dead letters' queue
+    uint32_t queue;                      // RECORD, UNREADABLE, UNREAD
+    uint64_t position;                   // RECORD, UNREADABLE, UNREAD; OPERATE: in the dead letters' queue
     uint32_t of;                         // RECORD: whose delivery it is read for, where that is known, and
     uint64_t wanted;                     // RECORD: which; 0: it is read over
     const char *damage;                  // UNREADABLE: where the journal is damaged, and how
@@ -175,6 +176,9 @@ int broker_prove_active(struct broker *broker, struct journal *journal, const st
 // The last record that somebody waits for. A batch with none up to it holds only settlements, whose loss in a
 // crash means a repeat that the receiver knows: it may wait for company.
 uint64_t broker_awaited(const struct broker *broker);
+
+// How often in a row what the queue asked for couldn't be read; QUEUE_READ_TRIES: it is given up.
+uint32_t broker_unread(const struct broker *broker, uint32_t queue);
 
 // The first position of a queue from `from` on that is not settled; 0: there is none.
 uint64_t broker_next_unsettled(const struct broker *broker, uint32_t queue, uint64_t from);

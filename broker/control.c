@@ -42,6 +42,9 @@ static json_t *describe(struct daemon *daemon) {
     json_object_set_new(json_object_get(status, "journal"), "damage", json_string(daemon->damage));
     json_object_set_new(
         json_object_get(status, "journal"), "unreadable", json_integer((json_int_t)daemon->unreadable));
+    json_object_set_new(
+        json_object_get(status, "journal"), "read_failures", json_integer((json_int_t)daemon->read_failures));
+    json_object_set_new(json_object_get(status, "journal"), "read_failure", json_string(daemon->unread));
     json_object_set_new(json_object_get(status, "journal"), "id", describe_id(journal_id(daemon->journal)));
     json_object_set_new(status, "net",
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "authenticated", (json_int_t)net.authenticated,

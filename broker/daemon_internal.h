@@ -32,6 +32,8 @@ struct daemon {
     bool retiring;                // in portions, one a turn
     char damage[ERROR_TEXT_SIZE]; // that keeps the oldest segment from going; "": none
     uint64_t unreadable;          // deliveries that damage kept from being read
+    uint64_t read_failures;       // of the disk, when a delivery was to be read
+    char unread[ERROR_TEXT_SIZE]; // the last one's text
     uint64_t drain_until_ms;
     uint64_t denied_log_ms;
     bool draining;

@@ -132,6 +132,7 @@ int outflow_durable(struct broker *broker, struct update *update); // without an
 // loaded.c: what was read from the journal. 0, BROKER_DAMAGED, negative.
 int loaded_record(struct broker *broker, const struct event *event, struct update *update);
 int loaded_unreadable(struct broker *broker, const struct event *event);
+int loaded_unread(struct broker *broker, const struct event *event);
 
 // shared.c: what a shared journal tells; see struct journal_owner
 int shared_arrived(void *context, const struct journal_arrival *arrival);

@@ -77,3 +77,15 @@ int loaded_unreadable(struct broker *broker, const struct event *event) {
     snprintf(text, sizeof text, "the journal is damaged: %s", event->damage);
     return queue ? queue_unreadable(queue, event->position, text, broker_time(broker)) : 0;
 }
+
+int loaded_unread(struct broker *broker, const struct event *event) {
+    struct queue *queue = registry_queue(broker, event->queue);
+    if (queue)
+        queue_unread(queue, event->position, broker_time(broker));
+    return 0;
+}
+
+uint32_t broker_unread(const struct broker *broker, uint32_t id) {
+    const struct queue *queue = registry_queue(broker, id);
+    return queue ? queue->unread.tries : 0;
+}

@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #define UNREADABLE_MOST 64 // that one load passes over: the disk is asked for each, and the bus waits
 
@@ -62,20 +63,53 @@ static int pass_over(struct visit *visit) {
     return broker_step(visit->daemon->broker, &event, &visit->daemon->update);
 }
 
+// Said once for each queue: it is tried again, or the queue goes on past it for a while.
+static void say_unread(const struct load_wish *wish, uint64_t position, const char *why) {
+    char quoted[ERROR_TEXT_SIZE];
+    log_event(LOG_ERROR, "delivery.unread", "queue=%u position=%llu tries=%u pause_ms=%d reason=%s", wish->of,
+        (unsigned long long)position, QUEUE_READ_TRIES, QUEUE_READ_PAUSE_MS,
+        log_quote(why, quoted, sizeof quoted));
+}
+
+// The disk fails. Where that comes behind all that was wanted there is nothing to wait for.
+static int try_later(struct visit *visit) {
+    struct daemon *daemon = visit->daemon;
+    struct event event = visit->event;
+    uint32_t before = broker_unread(daemon->broker, visit->wish->of);
+    daemon->read_failures++;
+    snprintf(daemon->unread, sizeof daemon->unread, "%s", visit->error->text);
+    event.kind = EVENT_UNREAD;
+    event.queue = visit->wish->of;
+    event.position = wanted_at(visit->wish, visit->left.from);
+    visit->any = true;
+    int rc = event.position ? broker_step(daemon->broker, &event, &daemon->update) : 0;
+    if (before == 0 && broker_unread(daemon->broker, visit->wish->of))
+        say_unread(visit->wish, event.position, visit->error->text);
+    return rc;
+}
+
+static int read_some(struct visit *visit) {
+    int rc = journal_read_queue(visit->daemon->journal, visit->wish->queue, visit->left.from,
+        visit->left.count, visit->left.bytes, visit_record, visit, visit->error);
+    if (rc == JOURNAL_UNREAD)
+        return try_later(visit);
+    int passed = rc == JOURNAL_DAMAGED ? pass_over(visit) : 0;
+    return passed ? passed : rc;
+}
+
 static int load(struct daemon *daemon, const struct load_wish *wish, struct error *error) {
     struct visit visit = {.daemon = daemon,
         .wish = wish,
         .event = daemon_now((struct event){.kind = EVENT_RECORD, .queue = wish->queue, .of = wish->of}),
         .left = wish->load,
         .error = error};
+    // A disk that fails may take seconds for it, each time.
+    const size_t most = wish->load.bear ? 1 : UNREADABLE_MOST;
     int rc = JOURNAL_DAMAGED;
-    for (size_t i = 0; rc == JOURNAL_DAMAGED && i < UNREADABLE_MOST && visit.left.count && visit.left.bytes;
-        i++) {
-        rc = journal_read_queue(daemon->journal, wish->queue, visit.left.from, visit.left.count,
-            visit.left.bytes, visit_record, &visit, error);
-        int passed = rc == JOURNAL_DAMAGED ? pass_over(&visit) : 0;
-        rc = passed ? passed : rc;
-    }
+    journal_bear(daemon->journal, wish->load.bear);
+    for (size_t i = 0; rc == JOURNAL_DAMAGED && i < most && visit.left.count && visit.left.bytes; i++)
+        rc = read_some(&visit);
+    journal_bear(daemon->journal, false);
     daemon->update.more |= visit.any;
     if (rc == 0 || rc == JOURNAL_DAMAGED)
         error->text[0] = '\0'; // the bus goes on

@@ -34,7 +34,13 @@ static struct queue *queue_of(const char *name) {
 // Three messages wait on the disk, in nobody's memory.
 static int set_up(void **state) {
     (void)state;
-    bench_open(&bench);
+    bench_prepare(&bench);
+    bench_write(&bench, "broker.yaml", BENCH_BROKER "heartbeat: 10m\n"); // nobody goes while a test waits
+    bench_write(&bench, "agencies/public_security.yaml",
+        "agency: public_security\ntitle: PS\nsystems:\n  - { name: population, title: P }\n");
+    bench_write(&bench, "agencies/housing.yaml",
+        "agency: housing\ntitle: H\nsystems:\n  - { name: tenancy, title: T }\n");
+    bench_begin(&bench);
     the_matcher = (struct matcher){.policy = bench.policy};
     bench.journal = damage_wrap(&damage, bench.journal);
     bench_hello(&bench, 1, PS, STREAM, false);
@@ -69,6 +75,7 @@ static void run(void) {
     struct error error;
     for (int i = 0; i < 100; i++) {
         bench.update.more = false;
+        bench.update.deadline_ms = UINT64_MAX;
         bench_step(&bench, (struct event){.kind = EVENT_TURN});
         if (journal_batch_count(bench.batch)) {
             assert_int_equal(journal_append(bench.journal, bench.batch, &error), 0);
@@ -238,12 +245,93 @@ static void a_carried_record_of_another_is_damage(void **state) {
     buffer_destroy(&body);
 }
 
+// ---- A disk that fails ----
+
+static void fail_readings(unsigned failures) {
+    damage.position = 2;
+    damage.failures = failures;
+    bench_hello(&bench, 2, H, NULL, true);
+    run();
+}
+
+static void pause_once(void) {
+    bench.now_ms += QUEUE_READ_PAUSE_MS - 1;
+    unsigned left = damage.failures;
+    run();
+    assert_int_equal(damage.failures, left); // not before its time
+    bench.now_ms++;
+    run();
+}
+
+// All from it on waits, what lies before goes out; and nobody hears of it but who asks.
+static void what_the_disk_fails_to_read_is_tried_again(void **state) {
+    (void)state;
+    fail_readings(3);
+    expect_delivered("m1,");
+    assert_string_equal(daemon_.unread, "the disk fails");
+    assert_in_range(bench.update.deadline_ms, bench.now_ms + 1, bench.now_ms + QUEUE_READ_PAUSE_MS);
+    for (unsigned tries = 2; tries <= 3; tries++) {
+        assert_int_equal(broker_unread(bench.broker, damage.queue), tries - 1);
+        pause_once();
+        assert_int_equal(daemon_.read_failures, tries);
+    }
+    expect_delivered("");
+    pause_once();
+    expect_delivered("m2,m3,");
+    assert_int_equal(broker_unread(bench.broker, damage.queue), 0);
+    assert_int_equal(queue_of("dead:" H)->unsettled, 0);
+    assert_int_equal(daemon_.unreadable, 0);
+}
+
+static void what_the_disk_never_reads_is_a_dead_letter(void **state) {
+    (void)state;
+    fail_readings(UINT32_MAX);
+    for (unsigned tries = 1; tries < QUEUE_READ_TRIES; tries++) {
+        assert_int_equal(daemon_.read_failures, tries);
+        assert_int_equal(queue_of("dead:" H)->unsettled, 0);
+        pause_once();
+    }
+    expect_letter("the disk fails");
+    expect_delivered("m1,m3,");
+    assert_int_equal(daemon_.unreadable, 1);
+    assert_int_equal(queue_of(H)->unsettled, 2);
+}
+
+// The next ones that can't be read die at once for a while; then they are waited for again.
+static void a_disk_that_failed_for_good_is_asked_again(void **state) {
+    (void)state;
+    fail_readings(UINT32_MAX);
+    while (queue_of("dead:" H)->unsettled == 0)
+        pause_once();
+    for (unsigned long at_once = 0; at_once < 2; at_once++) {
+        bench_settle(&bench, 2, H, 1, 9);
+        bench_gone(&bench, 2);
+        damage.position = 4 + at_once;
+        bench_publish(&bench, 1, PS, damage.position, 1, ""); // nobody receives: it lies on the disk alone
+        run();
+        bench.now_ms += at_once ? QUEUE_READ_BEAR_MS : 0;
+        bench_hello(&bench, 2, H, NULL, true);
+        run();
+        assert_int_equal(queue_of("dead:" H)->unsettled, 2);
+    }
+    assert_int_equal(broker_unread(bench.broker, damage.queue), 1);
+    char before[64];
+    bench_delivered(&bench, 2, before, sizeof before);
+    damage.failures = 0;
+    bench.now_ms += QUEUE_READ_PAUSE_MS;
+    run();
+    expect_delivered("m5,");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_can_not_be_decoded_is_a_dead_letter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copy_from_outside_is_a_dead_letter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_byte_of_a_record_ends_the_broker, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_carried_record_of_another_is_damage, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_disk_fails_to_read_is_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_disk_never_reads_is_a_dead_letter, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_disk_that_failed_for_good_is_asked_again, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,19 +82,24 @@ static int carry_portion(
     return look->stopped ? 0 : rc;
 }
 
+// Each look is one more try.
+static bool is_unreadable(int rc) {
+    return rc == JOURNAL_DAMAGED || rc == JOURNAL_UNREAD;
+}
+
 int broker_retire(struct broker *broker, struct journal *journal, int64_t keep_until_ns,
     enum broker_room room, const struct event *now, struct update *update, struct retirement *out,
     struct error *error) {
     struct look look = {.broker = broker, .update = update, .now = now, .room = room, .error = error};
     struct journal_settled settled = {.context = &look, .settled = may_go};
     int rc = journal_retire(journal, keep_until_ns, &settled, &out->retired, error);
-    out->damaged = rc == JOURNAL_DAMAGED;
+    out->damaged = is_unreadable(rc);
     if (rc >= 0 && look.activation)
         rc = carry_activation(&look, out);
     // On a full disk nothing can be written before something goes.
     if (rc >= 0 && look.queue && room == BROKER_ROOM) {
         rc = carry_portion(&look, journal, out, error);
-        out->damaged = rc == JOURNAL_DAMAGED;
+        out->damaged = is_unreadable(rc);
     }
     out->more |= look.waits;
     return rc < 0 ? rc : 0;
@@ -116,6 +121,8 @@ int broker_prove_active(struct broker *broker, struct journal *journal, const st
     if (broker->active.record > broker->durable) // the start wrote it
         return 0;
     int rc = journal_read_queue(journal, active.queue, active.position, 1, 1, find, &found, error);
+    if (rc == JOURNAL_UNREAD) // another start may find it
+        return -EIO;
     if (rc < 0 || (rc == 0 && found == active.position))
         return rc;
     event.kind = EVENT_CARRY;

@@ -74,6 +74,7 @@ static json_t *describe_queue(const struct queue *queue) {
             (json_int_t)queue->counters.sent, "settled", (json_int_t)queue->counters.settled, "retried",
             (json_int_t)queue->counters.retried, "expired", (json_int_t)queue->counters.expired, "dead",
             (json_int_t)queue->counters.dead, "dead_by", describe_reasons(queue->counters.dead_by));
+    json_object_set_new(out, "read_failures", json_integer(queue->unread.tries));
     json_object_set_new(out, "id", json_integer(queue->id)); // by which the journal's records name it
     if (!strchr(queue->name, ':'))
         describe_parking(queue, out);

@@ -17,27 +17,38 @@ struct passing {
     uint32_t queue;
     journal_visit *visit;
     void *context;
+    struct error *error;
 };
+
+static int fail(struct passing *passing) {
+    passing->damage->failures--;
+    return error_set(
+        passing->error, passing->damage->base.bear ? JOURNAL_DAMAGED : JOURNAL_UNREAD, "the disk fails");
+}
 
 static int pass(void *context, const struct journal_record *record, uint64_t position) {
     struct passing *passing = context;
     const struct damage *damage = passing->damage;
     struct journal_record read = *record;
-    if ((position && passing->queue == damage->queue && position == damage->position) ||
-        record->sequence == damage->sequence)
+    bool meant = (position && passing->queue == damage->queue && position == damage->position) ||
+                 record->sequence == damage->sequence;
+    if (meant && damage->failures)
+        return fail(passing);
+    if (meant && damage->body.data)
         read.body = damage->body;
     return passing->visit(passing->context, &read, position);
 }
 
 static int read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
     size_t max_bytes, journal_visit *visit, void *context, struct error *error) {
-    struct passing passing = {.damage = of(journal), .queue = queue, .visit = visit, .context = context};
+    struct passing passing = {
+        .damage = of(journal), .queue = queue, .visit = visit, .context = context, .error = error};
     return journal_read_queue(of(journal)->real, queue, from, max_count, max_bytes, pass, &passing, error);
 }
 
 static int read_record(
     struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error) {
-    struct passing passing = {.damage = of(journal), .visit = visit, .context = context};
+    struct passing passing = {.damage = of(journal), .visit = visit, .context = context, .error = error};
     return journal_read_record(of(journal)->real, sequence, pass, &passing, error);
 }
 

@@ -10,6 +10,7 @@ struct damage {
     uint64_t position;    // at this position; 0: none
     uint64_t sequence;    // or the one with this number; 0: none
     struct bytes body;    // borrowed: what is read in its place
+    unsigned failures;    // at first the disk fails so often when it is to be read
 };
 
 // Takes `real`. Returns `damage` as a journal, to be closed like any.

@@ -60,6 +60,9 @@ static void print_counters(const json_t *status, const json_t *before, double se
         number(journal, "first"), number(journal, "last"));
     if (number(journal, "damaged"))
         printf("journal DAMAGED, nothing retires: %s\n", text(journal, "damage"));
+    if (number(journal, "read_failures"))
+        printf("journal CAN'T BE READ, %lld times so far, the last: %s\n", number(journal, "read_failures"),
+            text(journal, "read_failure"));
     printf("\n");
 }
 

@@ -15,12 +15,14 @@ enum {
 struct wishes {
     struct queue_load *items;
     size_t count;
+    bool bear;
 };
 
 static bool wish(struct wishes *wishes, uint64_t from, size_t count) {
     if (wishes->count == QUEUE_LOADS)
         return false;
-    wishes->items[wishes->count++] = (struct queue_load){.from = from, .count = count, .bytes = LOAD_BYTES};
+    wishes->items[wishes->count++] =
+        (struct queue_load){.from = from, .count = count, .bytes = LOAD_BYTES, .bear = wishes->bear};
     return true;
 }
 
@@ -96,7 +98,9 @@ static void wish_for_backlog(const struct queue *queue, struct wishes *wishes) {
 }
 
 size_t queue_loads(const struct queue *queue, struct queue_load out[QUEUE_LOADS]) {
-    struct wishes wishes = {.items = out};
+    struct wishes wishes = {.items = out, .bear = unread_bears(queue)};
+    if (queue->unread.waits)
+        return 0;
     wish_for(&wishes, &queue->dying_lacking, UINT64_MAX);
     // No more than a share takes: what is read in vain is wished for again, and again.
     LIST_EACH(node, &queue->receivers) {
@@ -124,6 +128,7 @@ int queue_loaded(struct queue *queue, const struct record_delivery *from, const 
     struct chunk *chunk, struct bytes envelope, struct queue_time now) {
     queue->probe = false;
     queue_wake(queue);
+    unread_read(queue, from->position);
     struct delivery *delivery = known_get(&queue->known, from->position);
     if (!delivery)
         return enter(queue, from, route, chunk, envelope, now);

@@ -138,6 +138,12 @@ struct queue {
         uint64_t count;    // how often one began to wait
         uint64_t logged_ms;
     } parking;
+    struct {               // readings that failed (unread.c)
+        uint32_t tries;    // in a row; QUEUE_READ_TRIES: what can't be read is given up
+        uint64_t position; // of the first of them
+        uint64_t until_ms; // it waits, or gives up
+        bool waits;
+    } unread;
     uint64_t read_position; // the next one to enter the window
     struct {                // deliveries without a gap up to next_position, each with its bytes (tail.c)
         struct list items;
@@ -239,8 +245,14 @@ struct queue_load {
     uint64_t from;
     size_t count;
     size_t bytes;
+    bool bear; // what the disk fails to read is given up
 };
 #define QUEUE_LOADS 8
+// A reading that fails is tried so often, with so long a pause; then the queue goes on past what can't be
+// read for a while, and then it is as at first.
+#define QUEUE_READ_TRIES 10u
+#define QUEUE_READ_PAUSE_MS 3000
+#define QUEUE_READ_BEAR_MS 60000
 // What has to be read from the journal now: fills `out`, returns how many.
 size_t queue_loads(const struct queue *queue, struct queue_load out[QUEUE_LOADS]);
 // The same from memory, before anything is asked for. 0 or -ENOMEM. `*any`: something entered the window.
@@ -253,6 +265,8 @@ int queue_loaded(struct queue *queue, const struct record_delivery *delivery, co
 // One that was to be loaded and can't be read, now or ever: it dies, without an envelope and for the reason
 // in `text`. Positions that are settled, sent or have their bytes are passed over. 0 or -ENOMEM.
 int queue_unreadable(struct queue *queue, uint64_t position, const char *text, struct queue_time now);
+// The disk failed to read this one. Nothing is asked for until it is tried again.
+void queue_unread(struct queue *queue, uint64_t position, struct queue_time now);
 
 // ---- Sending ----
 struct queue_frame {

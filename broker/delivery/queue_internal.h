@@ -3,6 +3,11 @@
 
 #include "broker/delivery/queue.h"
 
+// unread.c
+bool unread_bears(const struct queue *queue);               // what can't be read is given up
+void unread_read(struct queue *queue, uint64_t position);   // it could
+uint64_t unread_tick(struct queue *queue, uint64_t now_ms); // when the next tick is due at the latest
+
 bool queue_over_limit(const struct queue *queue); // its oldest are to become dead letters
 
 // window.c: deliveries that are known, their states and their subjects' chains

@@ -65,7 +65,8 @@ static void sweep(struct queue *queue, struct queue_time now) {
 static bool is_starving(const struct queue *queue) {
     struct queue_load loads[QUEUE_LOADS];
     bool more = backlog_wanted(queue) && tail_first(queue) < queue->next_position;
-    if (queue->read_position >= queue->next_position || more || queue_loads(queue, loads))
+    if (queue->read_position >= queue->next_position || more || queue->unread.waits ||
+        queue_loads(queue, loads))
         return false;
     LIST_EACH(node, &queue->receivers) {
         const struct receiver *receiver = LIST_ITEM(node, const struct receiver, link);
@@ -134,5 +135,7 @@ uint64_t queue_tick(struct queue *queue, struct queue_time now) {
         queue->probe = true;
         queue->probe_due_ms = now.ms + PROBE_MS;
     }
-    return next_deadline(queue, now);
+    uint64_t reading = unread_tick(queue, now.ms);
+    uint64_t deadline = next_deadline(queue, now);
+    return reading < deadline ? reading : deadline;
 }

@@ -30,4 +30,5 @@ struct journal { // the first member of a back end's own struct
     uint64_t last;
     uint64_t durable;
     uint8_t id[16];
+    bool bear; // what the disk fails to read counts as damaged
 };

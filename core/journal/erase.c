@@ -123,9 +123,7 @@ static int find_record(struct file_journal *file, uint64_t sequence, struct foun
     if (rc == -EBADMSG)
         return error_set(
             error, JOURNAL_DAMAGED, "%s: damaged: record %" PRIu64 " can't be found", name, sequence);
-    if (rc == -ENOMEM)
-        return error_no_memory(error);
-    return rc ? error_set(error, rc, "%s: %s", name, strerror(-rc)) : 0;
+    return rc ? file_read_failed(file, out->at, rc, error) : 0;
 }
 
 int file_read_record(

@@ -112,6 +112,9 @@ int file_finish_erasure(struct file_journal *file, struct error *error); // that
 int file_recover(struct file_journal *file, struct error *error);
 
 // ---- read.c, retire.c ----
+// What a failed call of the disk is to who reads. JOURNAL_UNREAD, JOURNAL_DAMAGED where that is borne;
+// negative where it isn't the disk: no memory, no more open files.
+int file_read_failed(struct file_journal *file, size_t at, int rc, struct error *error);
 int file_know_segment(struct file_journal *file, size_t at, struct error *error); // reads its foot once
 int file_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
     size_t max_bytes, journal_visit *visit, void *context, struct error *error);

@@ -53,6 +53,10 @@ int journal_read_queue(struct journal *journal, uint32_t queue, uint64_t from, s
     return journal->operations->read_queue(journal, queue, from, max_count, max_bytes, visit, context, error);
 }
 
+void journal_bear(struct journal *journal, bool bear) {
+    journal->bear = bear;
+}
+
 int journal_read_record(
     struct journal *journal, uint64_t sequence, journal_visit *visit, void *context, struct error *error) {
     return journal->operations->read_record(journal, sequence, visit, context, error);

@@ -23,6 +23,7 @@ enum {
     JOURNAL_LOCKED = 4,     // another process has it open
     JOURNAL_BUSY = 5,       // the batch before is still under way: nothing was appended
     JOURNAL_REFUSED = 6,    // no such record, or it can't be erased; the text says which
+    JOURNAL_UNREAD = 7, // the disk fails to read: nothing is known to be damaged, and it may read it later
 };
 
 // This record is the `position`-th (from 1) thing in `queue`. Positions of a queue rise by one from record to
@@ -165,6 +166,10 @@ int journal_stream(struct journal *journal, const char *system, const uint8_t st
 typedef int journal_visit(void *context, const struct journal_record *record, uint64_t position);
 int journal_read_queue(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
     size_t max_bytes, journal_visit *visit, void *context, struct error *error);
+
+// What the disk fails to read is JOURNAL_DAMAGED from here on, and what lies in other segments is found
+// beside it; or JOURNAL_UNREAD again, as at first.
+void journal_bear(struct journal *journal, bool bear);
 
 // One record by its sequence, where it is durable; the position is 0. JOURNAL_REFUSED: it isn't there. The
 // record's body is absent (data NULL) where it was erased.

@@ -17,10 +17,15 @@ static int damaged(
     return error_set(error, JOURNAL_DAMAGED, "%s: damaged at offset %" PRIu64 ": %s", name, offset, what);
 }
 
-static int read_failed(const struct file_journal *file, size_t at, int rc, struct error *error) {
+int file_read_failed(struct file_journal *file, size_t at, int rc, struct error *error) {
     char name[SEGMENT_NAME_SIZE];
     segment_name(file->segments[at].number, name);
-    return rc == -ENOMEM ? error_no_memory(error) : error_set(error, rc, "%s: %s", name, strerror(-rc));
+    bool ours = rc == -EMFILE || rc == -ENFILE;
+    if (rc != -ENOMEM && !ours)
+        reader_forget(&file->reader, file->segments[at].number); // another file may have its name by then
+    int code = ours ? rc : file->base.bear ? JOURNAL_DAMAGED : JOURNAL_UNREAD;
+    return rc == -ENOMEM ? error_no_memory(error)
+                         : error_set(error, code, "%s can't be read: %s", name, strerror(-rc));
 }
 
 static bool is_active(const struct file_journal *file, size_t at) {
@@ -61,7 +66,7 @@ int file_know_segment(struct file_journal *file, size_t at, struct error *error)
     if (rc == -EBADMSG)
         return damaged(
             file, at, segment->size, "the foot at the end of a sealed segment is missing or wrong", error);
-    return rc ? read_failed(file, at, rc, error) : 0;
+    return rc ? file_read_failed(file, at, rc, error) : 0;
 }
 
 // ---- Places ----
@@ -139,7 +144,7 @@ static int places_in(struct file_journal *file, size_t at, uint32_t queue, uint6
     int rc = places_from_foot(file, queue, places);
     if (rc == -EBADMSG)
         return damaged(file, at, file->segments[at].size, "the foot is cut", error);
-    return rc ? read_failed(file, at, rc, error) : 0;
+    return rc ? file_read_failed(file, at, rc, error) : 0;
 }
 
 // A segment that has something of a queue.
@@ -272,7 +277,7 @@ static int read_place(struct visit *visit, const struct places *places, size_t i
     if (rc == -EBADMSG)
         return damaged(file, places->segment, offset, "a record's CRC or length does not match", error);
     if (rc)
-        return read_failed(file, places->segment, rc, error);
+        return file_read_failed(file, places->segment, rc, error);
     record_decode(bytes, visit->entries, &visit->record);
     visit->segment = places->segment;
     visit->offset = offset;

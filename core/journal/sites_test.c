@@ -37,7 +37,7 @@ static void each_call_fails(int code, bool keep_failing, const char *what) {
         int rc = life_whole(&life);
         failed = keep_failing ? model_disk_calls_left() == 0 : model_disk_calls_left() < 0;
         heal();
-        bool told = rc == code || (code == -ENOSPC && rc == JOURNAL_FULL);
+        bool told = rc == code || rc == JOURNAL_UNREAD || (code == -ENOSPC && rc == JOURNAL_FULL);
         if (rc && !told)
             fail_msg("%s, call %ld: %d %s", what, n, rc, life.error.text);
         if (failed)

@@ -130,6 +130,34 @@ def test_records_that_make_no_sense_are_dead_letters(tmp_path):
     assert town.broker.stop() == 0
 
 
+def test_a_disk_that_fails_for_a_while_costs_no_message(tmp_path):
+    town = Town(tmp_path)
+    publish(town)
+    assert town.broker.stop() == 0
+    second = sorted((tmp_path / "journal").glob("*.segment"))[1]  # of the first, retention has the file open
+    with open(min((tmp_path / "conf" / "agencies").iterdir()), "a", encoding="utf-8") as agency:
+        agency.write("# changed\n")  # with a new activation the start reads no old one
+    town.broker.start()
+    away = second.with_suffix(".away")
+    second.rename(away)
+    second.mkdir()  # each reading of it fails
+    with Client(town.broker.endpoint) as receiver:
+        receiver.hello(H, receive=True, credit=(1 << 20, 1 << 30))
+        assert receiver.pump(lambda: " delivery.unread " in town.broker.log(), 30)
+    queue = next(q for q in town.status()["queues"] if q["name"] == H)
+    assert queue["read_failures"] and second.name in town.status()["journal"]["read_failure"]
+    assert town.broker.log().count(" delivery.unread ") == 1
+    assert "CAN'T BE READ" in hutong(town, "status").stdout
+    listed = hutong(town, "replay", "--to", H, "--dry-run", "--all", str(tmp_path / "journal"))
+    assert listed.returncode == 1 and second.name in listed.stderr
+    second.rmdir()
+    away.rename(second)
+    assert take_all(town, 0) == list(range(1, COUNT + 1))
+    wait_until(lambda: next(q for q in town.status()["queues"] if q["name"] == H)["read_failures"] == 0, "all is well")
+    assert not letters(town)
+    assert town.broker.stop() == 0
+
+
 def test_a_damaged_dead_letter_is_said_to_who_asks(tmp_path):
     town = Town(tmp_path)
     with Client(town.broker.endpoint) as publisher, Client(town.broker.endpoint) as receiver:
