@@ -1,11 +1,14 @@
 #include "cli/filter.h"
 
+#include "broker/policy/policy.h"
 #include "cli/objects.h"
 #include "cli/routes.h"
 #include "core/config/report.h"
 #include "core/wire/wire.h"
 
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #define PLACE "--when"
 #define SUBJECT 1102
@@ -15,7 +18,7 @@ static const struct {
     int option;
     const char *name;
 } words[] = {{1100, "--type"}, {1101, "--when"}, {1102, "--subject"}, {1103, "--source"}, {1104, "--since"},
-    {1105, "--until"}, {1106, "--route"}, {1107, "--reason"}, {1108, "--all"}};
+    {1105, "--until"}, {1106, "--route"}, {1107, "--reason"}, {1108, "--all"}, {1109, "--config"}};
 
 // ---- Options ----
 
@@ -99,6 +102,9 @@ int cli_filter_option(const char *command, struct cli_filter *filter, int option
     case 1108:
         filter->all = true;
         break;
+    case 1109:
+        filter->config = value;
+        return EXIT_DONE; // what is chosen stands beside it in the journal, not how
     default:
         return -1;
     }
@@ -141,6 +147,35 @@ static int tell_problems(const char *command, const char *source, const struct c
     return cli_wrong(command, "--when is no expression over the message; see above");
 }
 
+// ---- The code lists of the configuration ----
+
+// What else is wrong there is no matter here.
+static int load_codes(const char *command, struct cli_filter *filter) {
+    const char *path = filter->config ? filter->config : cli_broker_yaml();
+    if (!filter->config && access(path, F_OK) != 0)
+        return EXIT_DONE; // an expression without codes needs none
+    struct report *report = report_new(0);
+    filter->policy = report ? policy_load_for_check(path, NULL, report) : NULL;
+    report_destroy(&report);
+    return filter->policy || !filter->config
+               ? EXIT_DONE
+               : cli_wrong(command, "--config %s can't be loaded; see: hutong check %s", path, path);
+}
+
+static void tell_codes(const char *command, const struct cli_filter *filter) {
+    const char *path = filter->config ? filter->config : cli_broker_yaml();
+    if (!strstr(filter->when, "codes("))
+        return;
+    if (filter->policy)
+        fprintf(stderr, "hutong %s: the code lists are those of %s; --config BROKER_YAML names others\n",
+            command, path);
+    else
+        fprintf(stderr,
+            "hutong %s: codes() and in_codes() read the code lists of the broker's configuration, and %s %s; "
+            "name it with --config BROKER_YAML\n",
+            command, path, access(path, F_OK) == 0 ? "can't be loaded (see hutong check)" : "is not there");
+}
+
 static int compile(const char *command, const struct catalogue *catalogue, struct cli_filter *filter) {
     struct cel_problems problems = {0};
     const char *name = filter->message->full_name;
@@ -149,13 +184,17 @@ static int compile(const char *command, const struct catalogue *catalogue, struc
     if (dot && (size_t)(dot - name) < sizeof package)
         memcpy(package, name, (size_t)(dot - name));
     filter->paths = paths_new(filter->message);
-    filter->env = cel_env_new(catalogue, NULL, package[0] ? package : NULL);
+    const struct codes *codes = filter->policy ? policy_codes(filter->policy) : NULL;
+    filter->env = cel_env_new(catalogue, codes, package[0] ? package : NULL);
     if (!filter->paths || !filter->env ||
         cel_env_declare_message(filter->env, "msg", filter->paths, &filter->variable) != 0)
         return cli_failed(command, "out of memory");
     int rc = cel_compile(filter->env, bytes_of_string(filter->when), NULL, &filter->program, &problems);
-    if (rc == CEL_REFUSED)
-        return tell_problems(command, filter->when, &problems);
+    if (rc == CEL_REFUSED) {
+        tell_problems(command, filter->when, &problems);
+        tell_codes(command, filter);
+        return EXIT_WRONG;
+    }
     if (rc)
         return cli_failed(command, "out of memory");
     const struct cel_type *type = cel_program_type(filter->program);
@@ -165,7 +204,10 @@ static int compile(const char *command, const struct catalogue *catalogue, struc
             cel_type_name(type, said, sizeof said));
     filter->scan = scan_new(filter->paths);
     filter->activation = cel_activation_new(filter->env);
-    return filter->scan && filter->activation ? EXIT_DONE : cli_failed(command, "out of memory");
+    if (!filter->scan || !filter->activation)
+        return cli_failed(command, "out of memory");
+    cel_activation_set_time(filter->activation, time(NULL)); // as the routes that it will go by
+    return EXIT_DONE;
 }
 
 int cli_filter_open(const char *command, const struct catalogue *catalogue, struct cli_filter *filter) {
@@ -175,7 +217,8 @@ int cli_filter_open(const char *command, const struct catalogue *catalogue, stru
         return EXIT_WRONG;
     if (filter->when && !filter->type)
         return cli_wrong(command, "--when reads a message: say of which --type");
-    return filter->when ? compile(command, catalogue, filter) : EXIT_DONE;
+    int rc = filter->when ? load_codes(command, filter) : EXIT_DONE;
+    return rc || !filter->when ? rc : compile(command, catalogue, filter);
 }
 
 void cli_filter_close(struct cli_filter *filter) {
@@ -184,6 +227,7 @@ void cli_filter_close(struct cli_filter *filter) {
     cel_program_destroy(&filter->program);
     cel_env_destroy(&filter->env);
     paths_destroy(&filter->paths);
+    policy_destroy(&filter->policy);
     buffer_destroy(&filter->words);
 }
 

@@ -6,9 +6,12 @@
 #include "core/base/buffer.h"
 #include "core/cel/cel.h"
 
+struct policy;
+
 struct cli_filter {
     const char *type;
-    const char *when; // CEL over msg, of --type
+    const char *when;   // CEL over msg, of --type
+    const char *config; // whose code lists it may read; NULL: the usual one
     const char *subject;
     const char *source;
     const char *route;
@@ -19,7 +22,8 @@ struct cli_filter {
     unsigned given;   // which options there were
     // Made by cli_filter_open():
     const struct schema_message *message;
-    struct paths *paths; // owned, as what follows
+    struct policy *policy; // for its codes; owned, as what follows; NULL: there are none
+    struct paths *paths;
     struct cel_env *env;
     struct cel_program *program;
     struct scan *scan;
@@ -33,6 +37,8 @@ struct cli_filter {
     "      --type TYPE          only messages of this type (full protobuf name)\n"                           \
     "      --when CEL           only those of --type for which this is true, such as\n"                      \
     "                           'msg.unit_code.startsWith(\"330106\")'\n"                                    \
+    "      --config BROKER_YAML whose code lists codes() and in_codes() of --when read\n"                    \
+    "                           (default: conf/broker.yaml here, else /etc/hutong/broker.yaml)\n"            \
     "      --subject TEXT       only those about this\n"                                                     \
     "      --source SYSTEM      only those that this system published\n"                                     \
     "      --since TIME         only from then on: 2026-03-01 or 2026-03-01T08:00:00+08:00\n"                \
@@ -40,7 +46,8 @@ struct cli_filter {
 #define CLI_FILTER_OPTIONS                                                                                   \
     {"type", required_argument, NULL, 1100}, {"when", required_argument, NULL, 1101},                        \
         {"subject", required_argument, NULL, 1102}, {"source", required_argument, NULL, 1103},               \
-        {"since", required_argument, NULL, 1104}, {"until", required_argument, NULL, 1105}
+        {"since", required_argument, NULL, 1104}, {"until", required_argument, NULL, 1105},                  \
+        {"config", required_argument, NULL, 1109}
 // For dead letters only.
 #define CLI_FILTER_DEAD_OPTIONS                                                                              \
     {"route", required_argument, NULL, 1106}, {"reason", required_argument, NULL, 1107},                     \

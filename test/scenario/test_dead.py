@@ -91,6 +91,9 @@ def test_filters_choose(bus):
     assert bus.positions("--reason", "unmapped") == [3]
     assert bus.positions("--type", REGISTERED) == [3]
     assert bus.positions("--type", NOTICE, "--when", 'msg.unit_code == "U-2"') == [2]
+    in_list = ("--type", NOTICE, "--config", bus.conf / "broker.yaml", "--when")
+    assert bus.positions(*in_list, 'in_codes("gb2261_1", msg.unit_code == "U-2" ? "9" : "8")') == [2]
+    assert bus.positions(*in_list, 'codes("civil_sex_to_gb2261_1", msg.unit_code == "U-2" ? "女" : "男") == "2"') == [2]
     assert bus.positions("--subject", citizen(1)) == [1]
     assert bus.positions("--route", "residence", "--source", PS) == [1, 2, 3]
     assert bus.positions("--route", "marks") == bus.positions("--source", H) == []
@@ -100,6 +103,22 @@ def test_filters_choose(bus):
     assert bus.positions("--limit", 2) == [1, 2]
     assert bus.act("replay", "--reason", "unmapped", "--dry-run")["matched"] == 1
     assert bus.queue(H)["waiting"] == 0
+
+
+def test_codes_come_from_the_configuration(bus, tmp_path):
+    wanted = ("dead", "list", "--type", NOTICE, "--when", 'in_codes("gb2261_1", msg.unit_code)')
+    said = bus.run(*wanted, "--config", tmp_path / "none.yaml", code=2)
+    assert "none.yaml can't be loaded" in said and "hutong check" in said
+    said = bus.run("dead", "list", "--type", NOTICE, "--config", bus.conf / "broker.yaml", "--when", 'in_codes("gb2261", "1")', code=2)
+    assert "there is no code list" in said and "did you mean" in said and str(bus.conf / "broker.yaml") in said
+    usual = subprocess.run([program("hutong"), *wanted, "--admin", bus.admin], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert usual.stdout == "no dead letters\n"  # of conf/broker.yaml there
+    (tmp_path / "elsewhere" / "conf").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "conf" / "broker.yaml").write_text("listen: [\n")
+    faulty = subprocess.run([program("hutong"), *wanted, "--admin", bus.admin], capture_output=True, text=True, check=False,
+                            cwd=tmp_path / "elsewhere")
+    assert faulty.returncode == 2 and "there are no code lists here" in faulty.stderr
+    assert "conf/broker.yaml can't be loaded (see hutong check); name it with --config" in faulty.stderr
 
 
 def test_wrong_input_is_told_with_its_place(bus):
