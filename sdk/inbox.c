@@ -283,6 +283,11 @@ void inbox_prune(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uint64_
         ranges_raise(&known->raised, settled);
 }
 
+bool inbox_has_room(const struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uint64_t position) {
+    const struct known *known = find(inbox, bus);
+    return inbox_ranges(inbox) < INBOX_RANGES_LIMIT || (known && ranges_touch(&known->done, position));
+}
+
 size_t inbox_ranges(const struct inbox *inbox) {
     size_t count = 0;
     for (size_t i = 0; i < inbox->count; i++)

@@ -34,4 +34,7 @@ void inbox_prune(struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uint64_
 // others' positions as gaps, until the oldest one that is unsettled is settled. Whoever adds looks first.
 #define INBOX_RANGES_LIMIT 524288u
 
+// Whether `position` may be added: always below the limit, and above it what lies beside a range, which
+// grows.
+bool inbox_has_room(const struct inbox *inbox, const uint8_t bus[INBOX_BUS_SIZE], uint64_t position);
 size_t inbox_ranges(const struct inbox *inbox); // what it holds in memory, in ranges of positions

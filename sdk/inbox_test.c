@@ -163,6 +163,9 @@ static void it_holds_its_limit(void **state) {
         assert_int_equal(inbox_ranges(inbox), INBOX_RANGES_LIMIT + (unsigned)lives);
         assert_true(inbox_has(inbox, here, 2) && inbox_has(inbox, here, next - 2));
         assert_false(inbox_has(inbox, here, 1) || inbox_has(inbox, here, next - 1));
+        assert_true(
+            inbox_has_room(inbox, here, 1) && inbox_has_room(inbox, here, next - 3)); // beside a range
+        assert_false(inbox_has_room(inbox, here, next) || inbox_has_room(inbox, there, 4));
         positions[0] = next;
         assert_int_equal(inbox_add(inbox, here, positions, 1, &error), 0);
         next += 2;

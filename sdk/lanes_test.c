@@ -63,6 +63,22 @@ static void lanes_never_touch(void **state) {
     ranges_destroy(&ranges);
 }
 
+static void what_touches_takes_no_room(void **state) {
+    (void)state;
+    struct ranges ranges = {0};
+    ranges_raise(&ranges, LANE(2, 4));
+    assert_int_equal(ranges_add(&ranges, LANE(2, 9), LANE(2, 9)), 0);
+    static const uint64_t near[] = {1, LANE(2, 3), LANE(2, 5), LANE(2, 8), LANE(2, 9), LANE(2, 10)};
+    static const uint64_t far[] = {2, LANE(1, 1), LANE(2, 6), LANE(2, 7), LANE(2, 11), LANE(3, 1)};
+    for (size_t i = 0; i < 6; i++)
+        assert_true(ranges_touch(&ranges, near[i]) && !ranges_touch(&ranges, far[i]));
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(ranges_add(&ranges, near[i], near[i]), 0);
+        assert_int_equal(ranges.count, 2);
+    }
+    ranges_destroy(&ranges);
+}
+
 // ---- The inbox ----
 
 static char folder[] = "/tmp/hutong-lanes-XXXXXX";
@@ -343,6 +359,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_floor_is_its_lanes),
         cmocka_unit_test(lanes_never_touch),
+        cmocka_unit_test(what_touches_takes_no_room),
         cmocka_unit_test_setup_teardown(lanes_are_pruned_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(lanes_agree_with_a_table, setup, teardown),
         cmocka_unit_test_setup_teardown(lanes_stay_small, setup, teardown),

@@ -30,6 +30,11 @@ bool ranges_has_all(const struct ranges *ranges, uint64_t first, uint64_t last) 
     return i < ranges->count && ranges->items[i].first <= first;
 }
 
+bool ranges_touch(const struct ranges *ranges, uint64_t position) {
+    return ranges_has(ranges, position - 1) || ranges_has(ranges, position) ||
+           ranges_has(ranges, position + 1);
+}
+
 static void remove_at(struct ranges *ranges, size_t from, size_t count) {
     memmove(ranges->items + from, ranges->items + from + count,
         (ranges->count - from - count) * sizeof *ranges->items);

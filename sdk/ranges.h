@@ -18,6 +18,8 @@ struct ranges { // zero-initialised it is empty
 };
 
 bool ranges_has(const struct ranges *ranges, uint64_t position);
+// Whether adding it would not make a range more.
+bool ranges_touch(const struct ranges *ranges, uint64_t position);
 bool ranges_has_all(const struct ranges *ranges, uint64_t first, uint64_t last);
 int ranges_add(struct ranges *ranges, uint64_t first, uint64_t last); // first from 1; 0 or -ENOMEM
 // All of the floor's lane up to `floor` are members; lower than before is nothing. Without memory for the

@@ -232,9 +232,15 @@ static bool run_due(struct sidecar *sidecar, bool alive, struct error *trouble) 
     return alive;
 }
 
+// In a full inbox there is room only beside what it has; so the one behind which all is remembered can be
+// done.
+static bool has_room(const struct sidecar *sidecar, const struct held *held) {
+    return !sidecar->inbox || inbox_has_room(sidecar->inbox, held->delivery.bus, held->delivery.position);
+}
+
 static struct held *next_suspect(const struct sidecar *sidecar) {
     for (size_t i = 0; i < sidecar->held_count; i++)
-        if (is_suspect(sidecar, sidecar->held[i]))
+        if (is_suspect(sidecar, sidecar->held[i]) && has_room(sidecar, sidecar->held[i]))
             return sidecar->held[i];
     return NULL;
 }
@@ -254,8 +260,8 @@ static bool try_suspects(struct sidecar *sidecar, struct error *trouble) {
     return alive;
 }
 
-// No room to remember more effects: what is held waits, unsettled, until the broker says that the oldest are
-// settled.
+// No room to remember more effects: most of what is held waits, unsettled, until the broker says that the
+// oldest are settled.
 static bool is_inbox_full(struct sidecar *sidecar, struct error *trouble) {
     if (!sidecar->inbox || inbox_ranges(sidecar->inbox) < INBOX_RANGES_LIMIT)
         return false;
@@ -272,16 +278,14 @@ static bool is_inbox_full(struct sidecar *sidecar, struct error *trouble) {
 
 void take_round(struct sidecar *sidecar, uint64_t now_ns) {
     struct error trouble = {0};
+    struct error full_text = {0};
     if (sidecar->held_count == 0 || sidecar->taking.due_ns > now_ns)
         return;
-    if (is_inbox_full(sidecar, &trouble)) {
-        back_off_grow(&sidecar->taking, clock_monotonic_ns());
-        sidecar_trouble(sidecar, LOG_WARNING, "sink.inbox_full", &trouble);
-        return;
-    }
+    bool full = is_inbox_full(sidecar, &full_text);
     bool alive = sidecar->crashes.careful && try_suspects(sidecar, &trouble);
     for (size_t i = 0; i < sidecar->held_count; i++)
-        sidecar->held[i]->due = !is_suspect(sidecar, sidecar->held[i]);
+        sidecar->held[i]->due =
+            !is_suspect(sidecar, sidecar->held[i]) && (!full || has_room(sidecar, sidecar->held[i]));
     alive = run_due(sidecar, alive, &trouble);
     if (alive || sidecar->held_count == 0)
         back_off_reset(&sidecar->taking);
@@ -291,5 +295,6 @@ void take_round(struct sidecar *sidecar, uint64_t now_ns) {
     }
     sidecar->counts.tries += sidecar->held_count;
     back_off_grow(&sidecar->taking, clock_monotonic_ns());
-    sidecar_trouble(sidecar, LOG_WARNING, "sink.retry", &trouble);
+    sidecar_trouble(
+        sidecar, LOG_WARNING, full ? "sink.inbox_full" : "sink.retry", full ? &full_text : &trouble);
 }

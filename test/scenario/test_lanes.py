@@ -3,14 +3,15 @@ import http.server
 import json
 import signal
 import sqlite3
+import subprocess
 import threading
 
 import pytest
 
 from client.bus_client import bus
-from client.lanes_bus import LanesBus
+from client.lanes_bus import BUS, GAP, LanesBus
 from departments import Adapter
-from hutong_bus import wait_until
+from hutong_bus import program, wait_until
 from kafka_edge import TYPE, consume, marked, tenancy, writing
 from messages import module
 
@@ -149,6 +150,35 @@ def test_each_lane_has_a_floor(lanes, tmp_path, kind):
     try:
         live_through_it(lanes, adapter, system.effects, notice)
         system.close()
+    finally:
+        adapter.end(signal.SIGKILL)
+
+
+LIMIT = 524288  # of the inbox, in ranges
+
+
+def test_a_full_inbox_goes_on(lanes, tmp_path):
+    """So much is remembered behind one message that nothing more is done; then it comes to this very adapter."""
+    system = Http(tmp_path)
+    config = tmp_path / "adapter.yaml"
+    config.write_text(HEAD + system.config, "utf-8")
+    adapter = Adapter(lanes, tmp_path / "adapter", config, **system.environment)
+    adapter.state.mkdir()
+    late = lanes.put(2, notice("late"), withheld=True)
+    subprocess.run([program("inbox-fill"), adapter.state / "inbox", BUS.hex(), "2", str(2 * GAP), str(LIMIT)], check=True)
+    lanes.lanes[2] += GAP * LIMIT
+    names = fill(lanes, (2,), 0, 20, notice)
+    try:
+        adapter.start()
+        lanes.serve(lambda: "sink.inbox_full" in adapter.log(), "it is full")
+        assert system.effects() == [] and lanes.unsettled() == 20
+        lanes.withheld.remove(late)
+        lanes.serve(lambda: late not in lanes.waiting, "the late one")
+        assert system.effects() == ["late"] and lanes.unsettled() == 20
+        names += fill(lanes, (2,), 20, 1, notice)  # it tells the floor
+        lanes.serve(lambda: lanes.unsettled() == 0, "all")
+        assert adapter.end() == 0, adapter.log()
+        assert sorted(system.effects()) == sorted([*names, "late"])
     finally:
         adapter.end(signal.SIGKILL)
 
