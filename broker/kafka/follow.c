@@ -17,12 +17,13 @@ struct value {
 
 static int make_consumer(struct follow *follow, struct error *error) {
     static const uint64_t one = 1;
+    static const struct cluster_setting defaults[] = {{"socket.timeout.ms", "10000"}, {NULL, NULL}};
     // The group is only a name that librdkafka wants: nobody joins it, nothing is committed.
     const struct cluster_setting musts[] = {{"group.id", follow->cluster->prefix},
         {"isolation.level", "read_committed"}, {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"}, {"enable.partition.eof", "true"},
         {"auto.offset.reset", "earliest"}, {"queued.max.messages.kbytes", AHEAD_KIB}, {NULL, NULL}};
-    int rc = cluster_handle(follow->cluster, RD_KAFKA_CONSUMER, NULL, musts, &follow->rk, error);
+    int rc = cluster_handle(follow->cluster, RD_KAFKA_CONSUMER, defaults, musts, &follow->rk, error);
     if (rc)
         return rc;
     rd_kafka_poll_set_consumer(follow->rk);

@@ -12,8 +12,8 @@
 // ---- Opening and closing ----
 
 static int make_consumer(struct group *group, size_t limit, struct error *error) {
-    static const struct cluster_setting defaults[] = {
-        {"session.timeout.ms", "10000"}, {"heartbeat.interval.ms", "1000"}, {NULL, NULL}};
+    static const struct cluster_setting defaults[] = {{"session.timeout.ms", "10000"},
+        {"heartbeat.interval.ms", "1000"}, {"socket.timeout.ms", "10000"}, {NULL, NULL}};
     char kib[32];
     snprintf(kib, sizeof kib, "%zu", limit / 1024 ? limit / 1024 : 1);
     const struct cluster_setting musts[] = {{"group.id", group->name}, {"isolation.level", "read_committed"},

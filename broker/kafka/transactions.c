@@ -7,7 +7,7 @@
 #define BATCH_LIMIT ((size_t)16 << 20)
 #define BATCH_MOST ((size_t)2000 << 20)
 #define RECORD_LIMIT ((size_t)9 << 20)
-#define TRANSACTION_MS 10000
+#define TRANSACTION_MS 30000
 #define OPEN_MS 60000
 #define FRAME_SIZE 4096u // what a record has around it on its way
 
@@ -22,23 +22,31 @@ static struct transactions_options complete(const struct transactions_options *g
     return options;
 }
 
+// librdkafka itself would wait for almost a transaction's time for one node that stands still.
+static int answer_ms(int transaction_ms) {
+    return transaction_ms / 5 > 1000 ? transaction_ms / 5 : 1000;
+}
+
 static int make_producer(struct transactions *transactions, size_t number, struct error *error) {
     const struct transactions_options *options = &transactions->options;
     char id[256];
     char timeout[32];
+    char answer[32];
     char largest[32];
     char queue[32];
     if ((size_t)snprintf(id, sizeof id, "%s.%s.%zu", transactions->cluster->prefix,
             transactions->cluster->name, number) >= sizeof id)
         return error_set(error, -EINVAL, "the names of the bus and of the broker are too long");
     snprintf(timeout, sizeof timeout, "%d", options->transaction_ms);
+    snprintf(answer, sizeof answer, "%d", answer_ms(options->transaction_ms));
     snprintf(largest, sizeof largest, "%zu", options->record_limit + FRAME_SIZE);
     snprintf(queue, sizeof queue, "%zu", options->batch_limit / 1024 + 1024);
+    const struct cluster_setting defaults[] = {{"socket.timeout.ms", answer}, {NULL, NULL}};
     const struct cluster_setting musts[] = {{"transactional.id", id}, {"enable.idempotence", "true"},
         {"acks", "all"}, {"transaction.timeout.ms", timeout}, {"message.max.bytes", largest},
         {"queue.buffering.max.kbytes", queue}, {"queue.buffering.max.messages", "1000000"}, {NULL, NULL}};
     return cluster_handle(
-        transactions->cluster, RD_KAFKA_PRODUCER, NULL, musts, &transactions->ids[number].rk, error);
+        transactions->cluster, RD_KAFKA_PRODUCER, defaults, musts, &transactions->ids[number].rk, error);
 }
 
 static rd_kafka_error_t *call_init(rd_kafka_t *rk, const void *context, int timeout_ms) {

@@ -19,8 +19,10 @@
 struct transactions_options {
     size_t batch_limit;  // of gathered_new(); 0: 16 MiB. More than 2,000 MiB is refused
     size_t record_limit; // of gathered_new(); 0: 9 MiB. A topic's max.message.bytes is above it (topics.h)
-    int transaction_ms;  // the cluster ends a transaction that is open for longer; 0: 10 s
-    int open_ms;         // how long open asks for an answer; 0: 60 s
+    // The cluster ends a transaction that is open for longer, and then this process is fenced: to be longer
+    // than the cluster takes to do without a node. 0: 30 s. A fifth of it is waited for any one answer.
+    int transaction_ms;
+    int open_ms; // how long open asks for an answer; 0: 60 s
 };
 
 struct transactions;
