@@ -26,13 +26,13 @@ void commit_pause(struct daemon *daemon, const char *why) {
     daemon->append_at_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS + DAEMON_PAUSE_MS;
 }
 
-// The last segment that the limit allows is for what settles, fails and is carried: without records of these
-// no older one could ever go.
+// The last segment that the limit allows, or what is left of it on a full disk, is for what settles, fails
+// and is carried: without records of these no older one could ever go.
 void commit_check_room(struct daemon *daemon) {
     struct journal_status status;
     journal_status(daemon->journal, &status);
     pause_intake(daemon, status.last_segment,
-        status.last_segment ? "the last segment within journal.limit is kept for what settles"
+        status.last_segment ? "there is room for no other segment: the last one is kept for what settles"
                             : "there is room again");
 }
 

@@ -44,6 +44,8 @@ int retiring_run(struct daemon *daemon, uint64_t now_ms, struct error *error) {
         &daemon->update, &done, error);
     if (done.retired)
         say_retired(daemon, done.retired);
+    else if (daemon->paused && !daemon->refused)
+        commit_check_room(daemon); // others may have made room on the disk
     if (rc == 0 && done.damaged)
         say_damaged(daemon, error);
     daemon->retiring = done.more;

@@ -291,6 +291,43 @@ static void a_full_disk_changes_nothing_until_there_is_room(void **state) {
     assert_int_equal(journal_verify(t->folder, &verdict, &t->error), 0);
 }
 
+// What makes room needs records too: they find some in the second half of the last segment.
+static void the_rest_of_a_segment_is_for_a_full_disk(void **state) {
+    struct testing *t = *state;
+    struct journal_status status = {0};
+    assert_int_equal(testing_open(t), 0);
+    while (status.segments < 3) { // with spares, and without
+        assert_int_equal(testing_append_new(t, 1, 900, 3), 0);
+        journal_status(t->journal, &status);
+        assert_false(status.last_segment);
+    }
+    no_room = true;
+    while (!status.last_segment) {
+        assert_int_equal(testing_append_new(t, 1, 900, 3), 0);
+        journal_status(t->journal, &status);
+    }
+    assert_int_equal(status.segments, 3);
+    int rest = 0;
+    while (testing_append_new(t, 1, 10, 1) == 0)
+        rest++;
+    assert_in_range(rest, 6, 8); // blocks: half of a segment of 64 KiB, but for what filled it over its half
+    journal_status(t->journal, &status);
+    assert_int_equal(status.segments, 3);
+    assert_null(testing_read(t, "00000000000000000004.spare", &(size_t){0})); // it takes none
+    // Others make room: who looks for it finds it, and the next append goes on behind.
+    no_room = false;
+    assert_int_equal(journal_retire(t->journal, 0, NULL, NULL, &t->error), 0);
+    journal_status(t->journal, &status);
+    assert_false(status.last_segment);
+    assert_int_equal(testing_append(t), 0);
+    assert_int_equal(testing_append_new(t, 1, 900, 3), 0);
+    journal_status(t->journal, &status);
+    assert_int_equal(status.segments, 4);
+    testing_close(t);
+    struct journal_verdict verdict;
+    assert_int_equal(journal_verify(t->folder, &verdict, &t->error), 0);
+}
+
 static void a_large_batch_on_a_full_disk_waits(void **state) {
     struct testing *t = *state;
     assert_int_equal(testing_open(t), 0);
@@ -509,6 +546,7 @@ int main(void) {
         TEST(short_transfers_are_finished),
         TEST(a_file_system_without_fallocate_serves_too),
         TEST(a_full_disk_changes_nothing_until_there_is_room),
+        TEST(the_rest_of_a_segment_is_for_a_full_disk),
         TEST(a_large_batch_on_a_full_disk_waits),
         TEST(the_limit_of_a_journal_holds),
         TEST(memory_may_be_out_at_every_place),

@@ -26,7 +26,7 @@ static void file_status(const struct journal *journal, struct journal_status *ou
     out->bytes = file_bytes(file);
     out->first = file->first_sequence;
     out->last = file->base.last;
-    out->last_segment = is_last_segment(file);
+    out->last_segment = is_last_segment(file) || file->no_next;
     writer_unlock(file->writer);
 }
 

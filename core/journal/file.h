@@ -67,6 +67,8 @@ struct file_journal {
     int64_t last_time_ns;
     struct queue_index index;
     struct buffer checkpoint;
+    bool secured; // what the next segment needs was seen to
+    bool no_next; // the disk has none for another segment
 
     struct chain chain;
     struct leaf_maker ahead; // the caller's, while the writer has the chain
@@ -85,6 +87,9 @@ int file_add_segment(struct file_journal *file, uint64_t number, uint64_t size);
 int file_seal(struct file_journal *file, struct error *error);
 // Makes the next segment from file->checkpoint. 0, JOURNAL_FULL (nothing changed), negative.
 int file_start_segment(struct file_journal *file, struct error *error);
+// Whether the next segment's file has its room on the disk, for a head with its checkpoint of so many bytes:
+// made now where it isn't. False, and file->no_next: the disk is full.
+bool file_secure_next(struct file_journal *file, uint64_t head);
 // Takes the owner's checkpoint. 0 or negative.
 int file_take_checkpoint(struct file_journal *file, struct error *error);
 // Makes sure of room up to `end` in the active segment. 0, JOURNAL_FULL, negative.
@@ -92,6 +97,7 @@ int file_reserve(struct file_journal *file, uint64_t end, struct error *error);
 uint64_t file_bytes(const struct file_journal *file); // on the disk, all of it
 // Whether a segment with so much in it, and what the index has, is to be sealed.
 bool file_should_roll(const struct file_journal *file, uint64_t tail);
+bool file_half_full(const struct file_journal *file, uint64_t tail);
 int file_io_failed(struct file_journal *file, uint64_t number, int rc, struct error *error);
 
 // ---- flight.c ----

@@ -170,6 +170,24 @@ static void number_batch(struct file_journal *file, struct journal_batch *batch)
         journal_batch_number(batch, first_sequence, next_time(file));
 }
 
+// The next segment has its room when this one is half full, and this one isn't ended before: on a full disk
+// the second half is for what makes room. The checkpoint is of exactly what was appended.
+static int prepare_roll(struct file_journal *file, struct error *error) {
+    struct flight *flight = &file->flight;
+    uint64_t tail = file->tail + block_up(flight->batch->size);
+    if (file->ownerless || !file_half_full(file, tail))
+        return 0;
+    bool secured = file->secured || file_secure_next(file, file->body);
+    if (!secured || !file_should_roll(file, tail))
+        return 0;
+    int rc = file_take_checkpoint(file, error);
+    uint64_t head = block_up(HEAD_SIZE + file->checkpoint.size);
+    flight->rolls = head <= file->body || file_secure_next(file, head);
+    if (!flight->rolls)
+        buffer_destroy(&file->checkpoint);
+    return rc;
+}
+
 // All that the owner's state and the index have to do with it, so that what is under way needs neither.
 static int prepare(struct file_journal *file, struct journal_batch *batch, struct error *error) {
     struct flight *flight = &file->flight;
@@ -182,11 +200,9 @@ static int prepare(struct file_journal *file, struct journal_batch *batch, struc
     if (rc)
         return file_io_failed(file, number, rc, error);
     number_batch(file, batch);
-    *flight = (struct flight){.batch = batch,
-        .segment = number,
-        .rolls = !file->ownerless && file_should_roll(file, file->tail + block_up(batch->size))};
+    *flight = (struct flight){.batch = batch, .segment = number};
     file->base.last += batch->count;
-    return flight->rolls ? file_take_checkpoint(file, error) : 0; // of exactly what was appended
+    return prepare_roll(file, error);
 }
 
 int file_append(struct journal *journal, struct journal_batch *batch, struct error *error) {

@@ -200,7 +200,9 @@ struct journal_status {
     uint64_t syncs;
     uint64_t
         torn_bytes; // that open cut from the tail: what was on its way when the machine or process went down
-    bool last_segment; // `size_limit` allows no other behind the one that is being filled
+    // No other may follow the one that is being filled: by `size_limit`; or the disk has no room, and the
+    // rest of this one is what there is. journal_retire() looks whether there is room again.
+    bool last_segment;
 };
 void journal_status(const struct journal *journal, struct journal_status *out);
 

@@ -31,7 +31,9 @@ static int keep_as_spare(struct file_journal *file, const struct segment *segmen
         disk_close(fd);
     if (rc)
         return disk_remove(file->folder, spare);
-    file->spares[file->spare_count++] = segment->number;
+    memmove(file->spares + 1, file->spares, file->spare_count * sizeof *file->spares); // the last is the next
+    file->spares[0] = segment->number;
+    file->spare_count++;
     file->spare_bytes += segment->size;
     return 0;
 }
@@ -76,6 +78,8 @@ static int retire(struct file_journal *file, int64_t keep_until_ns, const struct
     }
     if (retired)
         *retired = count;
+    if (file->no_next)
+        file_secure_next(file, file->body); // others may have made room too
     return rc;
 }
 

@@ -83,6 +83,10 @@ bool file_should_roll(const struct file_journal *file, uint64_t tail) {
     return tail - file->body + foot > file->segment_size - file->segment_size / 8;
 }
 
+bool file_half_full(const struct file_journal *file, uint64_t tail) {
+    return tail - file->body > file->segment_size / 2;
+}
+
 int file_take_checkpoint(struct file_journal *file, struct error *error) {
     buffer_clear(&file->checkpoint);
     file->checkpoint.limit = CHECKPOINT_MAX;
@@ -98,8 +102,56 @@ int file_take_checkpoint(struct file_journal *file, struct error *error) {
 
 // ---- The start of a segment ----
 
+static uint64_t next_number(const struct file_journal *file) {
+    return file->segment_count ? file->segments[file->segment_count - 1].number + 1 : 1;
+}
+
 static int over_limit(struct error *error) {
     return error_set(error, JOURNAL_FULL, "the journal is as large as its limit allows");
+}
+
+// ---- Room for the next segment ----
+
+// The spare file that will be the next segment, made where there is none. Its size so far, and a descriptor.
+static int open_next(struct file_journal *file, char name[SEGMENT_NAME_SIZE], uint64_t *size, int *fd) {
+    bool there = file->spare_count > 0;
+    spare_name(there ? file->spares[file->spare_count - 1] : next_number(file), name);
+    int rc = disk_open(file->folder, name, there ? O_RDWR : O_RDWR | O_CREAT | O_TRUNC, true, fd);
+    return rc ? rc : disk_size(*fd, size);
+}
+
+static void count_next(struct file_journal *file, uint64_t before, uint64_t size) {
+    if (file->spare_count == 0)
+        file->spares[file->spare_count++] = next_number(file);
+    file->spare_bytes += size > before ? size - before : 0;
+}
+
+// That has its own reserve.
+static bool over_its_limit(const struct file_journal *file, uint64_t size) {
+    return file->size_limit && file->spare_count == 0 && file_bytes(file) + size > file->size_limit;
+}
+
+bool file_secure_next(struct file_journal *file, uint64_t head) {
+    uint64_t size = head + file->segment_size;
+    uint64_t before = 0;
+    char name[SEGMENT_NAME_SIZE];
+    int fd = -1;
+    file->no_next = false;
+    file->secured = true; // or nothing more can be done: then whoever begins the segment hears of it
+    if (over_its_limit(file, size))
+        return true;
+    int rc = open_next(file, name, &before, &fd);
+    if (!rc && before < size)
+        rc = disk_reserve(fd, 0, size);
+    if (fd >= 0)
+        disk_close(fd);
+    if (rc && file->spare_count == 0)
+        disk_remove(file->folder, name); // no room for it, so it must take none
+    file->no_next = transfer_is_full(rc);
+    if (!rc)
+        count_next(file, before, size);
+    file->secured = !file->no_next;
+    return file->secured;
 }
 
 // Opens the file that is to become the next segment: a spare one where there is any.
@@ -137,11 +189,8 @@ static int fill_new(struct file_journal *file, int fd, uint64_t size, const stru
     return rc;
 }
 
-static uint64_t next_number(const struct file_journal *file) {
-    return file->segment_count ? file->segments[file->segment_count - 1].number + 1 : 1;
-}
-
 static void become_active(struct file_journal *file, int fd, uint64_t size, const struct segment_head *head) {
+    file->secured = file->no_next = false;
     file->fd = fd;
     file->epoch = head->epoch;
     file->tail = file->body = block_up(HEAD_SIZE + file->checkpoint.size);
@@ -237,6 +286,7 @@ static void drop_spares(struct file_journal *file) {
         spare_name(file->spares[i], name);
         disk_remove(file->folder, name); // one that stays is taken up at the next open
     }
+    file->secured = false;
     file->spare_count = 0;
     file->spare_bytes = 0;
 }
