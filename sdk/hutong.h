@@ -135,9 +135,13 @@ struct hutong_publish_options {
     // Returns once the message is taken (spool: on disk). Otherwise it is gathered with others and taken soon
     // after; hutong_flush() waits for it.
     bool wait;
+    // How long it may wait for room in memory, where what was published before is still on its way to the
+    // disk or the broker. Not for a spool that is full: that is said at once.
+    uint32_t room_ms;
 };
 
-// Takes a message: copies it. `options` may be NULL. Without room it returns HUTONG_FULL at once (retriable).
+// Takes a message: copies it. `options` may be NULL. Without room it returns HUTONG_FULL (retriable), at once
+// or after `room_ms`.
 HUTONG_API enum hutong_code hutong_publish(struct hutong *hutong, const struct hutong_message *message,
     const struct hutong_publish_options *options, uint64_t *sequence, struct hutong_error *error);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define SPOOL_GATHER_LIMIT (16u << 20) // bytes that wait for the disk
+#define ENVELOPE_ROOM (32u << 10)      // for all of a message but its payload
 
 static enum hutong_code check_position(struct hutong *hutong, size_t size, struct hutong_error *error) {
     if (size > SPOOL_POSITION_LIMIT)
@@ -45,6 +46,25 @@ static enum hutong_code check_open(const struct hutong *hutong, struct hutong_er
     return HUTONG_OK;
 }
 
+static bool has_room(const struct hutong *hutong, size_t size) {
+    uint64_t count = hutong->spool ? 0 : hutong->gather.next - 1 - hutong->decided;
+    uint64_t bytes = hutong->window_bytes;
+    uint64_t most = hutong->spool ? SPOOL_GATHER_LIMIT : hutong->options.window_bytes;
+    return count < hutong->options.window_messages && (bytes == 0 || bytes + size <= most);
+}
+
+static bool may_get_room(const struct hutong *hutong) {
+    return !hutong->closing && !hutong->broken && !hutong->full;
+}
+
+static void wait_for_room(struct hutong *hutong, size_t size, uint32_t timeout_ms) {
+    if (timeout_ms == 0 || has_room(hutong, size))
+        return;
+    uint64_t deadline = sdk_deadline(timeout_ms);
+    while (may_get_room(hutong) && !has_room(hutong, size) && sdk_wait(hutong, deadline))
+        ;
+}
+
 static enum hutong_code check_room(const struct hutong *hutong, size_t size, struct hutong_error *error) {
     enum hutong_code code = check_open(hutong, error);
     if (code != HUTONG_OK)
@@ -52,10 +72,7 @@ static enum hutong_code check_room(const struct hutong *hutong, size_t size, str
     if (size > hutong->message_limit)
         return sdk_fail(error, HUTONG_INVALID, false, "a message of %zu bytes; the broker takes at most %llu",
             size, (unsigned long long)hutong->message_limit);
-    uint64_t count = hutong->spool ? 0 : hutong->gather.next - 1 - hutong->decided;
-    uint64_t bytes = hutong->window_bytes;
-    uint64_t most = hutong->spool ? SPOOL_GATHER_LIMIT : hutong->options.window_bytes;
-    if (count >= hutong->options.window_messages || (bytes && bytes + size > most))
+    if (!has_room(hutong, size))
         return sdk_fail(error, HUTONG_FULL, true, "the window is full: %s",
             hutong->spool ? "the spool's disk is slower than the publisher"
                           : "the broker has yet to accept messages");
@@ -249,6 +266,7 @@ static const struct hutong_publish_options no_options = {0};
 static enum hutong_code publish_locked(struct hutong *hutong, const struct hutong_message *message,
     const struct hutong_publish_options *options, uint64_t *sequence, struct hutong_error *error) {
     struct place place = {0};
+    wait_for_room(hutong, message->payload_size + ENVELOPE_ROOM, options->room_ms);
     if (!options->wait || !hutong->spool)
         return take(hutong, message, options, &place, sequence, error);
     struct before before;

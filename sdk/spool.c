@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SEGMENT_SIZE (4u << 20) // small: an idle adapter's spool is one of these
-#define BATCH_LIMIT (20u << 20) // one message of 8 MiB and more
-#define BATCH_WANTED (2u << 20) // then it is written
+#define SEGMENT_SIZE (4u << 20)  // small: an idle adapter's spool is one of these
+#define BUSY_SEGMENT (32u << 20) // one that is full within a second costs more syncs than its messages
+#define BATCH_LIMIT (20u << 20)  // one message of 8 MiB and more
+#define BATCH_WANTED (2u << 20)  // then it is written
 #define QUEUE 1u
 #define CHECKPOINT_VERSION 2u // 1: without `sent`
 
@@ -141,8 +142,10 @@ int spool_open(const char *folder, uint64_t size_limit, struct spool **out, stru
     if (rc != 0 || !spool->batch)
         rc = error_no_memory(error);
     if (rc == 0) {
-        struct journal_options options = {
-            .folder = folder, .segment_size = SEGMENT_SIZE, .size_limit = size_limit};
+        struct journal_options options = {.folder = folder,
+            .segment_size = SEGMENT_SIZE,
+            .busy_segment = BUSY_SEGMENT,
+            .size_limit = size_limit};
         struct journal_owner owner = {
             .context = spool, .restore = restore, .replay = replay, .checkpoint = checkpoint};
         rc = journal_file_open(&options, &owner, &spool->journal, error);

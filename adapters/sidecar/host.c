@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define POSITION_SIZE 4096
+#define ROOM_MS 1000 // a fast source waits for the disk here, and for a full spool with the runtime's pauses
 
 // What an SDK failure means to a connector.
 static int code_of(enum hutong_code code, const struct hutong_error *failure, struct error *error) {
@@ -38,7 +39,8 @@ static int publish_event(
         return error_no_memory(error);
     if (event->id.size == 0)
         message.id = NULL;
-    struct hutong_publish_options options = {.position = position.data, .position_size = position.size};
+    struct hutong_publish_options options = {
+        .position = position.data, .position_size = position.size, .room_ms = ROOM_MS};
     enum hutong_code code = hutong_publish(sidecar->hutong, &message, &options, NULL, &failure);
     if (code == HUTONG_INVALID) // too large, a subject that can't be one
         return error_set(error, CONNECTOR_BAD_ROW, "%s", failure.text);

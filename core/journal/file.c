@@ -84,6 +84,9 @@ static int open_folder(struct file_journal *file, const char *path, struct error
 static int take_options(
     struct file_journal *file, const struct journal_options *options, struct error *error) {
     file->segment_size = options->segment_size ? block_up(options->segment_size) : SEGMENT_SIZE_DEFAULT;
+    file->busy_segment = block_up(options->busy_segment);
+    file->active_size = file->segment_size;
+    file->active_since_ns = INT64_MIN;
     file->size_limit = options->size_limit;
     file->buffered = options->buffered;
     file->ownerless = options->ownerless;
@@ -91,7 +94,8 @@ static int take_options(
     file->now_ns = options->now_ns ? options->now_ns : machine_now;
     file->now_context = options->now_context;
     file->algorithm = options->sm3 ? DIGEST_SM3 : DIGEST_SHA256;
-    if (file->segment_size < SEGMENT_SIZE_MIN || file->segment_size > SEGMENT_SIZE_MAX)
+    if (file->segment_size < SEGMENT_SIZE_MIN || file->segment_size > SEGMENT_SIZE_MAX ||
+        file->busy_segment > SEGMENT_SIZE_MAX)
         return error_set(
             error, -EINVAL, "a segment has 64 KiB to 1 GiB, not %" PRIu64 " bytes", file->segment_size);
     if (file->size_limit && file->size_limit < 2 * file->segment_size)

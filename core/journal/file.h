@@ -37,6 +37,9 @@ struct file_journal {
     struct journal base;
     struct journal_owner owner;
     uint64_t segment_size;
+    uint64_t busy_segment;
+    uint64_t active_size;    // what the active segment is meant to hold
+    int64_t active_since_ns; // when it was begun; INT64_MIN: by an earlier process
     uint64_t size_limit;
     bool buffered;
     bool ownerless;

@@ -91,14 +91,16 @@ struct journal_owner {
 };
 
 struct journal_options {
-    const char *folder;               // made when missing (0700)
-    uint64_t segment_size;            // 0: 64 MiB
-    uint64_t size_limit;              // of all segments, 0: none but the disk
-    bool sm3;                         // digests are SM3 instead of SHA-256 (fixed when the journal is made)
-    bool buffered;                    // no O_DIRECT, also where the file system has it
-    bool background;                  // a thread writes: see above
-    size_t inline_bytes;              // but batches of up to so many bytes, unless a segment ends with them
-    bool ownerless;                   // a tool, without the state: no segment is ended, so none is begun
+    const char *folder;    // made when missing (0700)
+    uint64_t segment_size; // 0: 64 MiB
+    uint64_t busy_segment; // behind a segment that was filled within a second, where there is room for it;
+                           // 0: segment_size
+    uint64_t size_limit;   // of all segments, 0: none but the disk
+    bool sm3;              // digests are SM3 instead of SHA-256 (fixed when the journal is made)
+    bool buffered;         // no O_DIRECT, also where the file system has it
+    bool background;       // a thread writes: see above
+    size_t inline_bytes;   // but batches of up to so many bytes, unless a segment ends with them
+    bool ownerless;        // a tool, without the state: no segment is ended, so none is begun
     int64_t (*now_ns)(void *context); // NULL: the machine's clock
     void *now_context;
 };

@@ -388,6 +388,41 @@ static int64_t counted_time(void *context) {
     return ++*(int64_t *)context;
 }
 
+static int64_t slow_time(void *context) {
+    return *(int64_t *)context += 2000000000;
+}
+
+// How many segments 450,000 bytes take.
+static uint64_t segments_of(struct testing *t, int64_t (*now_ns)(void *context), uint64_t limit) {
+    int64_t time = 0;
+    t->options.segment_size = 64 << 10;
+    t->options.busy_segment = 1 << 20;
+    t->options.size_limit = limit;
+    t->options.now_ns = now_ns;
+    t->options.now_context = &time;
+    assert_int_equal(testing_open(t), 0);
+    uint64_t before = journal_last(t->journal);
+    struct journal_status status;
+    journal_status(t->journal, &status);
+    uint64_t segments = status.segments;
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(testing_append_new(t, 1, 900, 5), 0);
+    journal_status(t->journal, &status);
+    assert_true(limit == 0 || status.bytes <= limit);
+    assert_int_equal(journal_last(t->journal), before + 500);
+    testing_close(t);
+    return status.segments - segments;
+}
+
+// One that was filled within a second is followed by a larger one, where there is room for it.
+static void segments_are_large_under_load(void **state) {
+    struct testing *t = *state;
+    assert_true(segments_of(t, counted_time, 1080 << 10) > 5);
+    assert_true(segments_of(t, counted_time, 0) < 4);
+    assert_true(segments_of(t, slow_time, 0) > 5);
+    assert_int_equal(testing_open(t), 0);
+}
+
 static void segments_retire_and_are_reused(void **state) {
     struct testing *t = *state;
     int64_t time = 0;
@@ -492,6 +527,7 @@ int main(void) {
         TEST(a_scan_starts_anywhere),
         TEST(a_scan_of_what_is_being_written_finds_no_damage),
         TEST(a_scan_passes_over_what_is_retired_meanwhile),
+        TEST(segments_are_large_under_load),
         TEST(segments_retire_and_are_reused),
         TEST(what_retired_is_not_readable),
         TEST(an_erased_body_leaves_the_chain_whole),

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define BUSY_NS ((int64_t)1000000000) // in which a segment was filled
+
 int file_io_failed(struct file_journal *file, uint64_t number, int rc, struct error *error) {
     char name[SEGMENT_NAME_SIZE];
     segment_name(number, name);
@@ -80,7 +82,7 @@ int file_seal(struct file_journal *file, struct error *error) {
 // The checkpoint doesn't count: one that is larger than a segment would have each append begin another.
 bool file_should_roll(const struct file_journal *file, uint64_t tail) {
     uint64_t foot = foot_room(file->index.queue_count, file->index.entry_count);
-    return tail - file->body + foot > file->segment_size - file->segment_size / 8;
+    return tail - file->body + foot > file->active_size - file->active_size / 8;
 }
 
 bool file_half_full(const struct file_journal *file, uint64_t tail) {
@@ -192,6 +194,7 @@ static int fill_new(struct file_journal *file, int fd, uint64_t size, const stru
 static void become_active(struct file_journal *file, int fd, uint64_t size, const struct segment_head *head) {
     file->secured = file->no_next = false;
     file->fd = fd;
+    file->active_since_ns = head->time_ns;
     file->epoch = head->epoch;
     file->tail = file->body = block_up(HEAD_SIZE + file->checkpoint.size);
     file->allocated = size;
@@ -229,6 +232,31 @@ static void take_spare(struct file_journal *file, const char *name, uint64_t siz
     file->spare_bytes -= size < file->spare_bytes ? size : file->spare_bytes;
 }
 
+// The end of a segment costs several syncs, whatever its size: under load they are rarer in large ones.
+static uint64_t next_size(const struct file_journal *file, int64_t now_ns) {
+    bool busy = file->active_since_ns != INT64_MIN && now_ns - file->active_since_ns < BUSY_NS;
+    return busy && file->busy_segment > file->segment_size ? file->busy_segment : file->segment_size;
+}
+
+static bool is_over_limit(const struct file_journal *file, uint64_t more) {
+    return file->size_limit && file_bytes(file) + more > file->size_limit;
+}
+
+// Of `*size`, or of `least` where there is no room for more.
+static int reserve_new(struct file_journal *file, int fd, uint64_t least, const struct segment_head *head,
+    uint64_t *size, uint64_t *spare_size, uint8_t link[DIGEST_SIZE]) {
+    int rc = disk_size(fd, spare_size);
+    if (!rc && is_over_limit(file, *size - *spare_size))
+        *size = least;
+    if (!rc && is_over_limit(file, *size - *spare_size))
+        rc = JOURNAL_FULL;
+    rc = rc ? rc : fill_new(file, fd, *size, head, link);
+    if (!transfer_is_full(rc) || *size == least)
+        return rc;
+    *size = least;
+    return fill_new(file, fd, least, head, link);
+}
+
 int file_start_segment(struct file_journal *file, struct error *error) {
     if (file->ownerless)
         return error_set(
@@ -243,7 +271,8 @@ int file_start_segment(struct file_journal *file, struct error *error) {
     };
     memcpy(head.id, file->base.id, JOURNAL_ID_SIZE);
     memcpy(head.chain, file->chain.link, DIGEST_SIZE);
-    uint64_t size = block_up(HEAD_SIZE + file->checkpoint.size) + file->segment_size;
+    uint64_t least = block_up(HEAD_SIZE + file->checkpoint.size) + file->segment_size;
+    uint64_t size = least - file->segment_size + next_size(file, head.time_ns);
     uint64_t spare_size = 0;
     char name[SEGMENT_NAME_SIZE];
     uint8_t link[DIGEST_SIZE];
@@ -252,11 +281,7 @@ int file_start_segment(struct file_journal *file, struct error *error) {
     if (!rc)
         rc = open_new(file, name, &fd);
     if (!rc)
-        rc = disk_size(fd, &spare_size);
-    if (!rc && file->size_limit && file_bytes(file) - spare_size + size > file->size_limit)
-        rc = JOURNAL_FULL;
-    if (!rc)
-        rc = fill_new(file, fd, size, &head, link);
+        rc = reserve_new(file, fd, least, &head, &size, &spare_size, link);
     if (rc && fd >= 0) {
         disk_close(fd);
         if (strcmp(name, SEGMENT_NEW) == 0) // no room for it, so it must take none; a spare one stays
@@ -276,6 +301,7 @@ int file_start_segment(struct file_journal *file, struct error *error) {
     }
     memcpy(file->chain.link, link, DIGEST_SIZE);
     become_active(file, fd, size, &head);
+    file->active_size = file->segment_size + size - least;
     return 0;
 }
 

@@ -127,7 +127,7 @@ static int publish(
     return host->publish_event(host->runtime, &event, position, error);
 }
 
-static int give(struct reader *reader, const rd_kafka_message_t *message, struct error *error) {
+int kafka_reader_give(struct reader *reader, const rd_kafka_message_t *message, struct error *error) {
     struct header headers[HEADERS_READ];
     struct record record = record_of(message, headers);
     struct error why = {0};
@@ -148,13 +148,4 @@ static int give(struct reader *reader, const rd_kafka_message_t *message, struct
     else
         offsets_set(&reader->offsets, name, message->partition, before);
     return error_set(error, rc, "%s", why.text);
-}
-
-// At full speed what waits for the disk fills its room in memory: then it is waited for. A spool that is full
-// says so at once.
-int kafka_reader_give(struct reader *reader, const rd_kafka_message_t *message, struct error *error) {
-    int rc = give(reader, message, error);
-    if (rc != CONNECTOR_RETRY || kafka_reader_make_durable(reader, error))
-        return rc;
-    return give(reader, message, error);
 }
