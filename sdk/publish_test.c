@@ -359,6 +359,41 @@ static void window_fills(void **state) {
     fake_stop(&fake);
 }
 
+static void *publish_when_there_is_room(void *hutong) {
+    struct hutong_message one = message("late");
+    const struct hutong_publish_options options = {.room_ms = PATIENCE_MS};
+    return (void *)(uintptr_t)hutong_publish(hutong, &one, &options, NULL, NULL);
+}
+
+static void room_is_waited_for(void **state) {
+    (void)state;
+    struct fake_broker fake;
+    fake_start(&fake, NULL);
+    fake.heartbeat_ms = 10000;
+    struct hutong_options options = options_for(&fake);
+    options.window_messages = 5;
+    struct hutong *hutong;
+    assert_int_equal(hutong_open(&options, &hutong, NULL), HUTONG_OK);
+    for (int i = 0; i < 5; i++)
+        publish(hutong, "w");
+    struct hutong_message one = message("w");
+    const struct hutong_publish_options soon = {.room_ms = 1};
+    assert_int_equal(hutong_publish(hutong, &one, &soon, NULL, NULL), HUTONG_FULL);
+    pthread_t thread;
+    void *code;
+    assert_int_equal(pthread_create(&thread, NULL, publish_when_there_is_room, hutong), 0);
+    fake_welcome(&fake, 0, FAKE_CREDIT);
+    fake_collect(&fake, 5, NULL, NULL);
+    fake_accept(&fake, 1);
+    assert_int_equal(pthread_join(thread, &code), 0);
+    assert_int_equal((uintptr_t)code, HUTONG_OK);
+    fake_accept(&fake, 5); // the next block goes when nothing is under way
+    fake_collect(&fake, 6, NULL, NULL);
+    fake_accept(&fake, 6);
+    assert_int_equal(hutong_close(&hutong, PATIENCE_MS), HUTONG_OK);
+    fake_stop(&fake);
+}
+
 // Without a stream, what is not accepted goes again, numbered anew.
 static void reconnecting_sends_again(void **state) {
     (void)state;
@@ -507,6 +542,7 @@ int main(void) {
         cmocka_unit_test(credit_is_respected),
         cmocka_unit_test(batches_gather),
         cmocka_unit_test(window_fills),
+        cmocka_unit_test(room_is_waited_for),
         cmocka_unit_test(reconnecting_sends_again),
         cmocka_unit_test(silence_ends_the_session),
         cmocka_unit_test(denial_is_told),
