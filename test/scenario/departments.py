@@ -20,6 +20,7 @@ class Departments(Broker):
 
 class Adapter:
     """adapters/NAME/adapter.yaml (or `config`) on this bus; `environment`: what it asks for besides."""
+    started = []  # all that were, for when a test fails before it has ended its own
 
     def __init__(self, broker, folder, config, **environment):
         folder.mkdir(exist_ok=True)
@@ -32,6 +33,7 @@ class Adapter:
         self.process = None
 
     def start(self):
+        Adapter.started.append(self)
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen([program("hutong-adapter"), "-c", self.config], env=self.environment, stderr=log)
         return self
@@ -43,6 +45,11 @@ class Adapter:
 
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
+
+    @classmethod
+    def end_those_since(cls, count):
+        while len(cls.started) > count:
+            cls.started.pop().end(signal.SIGKILL)
 
     def __enter__(self):
         return self.start()

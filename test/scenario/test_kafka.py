@@ -10,6 +10,7 @@ from client.bus_client import Client, bus
 from hutong_bus import Broker, wait_until
 from kafka_edge import TYPE, adapter, consume, kcat, marked, produce, reading, tenancy, writing
 
+pytestmark = pytest.mark.sanitize
 CE = {"ce_specversion": "1.0", "ce_id": "a-1", "ce_source": "//example/register", "ce_type": TYPE}
 CONFLUENT = b"\0" + (70001).to_bytes(4, "big") + bytes([2, 6])  # one index, 3; both in zigzag
 
@@ -133,6 +134,7 @@ def test_what_cannot_be_read_is_a_dead_letter_of_its_place(kafka, broker, tmp_pa
         assert len(path.read_text("utf-8").splitlines()) == 13
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_a_kill_before_offsets_are_committed(kafka, broker, tmp_path):
     """Kafka never hears how far the reader got; the spool knows."""
     running = reading(kafka, broker, tmp_path / "in", "early")
@@ -146,6 +148,7 @@ def test_a_kill_before_offsets_are_committed(kafka, broker, tmp_path):
     assert committed(kafka, "early.group", "early.protobuf", 3) == 0
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_a_kill_between_commit_and_settlement(kafka, broker, tmp_path):
     """Kafka has the messages, the bus never hears that they are done: it delivers them again, and they aren't written again."""
     running = writing(kafka, broker, tmp_path / "out", "late")
@@ -173,6 +176,7 @@ def test_a_kill_between_commit_and_settlement(kafka, broker, tmp_path):
     assert running.end() == 0, running.log()
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_both_ways_through_kills(kafka, broker, tmp_path):
     """A topic to the bus to a topic; both adapters and the node are killed under load: each record once, in order by key."""
     rounds, each, keys = 4, 150, 20  # test/fault/kafka.py has more
@@ -197,6 +201,7 @@ def test_both_ways_through_kills(kafka, broker, tmp_path):
     assert second.end() == 0, second.log()
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_a_second_writer_takes_over(kafka, broker, tmp_path):
     """Two processes of one `positions`: the older one is fenced and ends; nothing comes twice."""
     old = writing(kafka, broker, tmp_path / "old", "fenced").start()
@@ -216,6 +221,7 @@ def test_a_second_writer_takes_over(kafka, broker, tmp_path):
     assert new.end() == 0, new.log()
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_aborted_transactions_are_not_read(kafka, broker, tmp_path):
     from confluent_kafka import Producer
     with reading(kafka, broker, tmp_path / "in", "aborted", partitions=1) as running:
@@ -241,6 +247,7 @@ def committed(kafka, group, topic, partitions):
         consumer.close()
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_two_members_of_a_group(kafka, broker, tmp_path):
     """Partitions move to a new member and back under load: nothing twice, and each key in order."""
     count, keys = 900, 30
@@ -263,6 +270,7 @@ def test_two_members_of_a_group(kafka, broker, tmp_path):
     assert first.end() == 0, first.log()
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_offsets_wait_for_the_spool(kafka, tmp_path):
     """The bus is away and the spool small: what doesn't fit stays in Kafka, uncommitted, and comes when there is room."""
     count, size = 1000, 50000
@@ -282,6 +290,7 @@ def test_offsets_wait_for_the_spool(kafka, tmp_path):
         assert running.end() == 0, running.log()
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_tls_and_sasl_pass_through(kafka, broker, tmp_path):
     """With the password from a file; a wrong one is no end, and neither is in the log."""
     running = reading(kafka, broker, tmp_path / "in", "secure", partitions=1)
