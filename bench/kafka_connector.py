@@ -12,6 +12,7 @@ import sys
 import time
 
 import buses
+import conditions
 import kafka_cluster
 import report
 from processes import free_port, stat_cpu_s
@@ -132,34 +133,26 @@ def said_at(log, event):
 def measure(options):
     kafka_cluster.require()
     runs = {kind: [] for kind in options.formats or FORMATS}
+    found_here = conditions.take(options)
     with kafka_cluster.Cluster() as cluster:
         cases = {kind: Case(options, cluster, kind) for kind in runs}
         for number in range(options.runs):
             for kind, case in cases.items():
                 say(f"kafka: {kind}: run {number + 1} of {options.runs} …")
                 runs[kind].append({**case.come_in(), **case.go_out()})
-    return {"benchmark": "kafka", "records": options.records, "size": options.size, "transaction": options.window, "due": 0.8,
+    return {"benchmark": "kafka", "conditions": found_here, "runs": options.runs, "records": options.records, "size": options.size, "transaction": options.window, "due": 0.8,
             "formats": {kind: summary(found) for kind, found in runs.items()}}
 
 
 def summary(found):
     figures = {who: {key: round(statistics.median(run[who][key] for run in found), 2) for key in ("per_s", "cpu_us")} for who in found[0]}
-    ratios = {way: [round(run[ours]["per_s"] / run[plain]["per_s"], 3) for run in found] for way, plain, ours in PAIRS}
-    return {"figures": figures, "ratios": {way: {"median": statistics.median(all_), "all": all_} for way, all_ in ratios.items()}}
-
-
-def rows(result):
-    """One line a format and pair."""
-    lines = [("format", "way", "plain/s", "connector/s", "CPU us a record: plain / connector", "ratio", "due: at least 0.8")]
-    for kind, found in result["formats"].items():
-        for way, plain, ours in PAIRS:
-            figures, ratio = found["figures"], found["ratios"][way]["median"]
-            lines.append((kind, way, f"{figures[plain]['per_s']:,.0f}", f"{figures[ours]['per_s']:,.0f}",
-                          f"{figures[plain]['cpu_us']:.2f} / {figures[ours]['cpu_us']:.2f}", f"{ratio:.2f}",
-                          "met" if ratio >= result["due"] else "NOT MET"))
-    return lines
+    ratios = []
+    for way, plain, ours in PAIRS:
+        each = [round(run[ours]["per_s"] / run[plain]["per_s"], 3) for run in found]
+        ratios.append({"way": way, "plain": plain, "connector": ours, "median": statistics.median(each), "all": each})
+    return {"figures": figures, "ratios": ratios}
 
 
 def show(result):
-    print(f"{result['records']:,} records of {result['size']} bytes, transactions of {result['transaction']:,}; medians\n")
-    print(report.plain(rows(result)))
+    print(f"{report.kafka_text(result)}\n")
+    print(report.plain(report.kafka_rows(result)))

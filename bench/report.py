@@ -84,6 +84,24 @@ def due_rows(due):
         [row["figure"], "-" if row["found"] is None else str(row["found"]), row["due"], said[row["met"]]] for row in due]
 
 
+def kafka_rows(result):
+    lines = [["format", "way", "plain/s", "connector/s", "CPU us a record: plain / connector", "ratio", "of each round", "due: at least 0.8"]]
+    for kind, found in result["formats"].items():
+        for pair in found["ratios"]:
+            plain, ours = found["figures"][pair["plain"]], found["figures"][pair["connector"]]
+            lines.append([kind, pair["way"], f"{plain['per_s']:,.0f}", f"{ours['per_s']:,.0f}", f"{plain['cpu_us']:.2f} / {ours['cpu_us']:.2f}",
+                          f"{pair['median']:.2f}", " ".join(f"{ratio:.2f}" for ratio in pair["all"]),
+                          "met" if pair["median"] >= result["due"] else "NOT MET"])
+    return lines
+
+
+def kafka_text(result):
+    found = result["conditions"]
+    return (f"{found['time']}, revision {found['revision']}, {found['cores']} cores of {found['cpu']}, Linux {found['kernel']}, "
+            f"{found['filesystem']}, load before {found['load_before']}; {result['records']:,} records of {result['size']} bytes, transactions of "
+            f"{result['transaction']:,}, medians of {result['runs']} rounds.")
+
+
 def disk_rows(disk):
     return [["the disk's own sync on a zero-filled file" + (", O_DIRECT" if disk["direct"] else ", buffered"), "p50 us", "p99 us"]] + [
         [words, str(disk[f"sync_{key}_p50_us"]), str(disk[f"sync_{key}_p99_us"])]
@@ -92,6 +110,8 @@ def disk_rows(disk):
 
 def tables(result):
     """By the name that the page gives their places."""
+    if result["benchmark"] == "kafka":
+        return {"kafka": kafka_rows(result)}
     workloads = dict(result["workloads"])
     due = [row for row in result["due"] if row["found"] is not None or result["benchmark"] == "all"]
     found = {"due": due_rows(due) if due else [], "disk": disk_rows(result["disk"])}
@@ -142,7 +162,10 @@ def text(result):
 def into_page(page, result):
     """Each `<!-- bench: NAME -->` … `<!-- end -->` of the page gets its table; what this run did not measure stays."""
     made = {name: markdown(rows) for name, rows in tables(result).items()}
-    made["conditions"] = conditions_text(result["conditions"])
+    if result["benchmark"] == "kafka":
+        made["kafka-conditions"] = kafka_text(result)
+    else:
+        made["conditions"] = conditions_text(result["conditions"])
     if "peers" in result:
         made["skipped"] = "\n".join(f"- {line}" for line in skipped_lines(result))
 

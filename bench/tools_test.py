@@ -146,10 +146,24 @@ def test_page_gets_the_tables_and_keeps_the_others():
     assert report.into_page(made, result()) == made
 
 
+def kafka_run():
+    each = {"plain": {"per_s": 200000, "cpu_us": 1.0}, "ours": {"per_s": 150000, "cpu_us": 2.0}}
+    pair = {"way": "in", "plain": "plain", "connector": "ours", "median": 0.75, "all": [0.7, 0.75, 0.9]}
+    return {"benchmark": "kafka", "conditions": result()["conditions"], "runs": 3, "records": 300000, "size": 1024, "transaction": 10000,
+            "due": 0.8, "formats": {"protobuf": {"figures": each, "ratios": [pair]}}}
+
+
+def test_the_table_of_kafka_changes_no_other():
+    page = "<!-- bench: kafka -->\n<!-- end -->\n<!-- bench: conditions -->\nkept\n<!-- end -->\n"
+    made = report.into_page(page, kafka_run())
+    assert "| 200,000 | 150,000 | 1.00 / 2.00 | 0.75 | 0.70 0.75 0.90 | NOT MET |" in made and "kept" in made
+
+
 def test_every_place_of_the_page_has_a_table():
     page = report.DOC.read_text(encoding="utf-8")
     asked = set(report.re.findall(r"<!-- bench: (\S+) -->", page))
-    assert asked == {"conditions", "due", "disk", "bus", "backlog", "idle", "peers-w1", "peers-w2", "skipped", "profile", "functions"}
+    assert asked == {"conditions", "due", "disk", "bus", "backlog", "idle", "peers-w1", "peers-w2", "skipped", "profile", "functions", "kafka",
+                     "kafka-conditions"}
 
 
 def test_chart_is_well_formed_and_tells_who_is_who():
