@@ -41,7 +41,7 @@ def measure(options):
                 ("broker", [options.bin / "hutong-broker", "-c", folder / "conf/broker.yaml"], "broker.ready"),
                 ("sidecar", [options.bin / "hutong-adapter", "-c", ROOT / "adapters/civil_affairs/adapter.yaml"], "adapter.connected")):
             processes.append(Process(name, *command, ready=ready, folder=folder, env=env))
-        time.sleep(2)
+        time.sleep(4)  # what a start takes is given back after two seconds, at the next turn
         return {f"{process.name}_rss_kib": process.rss_kib() for process in processes}
     finally:
         for process in reversed(processes):
