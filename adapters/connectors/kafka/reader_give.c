@@ -117,6 +117,7 @@ static int publish(
     int rc = decode(reader, topic, record, error);
     rc = rc ? rc : subject_of(topic, record, decoded, &event.subject, error);
     rc = rc ? rc : kafka_reader_position(reader, &position, error);
+    rc = rc ? rc : refused_file_sync(reader->refused, error); // the position is behind them too
     if (rc)
         return rc;
     event.type = decoded->type;
