@@ -116,10 +116,12 @@ class Driver:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.process.stdin.close()
+    def __exit__(self, failed, *_):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
-            self.process.wait(PATIENCE)
+            code = self.process.wait(PATIENCE)
+            assert failed or code in (0, -signal.SIGKILL), self.said()  # a sanitizer may have found something
         finally:
             self.kill()
             self.process.stdout.close()
