@@ -62,6 +62,7 @@ struct sidecar {
     size_t held_count;
     size_t held_capacity;
     struct crashes crashes;
+    uint64_t suspects; // that were tried alone
     struct back_off opening;
     struct back_off giving;
     struct back_off taking;

@@ -151,7 +151,9 @@ static int try_one(struct sidecar *sidecar, struct held *held, struct error *err
     return class->deliver(sidecar->connector, &delivery, error);
 }
 
-// What the process before this one may have ended on is tried alone, noted while it is.
+// What the process before this one may have ended on is tried alone, noted while it is. That is among what it
+// held, as many as it may receive, and comes first: a broker that was started anew says of all that waits
+// that it may have been sent before.
 static bool is_suspect(const struct sidecar *sidecar, const struct held *held) {
     return sidecar->crashes.careful && held->delivery.attempt > 1 && held->tries == 0;
 }
@@ -252,6 +254,8 @@ static bool try_suspects(struct sidecar *sidecar, struct error *trouble) {
     struct held *held;
     while (sidecar->held_count < before && (held = next_suspect(sidecar)) != NULL) {
         before = sidecar->held_count;
+        if (++sidecar->suspects >= (uint64_t)sidecar->config->receive)
+            sidecar->crashes.careful = false;
         held->due = true;
         crashes_begin(&sidecar->crashes, held->delivery.bus, held->delivery.position);
         alive = run_due(sidecar, false, trouble) || alive;
