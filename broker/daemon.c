@@ -58,17 +58,35 @@ static int open_router(struct daemon *daemon, struct error *error) {
     return rc;
 }
 
-static int recover(struct daemon *daemon, const struct daemon_options *options, struct error *error) {
+static int open_journal(struct daemon *daemon, const struct broker_journals *journals, struct error *error) {
     const struct policy_settings *settings = policy_settings(daemon->policy);
-    struct journal_options journal = {.folder = settings->journal,
+    const struct journal_owner owner = broker_journal_owner(daemon->broker);
+    if (settings->cluster.used)
+        return journals->open_shared(settings, &owner, &daemon->journal, error);
+    const struct journal_options options = {.folder = settings->journal,
         .segment_size = settings->segment_size,
         .size_limit = settings->journal_limit,
         .sm3 = settings->journal_sm3,
         .background = true,
         .inline_bytes = INLINE_BYTES};
-    struct journal_owner owner = broker_journal_owner(daemon->broker);
+    return journals->open_file(&options, &owner, &daemon->journal, error);
+}
+
+static void say_recovered(const struct daemon *daemon, uint64_t started_ns) {
+    const struct policy_settings *settings = policy_settings(daemon->policy);
+    struct journal_status status;
+    journal_status(daemon->journal, &status);
+    log_event(status.torn_bytes ? LOG_WARNING : LOG_INFO, "journal.recovered",
+        "%s=%s last=%llu torn_bytes=%llu ms=%llu", settings->cluster.used ? "kafka" : "folder",
+        settings->cluster.used ? settings->cluster.brokers : settings->journal,
+        (unsigned long long)journal_last(daemon->journal), (unsigned long long)status.torn_bytes,
+        (unsigned long long)((clock_monotonic_ns() - started_ns) / CLOCK_MILLISECOND_NS));
+}
+
+static int recover(struct daemon *daemon, const struct daemon_options *options, struct error *error) {
+    const struct policy_settings *settings = policy_settings(daemon->policy);
     uint64_t started = clock_monotonic_ns();
-    int rc = options->open_journal(&journal, &owner, &daemon->journal, error);
+    int rc = open_journal(daemon, options->journals, error);
     if (rc)
         return rc < 0 ? rc : -EIO;
     daemon->batch = daemon->update.batch = journal_batch_new(settings->journal_batch_limit);
@@ -86,12 +104,7 @@ static int recover(struct daemon *daemon, const struct daemon_options *options, 
     if (rc)
         return rc < 0 ? rc : -ENOSPC;
     daemon->durable = journal_durable(daemon->journal);
-    struct journal_status status;
-    journal_status(daemon->journal, &status);
-    log_event(status.torn_bytes ? LOG_WARNING : LOG_INFO, "journal.recovered",
-        "folder=%s last=%llu torn_bytes=%llu ms=%llu", settings->journal,
-        (unsigned long long)journal_last(daemon->journal), (unsigned long long)status.torn_bytes,
-        (unsigned long long)((clock_monotonic_ns() - started) / CLOCK_MILLISECOND_NS));
+    say_recovered(daemon, started);
     return 0;
 }
 
@@ -290,6 +303,8 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd, struct error *er
         wait = 0;
     else if (daemon->paused && wait > DAEMON_PAUSE_MS)
         wait = DAEMON_PAUSE_MS;
+    if (journal_shared(daemon->journal) && wait > DAEMON_SHARED_MS)
+        wait = DAEMON_SHARED_MS;
     update_clear(update);
     bool readable = false;
     bool control = false;

@@ -7,11 +7,19 @@
 
 struct daemon;
 
+// How the journal is opened, by where broker.yaml has it.
+struct broker_journals {
+    // journal_file_open but in tests.
+    int (*open_file)(const struct journal_options *options, const struct journal_owner *owner,
+        struct journal **out, struct error *error);
+    // On a cluster; NULL: this program can't.
+    int (*open_shared)(const struct policy_settings *settings, const struct journal_owner *owner,
+        struct journal **out, struct error *error);
+};
+
 struct daemon_options {
     const struct configuration *configuration; // borrowed until another one took over
-    // How the journal is opened; journal_file_open but in tests.
-    int (*open_journal)(const struct journal_options *options, const struct journal_owner *owner,
-        struct journal **out, struct error *error);
+    const struct broker_journals *journals;
 };
 
 // Recovers and listens. 0 or a negative errno with the text. Returns owned.

@@ -6,7 +6,8 @@
 #include "core/base/list.h"
 #include "core/base/map.h"
 
-#define DAEMON_PAUSE_MS 500 // between tries when the disk is full
+#define DAEMON_PAUSE_MS 500   // between tries when the disk is full
+#define DAEMON_SHARED_MS 1000 // a shared journal wants to be asked so often, at least
 
 struct daemon {
     const struct configuration *configuration;

@@ -24,8 +24,11 @@ static void guest_free(struct guest *guest) {
 }
 
 void joining_destroy(struct daemon *daemon) {
-    while (!list_empty(&daemon->guests))
-        guest_free(LIST_ITEM(daemon->guests.next, struct guest, link));
+    struct list *next;
+    for (struct list *node = daemon->guests.next; node != &daemon->guests; node = next) {
+        next = node->next;
+        guest_free(LIST_ITEM(node, struct guest, link));
+    }
 }
 
 void joining_forget(struct daemon *daemon, uint64_t connection) {

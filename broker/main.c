@@ -1,5 +1,6 @@
 #include "broker/main.h"
 
 int main(int argc, char **argv) {
-    return broker_main(argc, argv, journal_file_open);
+    const struct broker_journals journals = {.open_file = journal_file_open};
+    return broker_main(argc, argv, &journals);
 }

@@ -7,12 +7,16 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#define SHARED_PROGRAM "/hutong-broker-kafka"
 
 static const char usage[] = "Usage: hutong-broker -c FILE [--check]\n"
                             "The broker of the Hutong message bus.\n"
@@ -161,10 +165,9 @@ static int run_daemon(const char *broker_yaml, struct configuration *configurati
 }
 
 // Takes the configuration. The exit status.
-static int run(const char *broker_yaml, struct configuration *configuration,
-    int (*open_journal)(const struct journal_options *options, const struct journal_owner *owner,
-        struct journal **out, struct error *error)) {
-    struct daemon_options options = {.configuration = configuration, .open_journal = open_journal};
+static int run(
+    const char *broker_yaml, struct configuration *configuration, const struct broker_journals *journals) {
+    struct daemon_options options = {.configuration = configuration, .journals = journals};
     struct error error = {0};
     enum log_level level = LOG_INFO;
     int stop_fd = -1;
@@ -190,9 +193,22 @@ static int run(const char *broker_yaml, struct configuration *configuration,
     return rc ? 1 : 0;
 }
 
-int broker_main(int argc, char **argv,
-    int (*open_journal)(const struct journal_options *options, const struct journal_owner *owner,
-        struct journal **out, struct error *error)) {
+// With a journal on a cluster the broker is another program, which lies beside this one. Returns only where
+// there is none: an exit status.
+static int become_shared(char **argv) {
+    char path[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+    char *slash = size > 0 && (size_t)size < sizeof path ? memrchr(path, '/', (size_t)size) : NULL;
+    if (slash && (size_t)(path + sizeof path - slash) > sizeof SHARED_PROGRAM) {
+        memcpy(slash, SHARED_PROGRAM, sizeof SHARED_PROGRAM);
+        execv(path, argv);
+    }
+    fprintf(stderr, "hutong-broker: the journal is on Kafka, and %s can't be started: %s\n",
+        slash ? path : SHARED_PROGRAM, strerror(errno));
+    return 1;
+}
+
+int broker_main(int argc, char **argv, const struct broker_journals *journals) {
     struct arguments arguments = {0};
     int rc = parse(argc, argv, &arguments);
     if (rc || arguments.done)
@@ -213,5 +229,11 @@ int broker_main(int argc, char **argv,
             policy_system_count(configuration->policy), routes_count(configuration->routes));
         configuration_destroy(&configuration);
     }
-    return rc || arguments.check ? rc : run(arguments.config, configuration, open_journal);
+    if (rc || arguments.check)
+        return rc;
+    if (policy_settings(configuration->policy)->cluster.used && !journals->open_shared) {
+        configuration_destroy(&configuration);
+        return become_shared(argv);
+    }
+    return run(arguments.config, configuration, journals);
 }

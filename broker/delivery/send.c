@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define RUNS_LIMIT 4096 // in one frame
+#define LANES_LIMIT 64  // of which it says how far they are settled
 
 // The runs of a frame while it fills.
 struct runs {
@@ -128,8 +129,44 @@ static int fill(struct queue *queue, struct receiver *receiver, uint64_t durable
     return 0;
 }
 
+// How far the lanes of the runs are settled, each once. They are few, and stand together.
+struct floors {
+    Hutong__Bus__V1__PositionRange items[LANES_LIMIT];
+    Hutong__Bus__V1__PositionRange *pointers[LANES_LIMIT];
+    size_t count;
+};
+
+static void floors_add(struct floors *floors, const struct queue *queue, uint64_t lane) {
+    uint64_t floor = (uint64_t)(uintptr_t)number_map_get(&queue->floors, lane);
+    for (size_t i = 0; i < floors->count; i++)
+        if (floors->items[i].last == floor)
+            return;
+    if (!floor || floors->count == LANES_LIMIT)
+        return; // nothing is settled; or some are told the next time
+    Hutong__Bus__V1__PositionRange *range = &floors->items[floors->count];
+    hutong__bus__v1__position_range__init(range);
+    range->first = lane << JOURNAL_LANE_SHIFT | 1;
+    range->last = floor;
+    floors->pointers[floors->count++] = range;
+}
+
+static void fill_floors(struct floors *floors, const struct queue *queue, const struct runs *runs) {
+    uint64_t last = UINT64_MAX;
+    for (size_t i = 0; i < runs->count; i++) {
+        uint64_t lane = runs->items[i].first_position >> JOURNAL_LANE_SHIFT;
+        if (lane != last)
+            floors_add(floors, queue, lane);
+        last = lane;
+    }
+}
+
 static int append_head(const struct queue *queue, struct runs *runs, struct buffer *out) {
     Hutong__Bus__V1__Deliver deliver = HUTONG__BUS__V1__DELIVER__INIT;
+    struct floors floors = {.count = 0};
+    if (queue->shared)
+        fill_floors(&floors, queue, runs);
+    deliver.n_settled_ranges = floors.count;
+    deliver.settled_ranges = floors.pointers;
     deliver.n_runs = runs->count;
     deliver.runs = runs->pointers;
     deliver.settled = queue->shared ? 0 : queue->settled_durable;

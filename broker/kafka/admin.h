@@ -12,8 +12,8 @@ struct admin {
     bool deleting;
 };
 
-rd_kafka_AdminOptions_t *admin_options(const struct admin *admin, rd_kafka_admin_op_t what);
+rd_kafka_AdminOptions_t *topics_options(const struct admin *admin, rd_kafka_admin_op_t what);
 // The answer to what was asked with `admin->answers`. Owned; NULL: none came, with the text.
-rd_kafka_event_t *admin_answer(struct admin *admin, const char *what, struct error *error);
+rd_kafka_event_t *topics_answer(struct admin *admin, const char *what, struct error *error);
 // KAFKA_AGAIN where waiting helps, otherwise KAFKA_WRONG.
-int admin_code(rd_kafka_resp_err_t code);
+int topics_code(rd_kafka_resp_err_t code);

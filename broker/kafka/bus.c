@@ -73,7 +73,7 @@ static rd_kafka_resp_err_t end_of(
     uint64_t until = clock_monotonic_ns() + (uint64_t)admin->timeout_ms * (uint64_t)CLOCK_MILLISECOND_NS;
     rd_kafka_resp_err_t why;
     while ((why = rd_kafka_query_watermark_offsets(rk, topic, 0, &low, end, admin->timeout_ms)) &&
-           admin_code(why) == KAFKA_AGAIN && clock_monotonic_ns() < until)
+           topics_code(why) == KAFKA_AGAIN && clock_monotonic_ns() < until)
         nanosleep(&(struct timespec){.tv_nsec = AGAIN_NS}, NULL);
     return why;
 }
@@ -83,7 +83,7 @@ static int read_topic(
     int64_t end = 0;
     rd_kafka_resp_err_t why = end_of(rk, admin, topic, &end);
     if (why)
-        return error_set(error, admin_code(why), "topic %s: %s", topic, rd_kafka_err2str(why));
+        return error_set(error, topics_code(why), "topic %s: %s", topic, rd_kafka_err2str(why));
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic, 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
     why = rd_kafka_assign(rk, list);

@@ -64,7 +64,7 @@ static void do_topics(char **words) {
     struct error error = {0};
     char text[2 * BUS_ID_SIZE + 1] = "";
     int rc = plan(words, &topics, &error);
-    rc = rc ? rc : admin_open(&cluster, 30000, &admin, &error);
+    rc = rc ? rc : topics_open(&cluster, 30000, &admin, &error);
     if (rc == 0 && strcmp(words[0], "make") == 0)
         rc = topics_make(admin, &topics, &error);
     else if (rc == 0 && strcmp(words[0], "check") == 0)
@@ -72,7 +72,7 @@ static void do_topics(char **words) {
     else if (rc == 0)
         rc = agree(admin, &topics, text, &error);
     answer(rc, &error, text);
-    admin_close(&admin);
+    topics_close(&admin);
     topics_destroy(&topics);
 }
 
@@ -81,12 +81,12 @@ static void do_delete(char **words) {
     struct error error = {0};
     int64_t first = 0;
     char text[32];
-    int rc = admin_open(&cluster, 30000, &admin, &error);
+    int rc = topics_open(&cluster, 30000, &admin, &error);
     rc = rc ? rc : topics_delete_before(admin, words[1], number(words[2]), number(words[3]), &error);
     rc = rc ? rc : topics_deleted(admin, 30000, &first, &error);
     snprintf(text, sizeof text, "%lld", (long long)first);
     answer(rc, &error, text);
-    admin_close(&admin);
+    topics_close(&admin);
 }
 
 // ---- Transactions ----

@@ -2,8 +2,11 @@
 
 #include "core/journal/writer.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/syslog.h>
+
+#define AGAIN_MS 100 // before the next question, when one failed
 
 struct ends {
     const struct cluster *cluster;
@@ -24,6 +27,14 @@ static rd_kafka_topic_partition_list_t *question(const struct ends *ends) {
     return list;
 }
 
+// Who leads the partitions now: librdkafka 2.0 goes on asking the node that did, which says that it doesn't.
+static void look_around(struct ends *ends) {
+    const struct rd_kafka_metadata *all = NULL;
+    if (rd_kafka_metadata(ends->rk, 1, NULL, &all, ENDS_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(all);
+    poll(NULL, 0, AGAIN_MS);
+}
+
 static void work(void *context) {
     struct ends *ends = context;
     rd_kafka_topic_partition_list_t *list = question(ends);
@@ -37,6 +48,8 @@ static void work(void *context) {
     }
     rd_kafka_topic_partition_list_destroy(list);
     ends->answered = !why;
+    if (why)
+        look_around(ends);
     if (why)
         cluster_tell(ends->cluster, LOG_NOTICE, "FOLLOW", "topic %s: asking for its end: %s", ends->topic,
             rd_kafka_err2str(why));

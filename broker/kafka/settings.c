@@ -59,8 +59,11 @@ static int look(rd_kafka_event_t *event, const struct topic *topics, size_t coun
         const char *name = rd_kafka_ConfigResource_name(found[i]);
         const struct topic *topic = topic_of(topics, count, name);
         rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(found[i]);
+        // The node that was asked may not have heard yet of one that was made just now.
         if (code)
-            return error_set(error, admin_code(code), "asking for the settings of topic %s: %s", name,
+            return error_set(error,
+                code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? KAFKA_AGAIN : topics_code(code),
+                "asking for the settings of topic %s: %s", name,
                 rd_kafka_ConfigResource_error_string(found[i]));
         if (topic && compare(topic, found[i], wrong))
             return error_no_memory(error);
@@ -73,11 +76,11 @@ static int check_some(struct admin *admin, const struct topic *topics, size_t co
     rd_kafka_ConfigResource_t *asked[ASK_AT_ONCE];
     for (size_t i = 0; i < count; i++)
         asked[i] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topics[i].name);
-    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_AdminOptions_t *options = topics_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     rd_kafka_DescribeConfigs(admin->rk, asked, count, options, admin->answers);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ConfigResource_destroy_array(asked, count);
-    rd_kafka_event_t *event = admin_answer(admin, "asking for the topics' settings", error);
+    rd_kafka_event_t *event = topics_answer(admin, "asking for the topics' settings", error);
     if (!event)
         return error->code;
     int rc = look(event, topics, count, wrong, error);

@@ -10,7 +10,7 @@
 
 // ---- The handle ----
 
-int admin_open(const struct cluster *cluster, int timeout_ms, struct admin **out, struct error *error) {
+int topics_open(const struct cluster *cluster, int timeout_ms, struct admin **out, struct error *error) {
     static const struct cluster_setting musts[] = {
         {"enable.idempotence", "true"}, {"acks", "all"}, {"linger.ms", "0"}, {NULL, NULL}};
     struct admin *admin = calloc(1, sizeof *admin);
@@ -29,7 +29,7 @@ int admin_open(const struct cluster *cluster, int timeout_ms, struct admin **out
     return 0;
 }
 
-void admin_close(struct admin **self) {
+void topics_close(struct admin **self) {
     struct admin *admin = *self;
     *self = NULL;
     if (!admin)
@@ -40,7 +40,7 @@ void admin_close(struct admin **self) {
     free(admin);
 }
 
-rd_kafka_AdminOptions_t *admin_options(const struct admin *admin, rd_kafka_admin_op_t what) {
+rd_kafka_AdminOptions_t *topics_options(const struct admin *admin, rd_kafka_admin_op_t what) {
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->rk, what);
     char ignored[256];
     rd_kafka_AdminOptions_set_request_timeout(options, admin->timeout_ms, ignored, sizeof ignored);
@@ -49,20 +49,20 @@ rd_kafka_AdminOptions_t *admin_options(const struct admin *admin, rd_kafka_admin
     return options;
 }
 
-rd_kafka_event_t *admin_answer(struct admin *admin, const char *what, struct error *error) {
+rd_kafka_event_t *topics_answer(struct admin *admin, const char *what, struct error *error) {
     // A second more: the request ends by itself, and says why.
     rd_kafka_event_t *event = rd_kafka_queue_poll(admin->answers, admin->timeout_ms + 1000);
     rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
     if (!code)
         return event;
-    error_set(error, admin_code(code), "%s: %s", what,
+    error_set(error, topics_code(code), "%s: %s", what,
         event ? rd_kafka_event_error_string(event) : "the cluster doesn't answer");
     if (event)
         rd_kafka_event_destroy(event);
     return NULL;
 }
 
-int admin_code(rd_kafka_resp_err_t code) {
+int topics_code(rd_kafka_resp_err_t code) {
     switch (code) {
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
     case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
@@ -100,7 +100,7 @@ static int look_at_made(const rd_kafka_event_t *event, struct error *error) {
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(made[i]);
         const char *text = rd_kafka_topic_result_error_string(made[i]);
         if (code && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-            return error_set(error, admin_code(code), "topic %s can't be made: %s",
+            return error_set(error, topics_code(code), "topic %s can't be made: %s",
                 rd_kafka_topic_result_name(made[i]), text ? text : rd_kafka_err2str(code));
     }
     return 0;
@@ -108,10 +108,10 @@ static int look_at_made(const rd_kafka_event_t *event, struct error *error) {
 
 static int ask_for_topics(
     struct admin *admin, rd_kafka_NewTopic_t **made, size_t count, struct error *error) {
-    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_t *options = topics_options(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_CreateTopics(admin->rk, made, count, options, admin->answers);
     rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_event_t *event = admin_answer(admin, "making topics", error);
+    rd_kafka_event_t *event = topics_answer(admin, "making topics", error);
     if (!event)
         return error->code;
     int rc = look_at_made(event, error);
@@ -161,7 +161,7 @@ static int describe_one(const struct rd_kafka_metadata *all, struct topic *topic
             continue;
         if (found->err)
             return error_set(
-                error, admin_code(found->err), "topic %s: %s", topic->name, rd_kafka_err2str(found->err));
+                error, topics_code(found->err), "topic %s: %s", topic->name, rd_kafka_err2str(found->err));
         for (int p = 0; p < found->partition_cnt; p++)
             if (found->partitions[p].leader < 0)
                 return error_set(error, KAFKA_AGAIN, "topic %s, partition %d has no leader", topic->name, p);
@@ -177,7 +177,7 @@ int topics_describe(struct admin *admin, struct topics *topics, struct error *er
     const struct rd_kafka_metadata *all;
     rd_kafka_resp_err_t code = rd_kafka_metadata(admin->rk, 1, NULL, &all, admin->timeout_ms);
     if (code)
-        return error_set(error, admin_code(code), "asking for the topics: %s", rd_kafka_err2str(code));
+        return error_set(error, topics_code(code), "asking for the topics: %s", rd_kafka_err2str(code));
     int rc = 0;
     for (size_t i = 0; i < topics->count && rc == 0; i++)
         rc = describe_one(all, &topics->items[i], error);
@@ -194,7 +194,7 @@ int topics_delete_before(
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
     rd_kafka_DeleteRecords_t *what = rd_kafka_DeleteRecords_new(list);
-    rd_kafka_AdminOptions_t *options = admin_options(admin, RD_KAFKA_ADMIN_OP_DELETERECORDS);
+    rd_kafka_AdminOptions_t *options = topics_options(admin, RD_KAFKA_ADMIN_OP_DELETERECORDS);
     rd_kafka_DeleteRecords(admin->rk, &what, 1, options, admin->deletions);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_DeleteRecords_destroy(what);
@@ -206,12 +206,13 @@ int topics_delete_before(
 static int look_at_deleted(rd_kafka_event_t *event, int64_t *first, struct error *error) {
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     if (code)
-        return error_set(error, admin_code(code), "deleting records: %s", rd_kafka_event_error_string(event));
+        return error_set(
+            error, topics_code(code), "deleting records: %s", rd_kafka_event_error_string(event));
     const rd_kafka_topic_partition_list_t *list =
         rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event));
     const rd_kafka_topic_partition_t *one = &list->elems[0];
     if (one->err)
-        return error_set(error, admin_code(one->err), "deleting records of topic %s, partition %d: %s",
+        return error_set(error, topics_code(one->err), "deleting records of topic %s, partition %d: %s",
             one->topic, one->partition, rd_kafka_err2str(one->err));
     *first = one->offset;
     return 0;

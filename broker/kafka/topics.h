@@ -49,8 +49,8 @@ void topics_destroy(struct topics *topics);
 struct admin;
 
 // A handle for these questions. 0 or negative.
-int admin_open(const struct cluster *cluster, int timeout_ms, struct admin **out, struct error *error);
-void admin_close(struct admin **self);
+int topics_open(const struct cluster *cluster, int timeout_ms, struct admin **out, struct error *error);
+void topics_close(struct admin **self);
 
 // Makes those that aren't there, and returns when all partitions of all have a leader. 0, KAFKA_WRONG,
 // KAFKA_AGAIN.

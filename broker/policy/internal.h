@@ -42,6 +42,8 @@ struct policy {
 };
 
 // All these report what is wrong. Out of memory sets policy->no_memory.
+// Of the journal's mapping, or NULL.
+void policy_load_cluster(struct policy *policy, const struct config_node *journal);
 void policy_load_settings(struct policy *policy, const struct config_node *root);
 void policy_load_agencies(struct policy *policy);
 // queues.c: `queue` of a system's mapping.

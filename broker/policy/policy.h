@@ -8,6 +8,17 @@
 struct codes;
 struct policy;
 
+// The journal on a Kafka cluster.
+struct policy_cluster {
+    bool used;                 // false: in files, and the rest says nothing
+    const char *brokers;       // "host:port,…"
+    const char *prefix;        // of the topics: "hutong"
+    const char *name;          // of this broker: no other may have it
+    uint32_t partitions;       // of topics that are made: 12
+    uint32_t replication;      // of them: 3
+    const char *settings_file; // of librdkafka, "name=value" a line; NULL: none
+};
+
 // conf/broker.yaml with its defaults; paths are resolved against the file's folder. docs/configuration.md
 struct policy_settings {
     const char *listen;         // "tcp://127.0.0.1:7400"
@@ -21,6 +32,7 @@ struct policy_settings {
     size_t journal_batch;       // bytes after which a batch goes to disk: 2 MiB
     size_t journal_batch_limit; // bytes that a batch may have: 16 MiB
     bool journal_sm3;
+    struct policy_cluster cluster;
     uint64_t message_bytes;   // 8 MiB
     uint64_t batch_bytes;     // 256 KiB
     uint32_t batch_messages;  // 1,024

@@ -38,6 +38,8 @@ static const struct config_key journal_keys[] = {
     {"batch", CONFIG_OPTIONAL},
     {"batch_limit", CONFIG_OPTIONAL},
     {"digest", CONFIG_OPTIONAL},
+    {"backend", CONFIG_OPTIONAL},
+    {"kafka", CONFIG_OPTIONAL},
     {NULL, CONFIG_OPTIONAL},
 };
 
@@ -225,6 +227,7 @@ static void load_journal(struct policy *policy, const struct config_node *node) 
     read_bytes(policy, node, "batch", 4 * KIB, GIB, &batch);
     read_bytes(policy, node, "batch_limit", 64 * KIB, GIB, &batch_limit);
     config_read_choice(node, "digest", digests, &digest, policy->report);
+    policy_load_cluster(policy, node);
     settings->journal_sm3 = digest == 1;
     settings->journal_batch = (size_t)batch;
     settings->journal_batch_limit = (size_t)batch_limit;

@@ -11,5 +11,6 @@ static int open_lossy(const struct journal_options *options, const struct journa
 }
 
 int main(int argc, char **argv) {
-    return broker_main(argc, argv, open_lossy);
+    const struct broker_journals journals = {.open_file = open_lossy};
+    return broker_main(argc, argv, &journals);
 }

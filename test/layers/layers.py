@@ -29,7 +29,7 @@ BROKER = {
     "broker/session": ALL_CORE | {"broker/policy", "broker/routing", "broker/delivery"},
     "broker/net": {"core/base"},
     "broker/admin": {"core/base"},
-    "broker/kafka": {"core/base", "core/journal"},
+    "broker/kafka": {"core/base", "core/journal", "broker/delivery"},
 }
 BROKER["broker"] = ALL_CORE | set(BROKER)
 ADAPTERS = {

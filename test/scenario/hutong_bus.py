@@ -120,7 +120,7 @@ class Broker:
     started = []  # all that were, for when a test fails before it has ended its own
 
     def __init__(self, folder, curve=False, settings="", limits=None, program_name="hutong-broker", address="127.0.0.1",
-                 wrap=(), env=None):
+                 wrap=(), env=None, journal="  folder: ../journal\n  segment_size: 8MiB\n"):
         """`settings`: further lines of broker.yaml; `limits`: what stands under that key; `wrap`: a command that runs the
         broker, such as in another network, at `address`; `env`: more environment for it."""
         self.folder = pathlib.Path(folder)
@@ -133,6 +133,7 @@ class Broker:
         self._write_keys()
         # Small, so that a scenario costs little disk.
         limits = {"message": "1MiB", **(limits or {})}
+        self.journal = journal
         self._write_conf(settings + "limits:\n" + "".join(f"  {key}: {value}\n" for key, value in limits.items()))
 
     # ---- Configuration ----
@@ -175,7 +176,7 @@ class Broker:
             + ("curve: true\nkey_file: keys/broker_secret\n" if self.curve else "curve: false\n")
             + f"catalogue: {BUILD}/catalogue.binpb\ncodes: {SOURCE}/conf/codes\n"
             "agencies: agencies\nagreements: agreements\nroutes: routes\n"
-            "journal:\n  folder: ../journal\n  segment_size: 8MiB\n  batch: 1MiB\n  batch_limit: 4MiB\n" + settings,
+            f"journal:\n{self.journal}  batch: 1MiB\n  batch_limit: 4MiB\n" + settings,
         )
 
     def secret_file(self, system):

@@ -214,13 +214,15 @@ static void come_down(struct host *host, bool graceful) {
         abort();
 }
 
+static const struct broker_journals journals = {.open_file = open_journal};
+
 void host_run(struct host *host) {
     struct error error = {0};
     uint64_t faults = faults_of_disk(host->world);
     host->up = true;
     host->set = host->files;
     struct daemon_options options = {
-        .configuration = host->settings->sets[host->files], .open_journal = open_journal};
+        .configuration = host->settings->sets[host->files], .journals = &journals};
     world_note(host->world, "broker starts", host->set, 0, 0);
     int rc = daemon_new(&options, &host->daemon, &error);
     if (rc == 0)

@@ -85,12 +85,12 @@ class Client:
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
-        self.socket.reconnect_ivl = -1
-        self.socket.immediate = True  # writable means that the handshake is over
+        self.socket.reconnect_ivl = 24 * 3600 * 1000  # never; with -1, or `immediate`, libzmq may end the process when it is cut
         if keys:
             self.socket.curve_publickey, self.socket.curve_secretkey, self.socket.curve_serverkey = keys
         self.monitor = self.socket.get_monitor_socket()
         self.socket.connect(endpoint)
+        self.connected = False
         self.welcome = None
         self.accepted = 0
         self.refusals = {}
@@ -130,13 +130,24 @@ class Client:
             raise ConnectionError("the connection was cut") from None
         self.spoke = time.monotonic()
 
-    def _check_monitor(self):
+    def wait_for_handshake(self):
+        waiting = Patience(PATIENCE)
+        while not self.check_monitor():
+            if waiting.over():
+                raise TimeoutError("no connection")
+            self.monitor.poll(20)
+
+    def check_monitor(self):
+        """Whether the handshake is over just now."""
         while self.monitor.poll(0):
             event = zmq.utils.monitor.recv_monitor_message(self.monitor)
+            if event["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                return True
             if event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise HandshakeRefused(event["value"])
             if event["event"] in (zmq.EVENT_DISCONNECTED, zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL):
                 raise ConnectionError("the connection was cut")
+        return False
 
     def _heartbeat(self):
         interval = self.welcome.heartbeat_ms / 1000 if self.welcome else PATIENCE
@@ -156,7 +167,7 @@ class Client:
                 if kind == "error":
                     raise SessionError(frame.error)
                 return frame, parts[1] if len(parts) == 2 else None
-            self._check_monitor()
+            self.check_monitor()
             if heartbeats:
                 self._heartbeat()
             if waiting.over():
@@ -203,8 +214,9 @@ class Client:
         )
         if receive:
             hello.credit.messages, hello.credit.bytes = credit
-        if not self.socket.poll(PATIENCE * 1000, zmq.POLLOUT):
-            raise TimeoutError("no connection")
+        if not self.connected:
+            self.wait_for_handshake()
+            self.connected = True
         self.send(bus.Frame(hello=hello))
         got = self.next_frame()
         if got is None:

@@ -1,0 +1,112 @@
+#include "broker/kafka/destination.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct destination *destination_new(uint32_t id, const char *name, uint32_t topic) {
+    struct destination *destination = calloc(1, sizeof *destination);
+    if (!destination)
+        return NULL;
+    destination->id = id;
+    destination->topic = topic;
+    destination->first_position = 1;
+    destination->name = strdup(name);
+    list_init(&destination->parts);
+    if (!destination->name)
+        destination_destroy(&destination);
+    return destination;
+}
+
+void destination_destroy(struct destination **self) {
+    struct destination *destination = *self;
+    if (!destination)
+        return;
+    while (!list_empty(&destination->parts))
+        destination_drop_part(LIST_ITEM(destination->parts.next, struct part, link));
+    for (size_t i = 0; i < destination->count; i++)
+        buffer_destroy(&destination->arrivals[destination->head + i].value);
+    free(destination->arrivals);
+    free(destination->name);
+    free(destination);
+    *self = NULL;
+}
+
+struct part *destination_part(const struct destination *destination, int32_t partition) {
+    LIST_EACH(node, &destination->parts) {
+        struct part *part = LIST_ITEM(node, struct part, link);
+        if (part->partition == partition)
+            return part;
+    }
+    return NULL;
+}
+
+struct part *destination_add_part(struct destination *destination, int32_t partition) {
+    struct part *part = calloc(1, sizeof *part);
+    if (!part)
+        return NULL;
+    part->destination = destination;
+    part->partition = partition;
+    list_append(&destination->parts, &part->link);
+    return part;
+}
+
+void destination_drop_part(struct part *part) {
+    list_remove(&part->link);
+    lane_destroy(&part->lane);
+    free(part);
+}
+
+// ---- Arrivals: a line that grows at its end and goes at its front ----
+
+uint64_t destination_next(const struct destination *destination) {
+    return destination->first_position + destination->count;
+}
+
+static int make_room(struct destination *destination) {
+    if (destination->head + destination->count < destination->capacity)
+        return 0;
+    if (destination->head > destination->capacity / 2) {
+        memmove(destination->arrivals, destination->arrivals + destination->head,
+            destination->count * sizeof *destination->arrivals);
+        destination->head = 0;
+        return 0;
+    }
+    size_t capacity = destination->capacity ? 2 * destination->capacity : 64;
+    struct arrival *arrivals = reallocarray(destination->arrivals, capacity, sizeof *arrivals);
+    if (!arrivals)
+        return -ENOMEM;
+    destination->arrivals = arrivals;
+    destination->capacity = capacity;
+    return 0;
+}
+
+int destination_arrive(
+    struct destination *destination, struct part *part, uint64_t number, size_t size, struct bytes value) {
+    struct arrival arrival = {.part = part, .number = number, .size = size};
+    int rc = make_room(destination);
+    rc = rc ? rc : buffer_append_bytes(&arrival.value, value);
+    if (rc)
+        return rc;
+    destination->arrivals[destination->head + destination->count++] = arrival;
+    destination->bytes += value.size;
+    return 0;
+}
+
+struct arrival *destination_at(const struct destination *destination, uint64_t position) {
+    if (position < destination->first_position || position >= destination_next(destination))
+        return NULL;
+    struct arrival *arrival =
+        &destination->arrivals[destination->head + (position - destination->first_position)];
+    return arrival->part ? arrival : NULL;
+}
+
+void destination_forget(struct destination *destination, struct arrival *arrival) {
+    destination->bytes -= arrival->value.size;
+    buffer_destroy(&arrival->value);
+    arrival->part = NULL;
+    while (destination->count && !destination->arrivals[destination->head].part) {
+        destination->head++;
+        destination->count--;
+        destination->first_position++;
+    }
+}

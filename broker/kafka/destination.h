@@ -1,0 +1,71 @@
+// One system's queue as it lies on the cluster: what of its topic this process owns, and what arrived of it
+// at which position of the core's.
+#pragma once
+
+#include "broker/kafka/lane.h"
+#include "core/base/list.h"
+
+struct group;
+struct destination;
+
+// A partition that is this process's.
+struct part {
+    struct list link; // of destination.parts
+    struct destination *destination;
+    int32_t partition;
+    struct lane lane;
+    int64_t offset;      // that the group committed
+    uint64_t question;   // of follow_ask(): until that is answered nothing is known of it; 0: it is
+    bool caught_up;      // what arrives from now on no process can have sent before
+    bool news;           // something was settled or failed since the last batch
+    uint64_t written;    // lane.settled in the batch that is under way
+    uint32_t written_as; // the number of its group's part there; 0: it has nothing of it
+    uint64_t told;       // what the core knows to be settled and durable
+    uint64_t streams_ms; // when its streams were last written
+};
+
+// What arrived, until it is settled.
+struct arrival {
+    struct part *part; // NULL: settled, or another's now
+    uint64_t number;   // in its lane
+    size_t size;       // of the envelope, as the core counts it
+    struct buffer value;
+};
+
+struct destination {
+    uint32_t id;
+    char *name;          // "agency/system", or "dead:…"; owned
+    uint32_t topic;      // of transactions_topic()
+    struct group *group; // while this process is in it
+    bool served;         // somebody takes from it
+    uint64_t leave_ms;   // nobody does any more: when to leave
+    bool releasing;      // revoked: that is answered when nothing of it is under way
+    bool leaving;
+    struct list parts;
+    struct arrival *arrivals; // owned; those at first_position and behind it
+    size_t head, count, capacity;
+    uint64_t first_position;
+    uint64_t bytes; // of values that are kept
+    bool held;      // as many as may be: nothing is read for now
+};
+
+struct destination *destination_new(uint32_t id, const char *name, uint32_t topic); // owned, or NULL
+void destination_destroy(struct destination **self); // it has no group any more
+
+struct part *destination_part(const struct destination *destination, int32_t partition); // or NULL
+struct part *destination_add_part(
+    struct destination *destination, int32_t partition); // or NULL without memory
+void destination_drop_part(struct part *part);           // nothing that arrived names it any more
+
+uint64_t destination_next(const struct destination *destination); // the next position
+// At the next position. The value is copied. 0 or -ENOMEM.
+int destination_arrive(
+    struct destination *destination, struct part *part, uint64_t number, size_t size, struct bytes value);
+// What is at a position: NULL where it never came, is settled, or another's.
+struct arrival *destination_at(const struct destination *destination, uint64_t position);
+// It needs no memory any more; those before it may.
+void destination_forget(struct destination *destination, struct arrival *arrival);
+
+static inline uint64_t part_place(const struct part *part, uint64_t number) {
+    return (uint64_t)part->partition << 48 | number;
+}

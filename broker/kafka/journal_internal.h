@@ -1,0 +1,74 @@
+// Shared by the files that make the back end; for nobody else.
+#pragma once
+
+#include "broker/kafka/author.h"
+#include "broker/kafka/destination.h"
+#include "broker/kafka/follow.h"
+#include "broker/kafka/group.h"
+#include "broker/kafka/journal.h"
+#include "broker/kafka/topics.h"
+#include "broker/kafka/transactions.h"
+#include "core/journal/backend.h"
+
+#define KAFKA_ORIGIN "origin" // header: the stream, its sequence in 8 bytes, the place in the message in 4
+#define KAFKA_ORIGIN_SIZE 28
+#define KAFKA_HELD_BYTES ((size_t)32 << 20) // that one destination's arrivals keep, or nothing more is read
+#define KAFKA_LEAVE_MS 10000                // how long a destination is kept for a receiver to come back
+#define KAFKA_STREAMS_MS 1000               // how often a lane's streams are written, at most
+
+struct kafka_journal {
+    struct journal base;
+    struct journal_owner owner;
+    struct journal_kafka_options options;
+    struct admin *admin;
+    struct transactions *transactions;
+    struct gathered *batch; // being filled; NULL: the one before isn't back
+    struct follow *state;
+    struct follow *streams;
+    uint32_t state_topic, streams_topic, record_topic;
+    int32_t partitions;                // of each topic
+    struct destination **destinations; // by the core's id of the queue - 1; owned; NULL: none
+    size_t destination_count;
+    struct authors authors;
+    struct map *questions; // key of a stream -> struct stream_question (owned)
+    uint64_t last_token;
+    uint64_t started; // the last record of the batch that is under way
+    uint64_t turn;    // what has no key takes partitions by turns
+    int epoll_fd;
+    struct journal_status counters;
+    struct journal_entry entries[4096]; // room to read a batch
+};
+
+static inline struct destination *kafka_destination(const struct kafka_journal *journal, uint32_t id) {
+    return id > 0 && id <= journal->destination_count ? journal->destinations[id - 1] : NULL;
+}
+// Readable when the journal has something to collect. 0 or negative.
+int kafka_watch(struct kafka_journal *journal, int fd, struct error *error);
+void kafka_unwatch(struct kafka_journal *journal, int fd);
+
+// Makes the topics of these systems that aren't there, and compares all with the bus. 0 or negative.
+int kafka_make_topics(
+    struct kafka_journal *journal, const char *const *systems, size_t count, struct error *error);
+
+// outward.c: a batch's records as what a transaction writes. 0, KAFKA_FULL, negative.
+int outward_gather(struct kafka_journal *journal, const struct journal_batch *batch, struct error *error);
+int outward_queues(struct kafka_journal *journal, const struct journal_batch *batch, struct error *error);
+
+// arriving.c: a GROUP_RECORD. 0 or negative.
+int arriving_take(struct kafka_journal *journal, struct destination *destination,
+    const struct group_event *event, struct error *error);
+
+// inward.c: what comes from the cluster. 0 or negative.
+int inward_run(struct kafka_journal *journal, struct error *error);
+int inward_serve(struct kafka_journal *journal, uint32_t queue, bool serve, struct error *error);
+// All groups are left, so that others needn't wait for a silent member; within some seconds.
+void inward_leave_all(struct kafka_journal *journal);
+int inward_committed(struct kafka_journal *journal, const struct gathered *batch);
+
+// streams.c
+int streams_ask(struct kafka_journal *journal, const char *system, const uint8_t stream[16],
+    uint64_t *sequence, struct error *error);
+void streams_answered(struct kafka_journal *journal, uint64_t token);
+void streams_destroy(struct kafka_journal *journal);
+// The key of what a lane's owner knows: "AGENCY/SYSTEM", 0, the partition; with `streams` an "s". Appended.
+int lane_key(const struct part *part, bool streams, struct buffer *out);

@@ -1,0 +1,166 @@
+"""Brokers with their journal on one real Kafka (docs/decisions/0030-kafka-journal.md): adapters at any of them."""
+import itertools
+
+import pytest
+
+from client.bus_client import Client, bus
+from hutong_bus import Broker, wait_until
+from kafka_edge import consume
+from messages import module
+
+residence = module("gov.public_security.v1.residence")
+records = module("hutong.bus.v1.journal")
+
+POPULATION, TENANCY = "public_security/population", "housing/tenancy"
+STREAM = b"0123456789abcdef"
+names = (f"shared{n}" for n in itertools.count())
+
+
+class Bus:
+    def __init__(self, kafka, folder):
+        self.kafka, self.folder, self.prefix = kafka, folder, next(names)
+        self.brokers = []
+
+    def broker(self, name):
+        (self.folder / name).mkdir()
+        journal = (f"  backend: kafka\n  kafka: {{ brokers: '{self.kafka.bootstrap}', prefix: {self.prefix}, name: {name}, "
+                   "partitions: 3, replication: 1 }\n")
+        broker = Broker(self.folder / name, journal=journal)
+        self.brokers.append(broker)
+        broker.start()
+        return broker
+
+
+@pytest.fixture
+def shared(kafka, tmp_path):
+    made = Bus(kafka, tmp_path)
+    yield made
+    for broker in made.brokers:
+        broker.stop()
+
+
+def envelope(number, subject=None):
+    message = residence.ResidenceRegistered(kind=residence.ResidenceRegistered.MOVE_IN)
+    message.resident.citizen_number = subject or f"33010619900000{number:04}"
+    message.address.unit_code = f"U-{number}"
+    return bus.Envelope(id=f"m{number}", type="gov.public_security.v1.ResidenceRegistered", time_us=1,
+                        payload=message.SerializeToString())
+
+
+def publish(broker, *envelopes, first=None):
+    with Client(broker.endpoint) as client:
+        last = client.hello(POPULATION, stream=STREAM).last_sequence
+        sequence = client.publish(*envelopes, first=first)
+        assert client.wait_accepted(sequence, patience=60) and not client.refusals
+        return last
+
+
+def receiver(broker):
+    client = Client(broker.endpoint)
+    client.hello(TENANCY, receive=True)
+    return client
+
+
+def take(client, count):
+    """So many deliveries, which are not settled."""
+    assert client.wait_deliveries(count, patience=60), f"{len(client.deliveries)} of {count}"
+    got, client.deliveries = client.deliveries, []
+    return got
+
+
+def settle(client, got):
+    client.settle(*[d.position for d in got])
+
+
+def ids(got):
+    return sorted(d.envelope.id for d in got)
+
+
+def test_what_one_takes_in_another_delivers(shared):
+    one, two = shared.broker("one"), shared.broker("two")
+    assert publish(one, *(envelope(n) for n in range(20))) == 0
+    with receiver(two) as client:
+        got = take(client, 20)
+        assert ids(got) == sorted(f"m{n}" for n in range(20))
+        assert len({d.position for d in got}) == 20 and {d.position >> 48 for d in got} <= {0, 1, 2}
+        settle(client, got)
+        # What was accepted there is known here: nothing of it is taken in again.
+        assert publish(two, envelope(20)) == 20
+        assert publish(one, *(envelope(n) for n in range(15, 22)), first=16) == 21
+        got = take(client, 2)
+        assert ids(got) == ["m20", "m21"]
+        settle(client, got)
+        assert not client.wait_deliveries(1, patience=1)
+
+
+def test_nothing_that_was_settled_comes_again(shared):
+    one = shared.broker("one")
+    publish(one, *(envelope(n) for n in range(30)))
+    with receiver(one) as client:
+        got = take(client, 30)
+        settle(client, got[:10] + got[20:])
+        left = [d.envelope.id for d in got[10:20]]
+        publish(one, envelope(30))  # one that comes back says that the settlements before it were committed
+        settle(client, take(client, 1))
+        publish(one, envelope(31))
+        settle(client, take(client, 1))
+        publish(one, envelope(32))
+        assert ids(take(client, 1)) == ["m32"]
+    one.kill()
+    two = shared.broker("two")
+    with receiver(two) as client:
+        got = take(client, len(left))
+        assert set(left) <= set(ids(got)) and set(ids(got)) <= {*left, "m31", "m32"}
+        assert all(d.attempt > 1 for d in got)
+        places = {d.envelope.id: d.position for d in got}
+        settle(client, got)
+    assert len(places) == len(got)
+
+
+def test_a_failure_counts_on_at_the_next_owner(shared):
+    one = shared.broker("one")
+    publish(one, envelope(1))
+    with receiver(one) as client:
+        (got,) = take(client, 1)
+        client.settle(failures=[bus.Failure(position=got.position, retry_after_ms=100, text="not yet")])
+        (again,) = take(client, 1)
+        assert (again.position, again.attempt) == (got.position, got.attempt + 1)
+        client.settle(failures=[bus.Failure(position=got.position, retry_after_ms=100, text="not yet")])
+        publish(one, envelope(2, "another"))
+        assert {d.envelope.id for d in take(client, 1)} <= {"m1", "m2"}
+    one.stop()
+    two = shared.broker("two")
+    with receiver(two) as client:
+        got = {}
+        while "m1" not in got:
+            got.update({d.envelope.id: d for d in take(client, 1)})
+        assert got["m1"].position == again.position and got["m1"].attempt > again.attempt
+        client.settle(failures=[bus.Failure(position=again.position, reject=True, text="no such household")])
+        topic = f"{shared.prefix}.dead.housing.tenancy"
+        (dead,) = [records.DeadRecord.FromString(m.value()) for m in consume(shared.kafka, [topic], 1)]
+        assert (dead.reason, dead.text, dead.position) == (bus.REASON_REJECTED, "no such household", again.position)
+        assert bus.Envelope.FromString(dead.envelope).id == "m1"
+
+
+def test_a_subject_keeps_its_order(shared):
+    one, two = shared.broker("one"), shared.broker("two")
+    with receiver(two) as client:
+        publish(one, *(envelope(n, "330106199001011234") for n in range(3)))
+        publish(two, *(envelope(n, "330106199001011234") for n in range(3, 6)))
+        for number in range(6):
+            (got,) = take(client, 1)
+            assert got.envelope.id == f"m{number}"
+            settle(client, [got])
+
+
+def test_a_cluster_that_is_away_is_said(shared, tmp_path):
+    broker = Broker(tmp_path, journal="  backend: kafka\n  kafka: { brokers: '127.0.0.1:1', name: one }\n")
+    broker.spawn()
+    assert broker.process.wait(90) == 1
+    assert "127.0.0.1:1" in broker.log() and " broker.failed " in broker.log()
+
+
+def test_what_a_cluster_can_not_do_is_said(shared):
+    one = shared.broker("one")
+    wait_until(lambda: " broker.ready " in one.log(), "ready")
+    assert "kafka=" in one.log()
