@@ -136,7 +136,6 @@ int daemon_new(const struct daemon_options *options, struct daemon **out, struct
         return error_no_memory(error);
     daemon->configuration = options->configuration;
     daemon->policy = options->configuration->policy;
-    list_init(&daemon->guests);
     daemon->keys = map_new();
     daemon->broker = daemon->keys ? broker_new(options->configuration) : NULL;
     int rc = daemon->broker ? recover(daemon, options, error) : error_no_memory(error);

@@ -3,7 +3,6 @@
 
 #include "broker/daemon.h"
 #include "broker/net/router.h"
-#include "core/base/list.h"
 #include "core/base/map.h"
 
 #define DAEMON_PAUSE_MS 500   // between tries when the disk is full
@@ -16,8 +15,8 @@ struct daemon {
     struct journal *journal;
     struct journal_batch *batch;
     struct router *router;
-    struct list guests; // joining.c
-    struct map *keys;   // public keys that connections proved: texts, owned
+    struct number_map guests; // joining.c: by connection
+    struct map *keys;         // public keys that connections proved: texts, owned
     struct update update;
     struct buffer request;     // of another thread
     struct takeover *takeover; // in force, and to be answered when its record is on disk

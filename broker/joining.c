@@ -9,7 +9,6 @@
 
 // A hello that waits, a copy.
 struct guest {
-    struct list link;
     uint64_t connection;
     const char *owner; // lives as long as the daemon
     struct buffer head;
@@ -18,27 +17,21 @@ struct guest {
 };
 
 static void guest_free(struct guest *guest) {
-    list_remove(&guest->link);
-    buffer_destroy(&guest->head);
+    if (guest)
+        buffer_destroy(&guest->head);
     free(guest);
 }
 
 void joining_destroy(struct daemon *daemon) {
-    struct list *next;
-    for (struct list *node = daemon->guests.next; node != &daemon->guests; node = next) {
-        next = node->next;
-        guest_free(LIST_ITEM(node, struct guest, link));
-    }
+    size_t cursor = 0;
+    void *guest;
+    while (number_map_next(&daemon->guests, &cursor, NULL, &guest))
+        guest_free(guest);
+    number_map_destroy(&daemon->guests);
 }
 
 void joining_forget(struct daemon *daemon, uint64_t connection) {
-    struct list *next;
-    for (struct list *node = daemon->guests.next; node != &daemon->guests; node = next) {
-        next = node->next;
-        struct guest *guest = LIST_ITEM(node, struct guest, link);
-        if (guest->connection == connection)
-            guest_free(guest);
-    }
+    guest_free(number_map_remove(&daemon->guests, connection));
 }
 
 // 0 with the hello let in, JOURNAL_BUSY, negative.
@@ -53,17 +46,18 @@ static int let_in(struct daemon *daemon, const struct guest *guest, struct error
 }
 
 int joining_run(struct daemon *daemon, struct error *error) {
-    struct list *next;
-    for (struct list *node = daemon->guests.next; node != &daemon->guests; node = next) {
-        next = node->next;
-        struct guest *guest = LIST_ITEM(node, struct guest, link);
+    size_t cursor = 0;
+    uint64_t connection;
+    void *guest;
+    while (number_map_next(&daemon->guests, &cursor, &connection, &guest)) {
         int rc = let_in(daemon, guest, error);
         if (rc == JOURNAL_BUSY)
             continue;
-        guest_free(guest);
+        joining_forget(daemon, connection);
         if (rc)
             return rc;
         daemon->update.more = true;
+        cursor = 0; // others may have moved
     }
     return 0;
 }
@@ -72,7 +66,6 @@ static struct guest *guest_new(const struct incoming *incoming, const Hutong__Bu
     struct guest *guest = calloc(1, sizeof *guest);
     if (!guest)
         return NULL;
-    list_init(&guest->link);
     guest->connection = incoming->connection;
     guest->owner = incoming->owner;
     snprintf(guest->system, sizeof guest->system, "%s", hello->system);
@@ -82,6 +75,19 @@ static struct guest *guest_new(const struct incoming *incoming, const Hutong__Bu
         return NULL;
     }
     return guest;
+}
+
+// A connection's last hello only. Where as many wait as may connect, it is dropped: its sender tries again.
+static int keep_guest(
+    struct daemon *daemon, const struct incoming *incoming, const Hutong__Bus__V1__Hello *hello) {
+    joining_forget(daemon, incoming->connection);
+    if (daemon->guests.size >= policy_settings(daemon->policy)->connections)
+        return 0;
+    struct guest *guest = guest_new(incoming, hello);
+    int rc = guest ? number_map_put(&daemon->guests, incoming->connection, guest) : -ENOMEM;
+    if (rc)
+        guest_free(guest);
+    return rc;
 }
 
 int joining_take(struct daemon *daemon, const struct incoming *incoming, bool *taken) {
@@ -95,11 +101,8 @@ int joining_take(struct daemon *daemon, const struct incoming *incoming, bool *t
     int rc = 0;
     if (frame->kind_case == HUTONG__BUS__V1__FRAME__KIND_HELLO &&
         frame->hello->stream.len == WIRE_STREAM_SIZE) {
-        struct guest *guest = guest_new(incoming, frame->hello);
-        if (guest)
-            list_append(&daemon->guests, &guest->link);
-        *taken = daemon->update.more = guest != NULL;
-        rc = guest ? 0 : -ENOMEM;
+        rc = keep_guest(daemon, incoming, frame->hello);
+        *taken = daemon->update.more = rc == 0;
     }
     wire_frame_free(&frame);
     return rc;

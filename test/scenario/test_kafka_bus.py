@@ -153,6 +153,18 @@ def test_a_subject_keeps_its_order(shared):
             settle(client, [got])
 
 
+def test_a_peer_that_says_hello_again_and_again_is_one_guest(shared):
+    one = shared.broker("one")
+    publish(one, envelope(1))
+    with Client(one.endpoint) as client:
+        client.wait_for_handshake()
+        for _ in range(200):
+            client.send(bus.Frame(hello=bus.Hello(protocol=1, system=POPULATION, instance="i", stream=STREAM)))
+        frame, _ = client.next_frame(60)
+        assert frame.welcome.last_sequence == 1
+    assert one.log().count(" peer.ended ") <= 1  # at most for what came after the welcome, in the session
+
+
 def test_a_cluster_that_is_away_is_said(shared, tmp_path):
     broker = Broker(tmp_path, journal="  backend: kafka\n  kafka: { brokers: '127.0.0.1:1', name: one }\n")
     broker.spawn()
