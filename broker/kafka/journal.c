@@ -140,7 +140,7 @@ static int append(struct journal *base, struct journal_batch *batch, struct erro
     struct kafka_journal *journal = of(base);
     if (!journal->batch)
         return JOURNAL_BUSY;
-    int rc = outward_queues(journal, batch, error);
+    int rc = queues_add(journal, batch, error);
     rc = rc ? rc : outward_gather(journal, batch, error);
     if (rc)
         return rc < 0 ? rc : -ENOSPC;

@@ -52,7 +52,8 @@ int kafka_make_topics(
 
 // outward.c: a batch's records as what a transaction writes. 0, KAFKA_FULL, negative.
 int outward_gather(struct kafka_journal *journal, const struct journal_batch *batch, struct error *error);
-int outward_queues(struct kafka_journal *journal, const struct journal_batch *batch, struct error *error);
+// queues.c: those that the batch is the first to name. As above.
+int queues_add(struct kafka_journal *journal, const struct journal_batch *batch, struct error *error);
 
 // arriving.c: a GROUP_RECORD. 0 or negative.
 int arriving_take(struct kafka_journal *journal, struct destination *destination,
