@@ -1,10 +1,11 @@
 """Brokers with their journal on one real Kafka (docs/decisions/0030-kafka-journal.md): adapters at any of them."""
 import itertools
+import subprocess
 
 import pytest
 
 from client.bus_client import Client, bus
-from hutong_bus import Broker, wait_until
+from hutong_bus import Broker, program
 from kafka_edge import consume
 from messages import module
 
@@ -21,11 +22,11 @@ class Bus:
         self.kafka, self.folder, self.prefix = kafka, folder, next(names)
         self.brokers = []
 
-    def broker(self, name):
+    def broker(self, name, settings=""):
         (self.folder / name).mkdir()
         journal = (f"  backend: kafka\n  kafka: {{ brokers: '{self.kafka.bootstrap}', prefix: {self.prefix}, name: {name}, "
                    "partitions: 3, replication: 1 }\n")
-        broker = Broker(self.folder / name, journal=journal)
+        broker = Broker(self.folder / name, journal=journal, settings=settings)
         self.brokers.append(broker)
         broker.start()
         return broker
@@ -173,6 +174,12 @@ def test_a_cluster_that_is_away_is_said(shared, tmp_path):
 
 
 def test_what_a_cluster_can_not_do_is_said(shared):
-    one = shared.broker("one")
-    wait_until(lambda: " broker.ready " in one.log(), "ready")
-    assert "kafka=" in one.log()
+    one = shared.broker("one", settings="admin: ../admin.sock\n")
+    publish(one, envelope(1))
+    with receiver(one) as client:
+        (got,) = take(client, 1)
+        client.settle(failures=[bus.Failure(position=got.position, reject=True, text="no such household")])
+        consume(shared.kafka, [f"{shared.prefix}.dead.housing.tenancy"], 1)
+    said = subprocess.run([program("hutong"), "dead", "list", "--admin", one.folder / "admin.sock", "--system", TENANCY],
+                          capture_output=True, text=True, check=False)
+    assert said.returncode == 1 and f"{shared.prefix}.dead.housing.tenancy" in said.stdout + said.stderr, said
