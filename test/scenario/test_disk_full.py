@@ -126,6 +126,23 @@ def test_a_kill_on_a_full_disk_loses_nothing(disk, tmp_path):
     assert town.broker.stop() == 0
 
 
+def consume_until_accepted(town, publisher):
+    """A receiver settles what comes, until there was room for all that the publisher sent."""
+    with Client(town.broker.endpoint) as receiver:
+        receiver.hello(H, receive=True, credit=(1 << 20, 1 << 30))
+        settled = 0
+
+        def consumed():
+            nonlocal settled
+            receiver.pump(lambda: len(receiver.deliveries) > settled, 0.05)
+            receiver.settle(*[d.position for d in receiver.deliveries[settled:]])
+            settled = len(receiver.deliveries)
+            publisher.pump(lambda: False, 0.01)
+            return publisher.accepted == publisher.sequence and not publisher.hold
+
+        wait_until(consumed, "all that was published is accepted", patience=60)
+
+
 def test_a_full_disk_that_was_consumed_goes_on_by_itself(disk, tmp_path):
     """Nobody makes room but the journal itself, as soon as what was delivered is settled: and that needs records."""
     (disk / "ballast").write_bytes(bytes(2 << 20))
@@ -134,19 +151,7 @@ def test_a_full_disk_that_was_consumed_goes_on_by_itself(disk, tmp_path):
     publisher.hello(PS, stream=STREAM)
     for _ in range(2):
         publish_until_full(town, publisher)
-        with Client(town.broker.endpoint) as receiver:
-            receiver.hello(H, receive=True, credit=(1 << 20, 1 << 30))
-            settled = 0
-
-            def consumed(receiver=receiver):
-                nonlocal settled
-                receiver.pump(lambda: len(receiver.deliveries) > settled, 0.05)
-                receiver.settle(*[d.position for d in receiver.deliveries[settled:]])
-                settled = len(receiver.deliveries)
-                publisher.pump(lambda: False, 0.01)
-                return publisher.accepted == publisher.sequence and not publisher.hold
-
-            wait_until(consumed, "all that was published is accepted", patience=60)
+        consume_until_accepted(town, publisher)
     assert town.broker.log().count(" journal.room ") >= 2
     publisher.close()
     assert town.broker.stop() == 0
@@ -160,19 +165,7 @@ def test_a_journal_at_its_limit_that_was_consumed_goes_on_by_itself(tmp_path):
     for _ in range(2):
         publish_until_full(town, publisher)
         assert publisher.accepted < publisher.sequence
-        with Client(town.broker.endpoint) as receiver:
-            receiver.hello(H, receive=True, credit=(1 << 20, 1 << 30))
-            settled = 0
-
-            def consumed(receiver=receiver):
-                nonlocal settled
-                receiver.pump(lambda: len(receiver.deliveries) > settled, 0.05)
-                receiver.settle(*[d.position for d in receiver.deliveries[settled:]])
-                settled = len(receiver.deliveries)
-                publisher.pump(lambda: False, 0.01)
-                return publisher.accepted == publisher.sequence and not publisher.hold
-
-            wait_until(consumed, "all that was published is accepted", patience=60)
+        consume_until_accepted(town, publisher)
     assert town.broker.log().count(" journal.room ") >= 2
     publisher.close()
     assert town.broker.stop() == 0
