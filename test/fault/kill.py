@@ -91,6 +91,17 @@ class Load:
     def log(self):
         return (self.folder / "load.log").read_text("utf-8")[-2000:]
 
+    def wait_for_publishers(self):
+        """Until each has had something accepted: one that was only just started would end at once of a SIGTERM."""
+        paths = [self.accepted_log(instance) for instance in PUBLISHERS]
+        sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
+
+        def all_went_on():
+            self.check_alive()
+            return all(path.exists() and path.stat().st_size > size for path, size in zip(paths, sizes))
+
+        wait_until(all_went_on, "an acknowledgement of each publisher")
+
     def stop_publishers(self):
         """They go on until everything is accepted; whether that was so."""
         for process in self.publishers.values():
@@ -169,6 +180,7 @@ class Torment:
             for number in range(self.rounds):
                 self.round(number)
             self.broker.start()
+            self.load.wait_for_publishers()
             all_decided = self.load.stop_publishers()
             accepted = self.load.accepted()
             self.wait_for_effects(accepted)
