@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Three brokers with their journal on one Kafka, under harm: each round ends a broker or a Kafka node by kill -9, stops a broker for so
 long that the cluster takes its part from it and lets it go on as a zombie, or moves an adapter to another broker. At the end
-nothing that any of them accepted may be lost, twice in effect, or out of its subject's order.
+nothing that any of them accepted may be lost, twice in effect, or out of its subject's order; and the simulation's checker, given
+what the cluster has, agrees.
 
     HUTONG_BUILD=build/release test/fault/brokers.py [--rounds 20] [--nodes 1|3] [--seed N]
 
@@ -22,6 +23,7 @@ os.environ.setdefault("HUTONG_BUILD", str(HERE.parents[1] / "build" / "release")
 sys.path[:0] = [str(HERE), str(HERE.parent / "scenario"), str(HERE.parent / "kafka")]
 
 import checker  # noqa: E402
+import real_history  # noqa: E402
 import server  # noqa: E402
 from hutong_bus import Broker, program, wait_until  # noqa: E402
 from patience import Patience  # noqa: E402
@@ -30,6 +32,7 @@ PUBLISHERS = ("a", "b")
 BROKERS = ("one", "two", "three")
 SUBJECTS, RATE, LINE = 50, 1000, 8
 PATIENCE = 180
+HARMS = ("kill_broker", "kill_broker", "make_zombie", "replace_zombie", "kill_node", "kill_adapter", "kill_adapter")
 ZOMBIE_S = 16  # longer than the cluster waits for a group's member, and for a transaction
 
 
@@ -144,22 +147,19 @@ class Field:
         process.send_signal(signal.SIGCONT)
 
     def replace_zombie(self):
-        """Another process of its name starts while it stands still; then it goes on."""
-        name = self.rng.choice(BROKERS)
-        broker = self.brokers[name]
-        zombie = broker.process
+        """Another process of its name starts while it stands still; it goes on, takes in what its publisher has, and must end."""
+        name = self.at[self.rng.choice(PUBLISHERS)]
+        zombie = self.brokers[name].process
         zombie.send_signal(signal.SIGSTOP)
-        spare = Broker(self.folder / name, journal=broker.journal)
-        spare.start()
-        self.flow_without(name)
-        zombie.send_signal(signal.SIGCONT)
-        zombie.wait(120)
-        spare.kill()
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=name, dir=self.folder))
+        spare = Broker(folder, journal=journal(self.kafka, "bus", name, len(self.kafka.nodes)))
+        try:
+            spare.start()
+            zombie.send_signal(signal.SIGCONT)
+            zombie.wait(PATIENCE)
+        finally:
+            spare.kill()
         self.revive(name)
-
-    def flow_without(self, name):
-        if name not in self.at.values():
-            self.flow()
 
     def kill_node(self):
         node = self.rng.choice(self.kafka.nodes)
@@ -188,24 +188,23 @@ class Field:
             time.sleep(0.2)
         report = checker.check(accepted, checker.read_effects(self.effects_log))
         text = checker.describe(report) + "".join(f"; {name} has undecided messages" for name in undecided)
-        return checker.is_right(report) and not undecided, f"{text}; {self.ended} brokers ended by themselves"
+        held, said = real_history.judge(real_history.collect(self.kafka, "bus", map(self.accepted_log, PUBLISHERS), self.effects_log))
+        return (checker.is_right(report) and not undecided and held,
+                f"{text}; {self.ended} brokers ended by themselves; the simulation's checker: {said}")
 
 
-def run(folder, rounds, nodes, seed, say=print):
+def run(folder, harms, nodes, rng, say=print):
     """(whether all is right, a text)."""
-    rng = random.Random(f"brokers {seed}")
     with server.Cluster(nodes=nodes) as kafka:
         field = Field(folder, kafka, nodes, rng)
-        harms = [field.kill_broker, field.kill_broker, field.make_zombie, field.kill_node, field.kill_adapter, field.kill_adapter]
         try:
             field.start()
             field.flow()
-            for number in range(rounds):
-                harm = rng.choice(harms)
+            for number, harm in enumerate(harms, 1):
                 began = time.monotonic()
-                harm()
+                getattr(field, harm)()
                 field.flow()
-                say(f"round {number + 1} of {rounds}: {harm.__name__}, {time.monotonic() - began:.1f} s", flush=True)
+                say(f"round {number} of {len(harms)}: {harm}, {time.monotonic() - began:.1f} s", flush=True)
             return field.judge()
         finally:
             field.end()
@@ -226,7 +225,8 @@ def main():
     print(f"seed {seed}", flush=True)
     folder = tempfile.mkdtemp(prefix="hutong-brokers-")
     try:
-        right, text = run(folder, args.rounds, args.nodes, seed)
+        rng = random.Random(f"brokers {seed}")
+        right, text = run(folder, rng.choices(HARMS, k=args.rounds), args.nodes, rng)
     finally:
         if args.keep:
             print(f"kept: {folder}")
