@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from client.bus_client import Client, bus
-from hutong_bus import Broker, program
+from hutong_bus import Broker, program, wait_until
 from kafka_edge import consume
 from messages import module
 
@@ -22,11 +22,11 @@ class Bus:
         self.kafka, self.folder, self.prefix = kafka, folder, next(names)
         self.brokers = []
 
-    def broker(self, name, settings=""):
+    def broker(self, name, settings="", curve=False):
         (self.folder / name).mkdir()
         journal = (f"  backend: kafka\n  kafka: {{ brokers: '{self.kafka.bootstrap}', prefix: {self.prefix}, name: {name}, "
                    "partitions: 3, replication: 1 }\n")
-        broker = Broker(self.folder / name, journal=journal, settings=settings)
+        broker = Broker(self.folder / name, journal=journal, settings=settings, curve=curve)
         self.brokers.append(broker)
         broker.start()
         return broker
@@ -49,16 +49,16 @@ def envelope(number, subject=None):
 
 
 def publish(broker, *envelopes, first=None):
-    with Client(broker.endpoint) as client:
+    with Client(broker.endpoint, broker.keys(POPULATION)) as client:
         last = client.hello(POPULATION, stream=STREAM).last_sequence
         sequence = client.publish(*envelopes, first=first)
         assert client.wait_accepted(sequence, patience=60) and not client.refusals
         return last
 
 
-def receiver(broker):
-    client = Client(broker.endpoint)
-    client.hello(TENANCY, receive=True)
+def receiver(broker, instance="default"):
+    client = Client(broker.endpoint, broker.keys(TENANCY))
+    client.hello(TENANCY, instance, receive=True)
     return client
 
 
@@ -152,6 +152,67 @@ def test_a_subject_keeps_its_order(shared):
             (got,) = take(client, 1)
             assert got.envelope.id == f"m{number}"
             settle(client, [got])
+
+
+def test_with_curve(shared):
+    one, two = shared.broker("one", curve=True), shared.broker("two", curve=True)
+    publish(one, envelope(1))
+    with receiver(two) as client:
+        settle(client, take(client, 1))
+        assert publish(two, envelope(2)) == 1
+        assert ids(take(client, 1)) == ["m2"]
+
+
+class Office:
+    """A system with instances at several brokers and one inbox."""
+
+    def __init__(self):
+        self.inbox, self.clients = {}, {}
+
+    def work(self, done):
+        """Each takes and settles what it gets, until `done` of the inbox."""
+        def worked():
+            for name, client in self.clients.items():
+                client.wait_deliveries(1, patience=0.05)
+                got, client.deliveries = client.deliveries, []
+                for each in got:
+                    self.inbox.setdefault(each.position, (each.envelope.id, name))
+                settle(client, got)
+            return done(self.inbox)
+        wait_until(worked, "the office's work", patience=60)
+
+    def by(self, name):
+        return [message for message, who in self.inbox.values() if who == name]
+
+
+def subjects(first, count):
+    return [envelope(n, f"33010619900101{n % 24:04}") for n in range(first, first + count)]
+
+
+def test_instances_at_several_brokers_share_the_work(shared):
+    one, two = shared.broker("one"), shared.broker("two")
+    office = Office()
+    office.clients = {"a": receiver(one, "a"), "b": receiver(one, "b"), "c": receiver(two, "c")}
+    sent = 0
+
+    def publish_until(done):
+        nonlocal sent
+        while not done():
+            publish((one, two)[sent // 48 % 2], *subjects(sent, 48))
+            sent += 48
+            office.work(lambda inbox: len(inbox) >= sent)
+
+    publish_until(lambda: all(map(office.by, "abc")))  # each partition is of one broker, there each subject of one instance
+    office.clients.pop("c").close()
+    before = len(office.by("a") + office.by("b"))
+    publish_until(lambda: len(office.by("a") + office.by("b")) >= before + 48 * 2)
+    numbers = [int(message[1:]) for message, _ in office.inbox.values()]
+    assert sorted(numbers) == list(range(sent))
+    for subject in range(24):
+        of_subject = [n for n in numbers if n % 24 == subject]
+        assert of_subject == sorted(of_subject)
+    for client in office.clients.values():
+        client.close()
 
 
 def test_a_peer_that_says_hello_again_and_again_is_one_guest(shared):
