@@ -276,8 +276,6 @@ static int turn(struct daemon *daemon, struct error *error) {
     rc = rc ? rc : loading_run(daemon, error);
     rc = rc ? rc : transmit(daemon);
     log_notices(daemon);
-    if (journal_shared(daemon->journal)) // the cluster lets go of what is past its time
-        return rc;
     return rc ? rc : retiring_run(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS, error);
 }
 

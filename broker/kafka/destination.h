@@ -21,7 +21,8 @@ struct part {
     uint64_t written;    // lane.settled in the batch that is under way
     uint32_t written_as; // the number of its group's part there; 0: it has nothing of it
     uint64_t told;       // what the core knows to be settled and durable
-    uint64_t streams_ms; // when its streams were last written
+    uint64_t streams_ms; // when its streams were last written; 0: they are to be
+    uint64_t noted;      // up to which number they hold
 };
 
 // What arrived, until it is settled.

@@ -4,6 +4,7 @@
 #include "broker/kafka/bus.h"
 #include "broker/kafka/follow.h"
 #include "broker/kafka/group.h"
+#include "broker/kafka/shorten.h"
 #include "broker/kafka/transactions.h"
 #include "core/base/buffer.h"
 #include "core/base/clock.h"
@@ -86,6 +87,27 @@ static void do_delete(char **words) {
     rc = rc ? rc : topics_deleted(admin, 30000, &first, &error);
     snprintf(text, sizeof text, "%lld", (long long)first);
     answer(rc, &error, text);
+    topics_close(&admin);
+}
+
+// shorten UNTIL_MS TOPIC:PARTITION:BEFORE…: waits until the look is over
+static void do_shorten(char **words) {
+    struct admin *admin = NULL;
+    struct shortening *shortening = NULL;
+    struct error error = {0};
+    int rc = topics_open(&cluster, 30000, &admin, &error);
+    rc = rc ? rc : shortening_open(admin, &shortening, &error);
+    for (size_t i = 2; rc == 0 && words[i]; i++) {
+        const char *topic = strtok(words[i], ":");
+        const char *partition = strtok(NULL, ":");
+        rc = shortening_add(shortening, topic, number(partition), number(strtok(NULL, ":")));
+    }
+    if (rc == 0)
+        shortening_start(shortening, strtoll(words[1], NULL, 10));
+    while (rc == 0 && shortening_busy(shortening))
+        poll(NULL, 0, 10);
+    answer(rc, &error, "");
+    shortening_close(&shortening);
     topics_close(&admin);
 }
 
@@ -301,12 +323,12 @@ static const struct {
     int words; // at least
     void (*run)(char **words);
 } commands[] = {{"make", 3, do_topics}, {"check", 3, do_topics}, {"agree", 3, do_topics},
-    {"delete", 4, do_delete}, {"open", 1, do_open}, {"put", 5, do_put}, {"keep", 1, do_keep},
-    {"part", 2, do_part}, {"offset", 5, do_offset}, {"start", 1, do_start}, {"collect", 1, do_collect},
-    {"again", 1, do_collect}, {"join", 2, do_join}, {"next", 2, do_next}, {"begin", 1, do_begin},
-    {"release", 1, do_release}, {"pause", 2, do_pause}, {"resume", 2, do_pause}, {"seek", 3, do_seek},
-    {"leave", 1, do_leave}, {"follow", 3, do_follow}, {"ask", 3, do_ask}, {"work", 2, do_work},
-    {"get", 2, do_get}};
+    {"delete", 4, do_delete}, {"shorten", 3, do_shorten}, {"open", 1, do_open}, {"put", 5, do_put},
+    {"keep", 1, do_keep}, {"part", 2, do_part}, {"offset", 5, do_offset}, {"start", 1, do_start},
+    {"collect", 1, do_collect}, {"again", 1, do_collect}, {"join", 2, do_join}, {"next", 2, do_next},
+    {"begin", 1, do_begin}, {"release", 1, do_release}, {"pause", 2, do_pause}, {"resume", 2, do_pause},
+    {"seek", 3, do_seek}, {"leave", 1, do_leave}, {"follow", 3, do_follow}, {"ask", 3, do_ask},
+    {"work", 2, do_work}, {"get", 2, do_get}};
 
 static void run(char *line) {
     char *words[WORDS + 1] = {NULL};

@@ -69,6 +69,7 @@ static int open_lane(struct kafka_journal *journal, struct part *part, struct er
     rc = rc ? rc : restore_lane(journal, part, true);
     part->question = 0;
     part->told = part->lane.settled;
+    part->noted = part->lane.streams_upto;
     return rc ? error_set(error, rc, "what the cluster has of %s, partition %d can't be read",
                     part->destination->name, part->partition)
               : 0;
@@ -114,7 +115,7 @@ static int state_answered(struct kafka_journal *journal, uint64_t token, struct 
     for (size_t i = 0; i < journal->destination_count && rc == 0; i++)
         if (journal->destinations[i])
             rc = answered(journal, journal->destinations[i], token, error);
-    return rc;
+    return rc ? rc : retention_answered(journal, token, error);
 }
 
 // ---- A destination's group ----
@@ -173,6 +174,8 @@ int inward_serve(struct kafka_journal *journal, uint32_t queue, bool serve, stru
         return 0;
     destination->served = serve;
     destination->leave_ms = serve ? 0 : now_ms() + KAFKA_LEAVE_MS;
+    if (!serve)
+        retention_note(journal, destination);
     return serve && !destination->group ? join(journal, destination, error) : 0;
 }
 

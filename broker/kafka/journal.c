@@ -111,6 +111,7 @@ static int open_parts(struct kafka_journal *journal, struct error *error) {
         return error_no_memory(error);
     int rc = topics_open(&journal->options.cluster, ADMIN_MS, &journal->admin, error);
     rc = rc ? rc : kafka_make_topics(journal, NULL, 0, error);
+    rc = rc ? rc : shortening_open(journal->admin, &journal->shortening, error);
     rc = rc ? rc : open_transactions(journal, error);
     rc = rc ? rc : open_follow(journal, TOPIC_STATE, &journal->state, error);
     return rc ? rc : open_follow(journal, TOPIC_STREAMS, &journal->streams, error);
@@ -128,6 +129,7 @@ static void close_journal(struct journal *base) {
     gathered_destroy(&journal->batch);
     follow_close(&journal->state);
     follow_close(&journal->streams);
+    shortening_close(&journal->shortening);
     topics_close(&journal->admin);
     streams_destroy(journal);
     authors_destroy(&journal->authors);
@@ -162,6 +164,18 @@ static int take_committed(struct kafka_journal *journal, struct gathered *batch)
     return rc;
 }
 
+// What only this process knows of its lanes, where no batch takes it along.
+static int write_notes(struct kafka_journal *journal, struct error *error) {
+    if (!journal->notes || !journal->batch)
+        return 0;
+    journal->notes = false;
+    int rc = outward_gather_lanes(journal, error);
+    if (rc || gathered_records(journal->batch) == 0)
+        return rc < 0 ? rc : rc ? -ENOSPC : 0;
+    rc = transactions_start(journal->transactions, &journal->batch, error);
+    return rc > 0 ? -EIO : rc;
+}
+
 static int collect(struct journal *base, bool wait, struct error *error) {
     struct kafka_journal *journal = of(base);
     struct gathered *batch = NULL;
@@ -169,6 +183,8 @@ static int collect(struct journal *base, bool wait, struct error *error) {
     if (rc == 0 && batch)
         rc = take_committed(journal, batch);
     rc = rc ? rc : inward_run(journal, error);
+    if (rc == 0 && !wait) // who waits appends next
+        rc = write_notes(journal, error);
     return rc > 0 ? -EIO : rc;
 }
 
@@ -217,12 +233,9 @@ static int read_queue(struct journal *base, uint32_t queue, uint64_t from, size_
 
 static int retire(struct journal *base, int64_t keep_until_ns, const struct journal_settled *settled,
     size_t *retired, struct error *error) {
-    (void)base;
-    (void)keep_until_ns;
-    (void)settled;
-    (void)error;
-    *retired = 0; // the cluster lets go of what is past its time
-    return 0;
+    (void)settled; // the state of lanes says it
+    *retired = 0;  // it is told when it is done
+    return retention_ask(of(base), keep_until_ns / (int64_t)CLOCK_MILLISECOND_NS, error);
 }
 
 static int read_record(

@@ -6,7 +6,7 @@
 #include "broker/kafka/follow.h"
 #include "broker/kafka/group.h"
 #include "broker/kafka/journal.h"
-#include "broker/kafka/topics.h"
+#include "broker/kafka/shorten.h"
 #include "broker/kafka/transactions.h"
 #include "core/journal/backend.h"
 
@@ -33,7 +33,11 @@ struct kafka_journal {
     struct map *questions; // key of a stream -> struct stream_question (owned)
     uint64_t last_token;
     uint64_t started; // the last record of the batch that is under way
-    uint64_t turn;    // what has no key takes partitions by turns
+    struct shortening *shortening;
+    uint64_t look; // the question of follow_ask() that a look waits for; 0: none does
+    int64_t look_until_ms;
+    bool notes;    // lanes are to be written although nothing was appended
+    uint64_t turn; // what has no key takes partitions by turns
     int epoll_fd;
     struct journal_status counters;
     struct journal_entry entries[4096]; // room to read a batch
@@ -54,6 +58,16 @@ int kafka_make_topics(
 int outward_gather(struct kafka_journal *journal, const struct journal_batch *batch, struct error *error);
 // queues.c: those that the batch is the first to name. As above.
 int queues_add(struct kafka_journal *journal, const struct journal_batch *batch, struct error *error);
+
+// The lanes alone, of which there is news.
+int outward_gather_lanes(struct kafka_journal *journal, struct error *error);
+
+// retention.c: what is past its time goes from destinations' topics.
+// What is older, since 1970, may go: a look begins when the state of lanes is known. 0 or negative.
+int retention_ask(struct kafka_journal *journal, int64_t until_ms, struct error *error);
+int retention_answered(struct kafka_journal *journal, uint64_t token, struct error *error); // by the state
+// What is known of its streams is written with the next batch, or by itself: what lies behind it can't go.
+void retention_note(struct kafka_journal *journal, const struct destination *destination);
 
 // arriving.c: a GROUP_RECORD. 0 or negative.
 int arriving_take(struct kafka_journal *journal, struct destination *destination,

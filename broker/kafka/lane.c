@@ -199,6 +199,19 @@ int lane_restore_streams(struct lane *lane, struct bytes streams) {
     return rc;
 }
 
+uint64_t lane_past(struct bytes state, struct bytes streams) {
+    Hutong__Bus__V1__LaneState *lane =
+        state.data ? hutong__bus__v1__lane_state__unpack(NULL, state.size, state.data) : NULL;
+    Hutong__Bus__V1__LaneStreams *repeats =
+        streams.data ? hutong__bus__v1__lane_streams__unpack(NULL, streams.size, streams.data) : NULL;
+    uint64_t past = !lane || !repeats ? 0 : lane->settled < repeats->upto ? lane->settled : repeats->upto;
+    if (lane)
+        hutong__bus__v1__lane_state__free_unpacked(lane, NULL);
+    if (repeats)
+        hutong__bus__v1__lane_streams__free_unpacked(repeats, NULL);
+    return past;
+}
+
 // ---- For the next owner: packed part by part, so that no tree of it is ever in memory ----
 
 static int append_part(const ProtobufCMessage *part, struct buffer *out) {

@@ -51,3 +51,6 @@ int lane_fail(struct lane *lane, uint64_t number, const Hutong__Bus__V1__FailedD
 // What the next owner has to know. Appended; 0 or -ENOMEM.
 int lane_state(const struct lane *lane, struct buffer *out);
 int lane_streams(const struct lane *lane, struct buffer *out);
+
+// Up to which number no owner will read any more, by what one of them kept; 0 where that can't be read.
+uint64_t lane_past(struct bytes state, struct bytes streams);

@@ -24,6 +24,36 @@ static int look(struct lane *lane, uint64_t number, const char *stream, uint64_t
     return lane_look(lane, number, &origin);
 }
 
+static uint64_t past(struct bytes state, const struct buffer *streams) {
+    return lane_past(state, streams ? buffer_bytes(streams) : bytes_of(NULL, 0));
+}
+
+static void what_no_owner_reads_again_is_past(void **state) {
+    (void)state;
+    struct lane lane;
+    struct buffer streams = {0};
+    struct buffer kept = {0};
+    assert_int_equal(lane_init(&lane, 0), 0);
+    assert_int_equal(look(&lane, 1, A, 1, 1), LANE_NEW);
+    assert_int_equal(look(&lane, 2, A, 2, 1), LANE_NEW);
+    assert_int_equal(lane_streams(&lane, &streams), 0);
+    assert_int_equal(lane_settle(&lane, 1), 0);
+    assert_int_equal(lane_state(&lane, &kept), 0);
+    assert_int_equal(past(buffer_bytes(&kept), &streams), 1); // the second waits
+    assert_int_equal(past(buffer_bytes(&kept), NULL), 0);
+    assert_int_equal(past(bytes_of(NULL, 0), &streams), 0);
+    assert_int_equal(past(bytes_of_string("no state"), &streams), 0);
+    assert_int_equal(look(&lane, 5, A, 3, 1), LANE_NEW);
+    assert_int_equal(lane_settle(&lane, 2), 0);
+    assert_int_equal(lane_settle(&lane, 5), 0);
+    buffer_clear(&kept);
+    assert_int_equal(lane_state(&lane, &kept), 0);
+    assert_int_equal(past(buffer_bytes(&kept), &streams), 2); // behind it the streams are still to be read
+    buffer_destroy(&kept);
+    buffer_destroy(&streams);
+    lane_destroy(&lane);
+}
+
 // The next owner, which has what was committed: the offset, the state, and `streams` of some time before.
 static struct lane next_owner(const struct lane *lane, const struct buffer *streams) {
     struct lane next;
@@ -241,6 +271,7 @@ int main(void) {
         cmocka_unit_test(what_lies_between_is_settled),
         cmocka_unit_test(a_repeat_is_void),
         cmocka_unit_test(the_next_owner_goes_on),
+        cmocka_unit_test(what_no_owner_reads_again_is_past),
         cmocka_unit_test(an_owner_that_looked_at_nothing_costs_nothing),
         cmocka_unit_test(a_failure_is_kept_until_it_is_settled),
         cmocka_unit_test(what_no_owner_wrote_is_refused),

@@ -293,6 +293,7 @@ static int put_lane(struct outward *outward, struct destination *destination, st
     rc = rc ? rc : put_state(outward, part, of, false);
     if (rc == 0 && (part->streams_ms == 0 || now_ms - part->streams_ms >= KAFKA_STREAMS_MS)) {
         part->streams_ms = now_ms;
+        part->noted = part->lane.next - 1;
         rc = put_state(outward, part, of, true);
     }
     rc = rc ? rc
@@ -317,6 +318,13 @@ static int put_lanes(struct outward *outward) {
             rc = part->news ? put_lane(outward, destination, part) : 0;
         }
     }
+    return rc;
+}
+
+int outward_gather_lanes(struct kafka_journal *journal, struct error *error) {
+    struct outward outward = {.journal = journal, .error = error};
+    int rc = put_lanes(&outward);
+    buffer_destroy(&outward.scratch);
     return rc;
 }
 

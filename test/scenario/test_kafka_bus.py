@@ -22,9 +22,10 @@ class Bus:
         self.kafka, self.folder, self.prefix = kafka, folder, next(names)
         self.brokers = []
 
-    def broker(self, name, settings="", curve=False):
+    def broker(self, name, settings="", curve=False, retention="1096d"):
         (self.folder / name).mkdir()
-        journal = (f"  backend: kafka\n  kafka: {{ brokers: '{self.kafka.bootstrap}', prefix: {self.prefix}, name: {name}, "
+        journal = (f"  backend: kafka\n  retention: {retention}\n"
+                   f"  kafka: {{ brokers: '{self.kafka.bootstrap}', prefix: {self.prefix}, name: {name}, "
                    "partitions: 3, replication: 1 }\n")
         broker = Broker(self.folder / name, journal=journal, settings=settings, curve=curve)
         self.brokers.append(broker)

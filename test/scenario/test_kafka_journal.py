@@ -84,6 +84,35 @@ def test_records_are_deleted_from_the_front(bus):
         assert failed.value.code == WRONG
 
 
+def test_what_is_old_and_behind_goes_from_the_front(bus):
+    with bus.driver() as one:
+        one("open")
+        one.commit(*((bus.to, p, "k", f"v{n}") for n in range(4) for p in (0, 1)))
+        one("shorten", 1, f"{bus.to}:0:3", f"{bus.to}:1:3")  # nothing is so old
+        assert firsts(bus) == [0, 0]
+        far = 2**53
+        one("shorten", far, f"{bus.to}:1:2", f"{bus.to}:0:3", f"{bus.prefix}.to.nobody.there:0:3")
+        assert firsts(bus) == [3, 2]
+        one("shorten", far, f"{bus.to}:0:1", f"{bus.to}:1:4")  # what is gone already is asked for no more
+        assert firsts(bus) == [3, 4]
+        one("shorten", far, f"{bus.to}:1:100", f"{bus.to}:7:1", f"{bus.state}:0:1")  # the first two can't be
+        assert firsts(bus) == [3, 4]
+        assert f"topic {bus.to}: " in one.said() and bus.prefix + ".to.nobody.there" not in one.said()
+        assert f"{bus.prefix}.to.nobody.there" not in bus.kafka.admin().list_topics(timeout=10).topics
+        young = int(kcat(bus.kafka, "-C", "-t", bus.to, "-p", "0", "-e", "-q", "-o", "beginning", "-f", "%T").split()[0])
+        one.commit(*((bus.to, 0, "k", f"w{n}") for n in range(4)))
+        one("shorten", young + 1, f"{bus.to}:0:8")
+        assert firsts(bus) in ([4, 4], [5, 4])  # v3, and the mark behind it where it is as old
+
+
+def firsts(bus):
+    from confluent_kafka import Consumer, TopicPartition
+    consumer = Consumer({"bootstrap.servers": bus.kafka.bootstrap, "group.id": "firsts", "log_level": 0})
+    found = [consumer.get_watermark_offsets(TopicPartition(bus.to, p), 10)[0] for p in (0, 1)]
+    consumer.close()
+    return found
+
+
 # ---- Transactions ----
 
 def test_a_batch_is_there_when_it_is_committed(bus):
