@@ -38,6 +38,16 @@ static int withdraw(struct kafka_journal *journal, struct destination *destinati
     return rc;
 }
 
+static int ask_state(struct kafka_journal *journal, struct part *part, struct error *error) {
+    int32_t home = 0;
+    int rc = lane_home(journal, part, &home);
+    if (rc)
+        return error_no_memory(error);
+    part->question = ++journal->last_token;
+    rc = follow_ask(journal->state, home, part->question);
+    return rc ? error_set(error, rc < 0 ? rc : -ENOSPC, "too many questions about the state of lanes") : 0;
+}
+
 static int assign(struct kafka_journal *journal, struct destination *destination,
     const struct group_event *event, struct error *error) {
     for (size_t i = 0; i < event->partition_count; i++) {
@@ -45,10 +55,9 @@ static int assign(struct kafka_journal *journal, struct destination *destination
         if (!part)
             return error_no_memory(error);
         part->offset = event->partitions[i].offset;
-        part->question = ++journal->last_token;
-        int rc = follow_ask(journal->state, FOLLOW_ALL, part->question);
+        int rc = ask_state(journal, part, error);
         if (rc)
-            return error_set(error, rc < 0 ? rc : -ENOSPC, "too many questions about the state of lanes");
+            return rc;
     }
     return 0;
 }

@@ -102,3 +102,12 @@ int lane_key(const struct part *part, bool streams, struct buffer *out) {
     int rc = buffer_append(out, name, strlen(name) + 1);
     return rc ? rc : buffer_append(out, partition, streams ? 5 : 4);
 }
+
+int lane_home(const struct kafka_journal *journal, const struct part *part, int32_t *partition) {
+    struct buffer key = {0};
+    int rc = lane_key(part, false, &key);
+    if (rc == 0)
+        *partition = partition_of(buffer_bytes(&key), journal->partitions);
+    buffer_destroy(&key);
+    return rc;
+}

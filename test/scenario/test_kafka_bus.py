@@ -119,6 +119,31 @@ def test_nothing_that_was_settled_comes_again(shared):
     assert len(places) == len(got)
 
 
+def test_what_others_have_under_way_delays_nobody(shared):
+    """A lane waits for the partition that has its own state, not for those of other lanes."""
+    from confluent_kafka import Producer
+    one, state = shared.broker("one"), f"{shared.prefix}.state"
+    publish(one, *subjects(0, 24))
+    with receiver(one) as client:
+        settle(client, take(client, 24))
+        homes = {m.partition() for m in consume(shared.kafka, [state], 1)}
+    one.stop()
+    others = {0, 1, 2} - homes
+    assert homes and others
+    slow = Producer({"bootstrap.servers": shared.kafka.bootstrap, "transactional.id": f"{shared.prefix}.slow",
+                     "transaction.timeout.ms": 300000, "log_level": 0})
+    slow.init_transactions(30)
+    slow.begin_transaction()
+    for partition in others:
+        slow.produce(state, b"x", b"another", partition)
+    slow.flush(30)
+    two = shared.broker("two")
+    publish(two, *subjects(24, 24), first=25)
+    with receiver(two) as client:
+        take(client, 24)
+    slow.abort_transaction(30)
+
+
 def test_a_failure_counts_on_at_the_next_owner(shared):
     one = shared.broker("one")
     publish(one, envelope(1))
