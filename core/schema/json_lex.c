@@ -1,6 +1,7 @@
 #include "core/schema/json_lex.h"
 
 #include "core/base/utf8.h"
+#include "core/schema/json_text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -79,9 +80,17 @@ char json_peek(struct json_lex *lex) {
     if (lex->p == lex->end)
         return 0;
     char c = (char)*lex->p;
-    if (c == '-' || (c >= '0' && c <= '9'))
-        return '0';
-    return strchr("{[\"tfn", c) ? c : 0;
+    switch (c) {
+    case '{':
+    case '[':
+    case '"':
+    case 't':
+    case 'f':
+    case 'n':
+        return c;
+    default:
+        return c == '-' || (c >= '0' && c <= '9') ? '0' : 0;
+    }
 }
 
 const char *json_found(struct json_lex *lex) {
@@ -161,6 +170,7 @@ int json_lex_string(struct json_lex *lex, struct bytes *out) {
     buffer_clear(&lex->unescaped);
     const uint8_t *run = lex->p;
     for (;;) {
+        lex->p = json_plain(lex->p, lex->end);
         while (lex->p < lex->end && *lex->p != '"' && *lex->p != '\\' && *lex->p >= 0x20)
             lex->p++;
         if (lex->p == lex->end)

@@ -102,10 +102,10 @@ static int read_singular(struct json_reader *r, const struct schema_field *field
     int rc = json_read_value(r, field, false);
     if (rc != 0 || field->presence)
         return rc;
-    uint8_t zero = 0;
-    for (size_t i = r->out->size; i-- > before + varint_size((uint64_t)field->number << 3);)
-        zero |= r->out->data[i];
-    if (zero == 0)
+    size_t value = before + varint_size((uint64_t)field->number << 3), i = r->out->size;
+    while (i > value && r->out->data[i - 1] == 0)
+        i--;
+    if (i == value)
         r->out->size = before;
     return 0;
 }

@@ -13,20 +13,22 @@ static int put_escape(struct buffer *out, uint8_t c) {
     return buffer_append_format(out, "\\u%04x", c);
 }
 
+static bool is_plain(uint8_t c) {
+    return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
+}
+
 int json_put_string(struct buffer *out, struct bytes utf8) {
     int rc = buffer_append_byte(out, '"');
-    size_t start = 0;
-    for (size_t i = 0; rc == 0 && i < utf8.size; i++) {
-        uint8_t c = utf8.data[i];
-        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
-            continue;
-        rc = buffer_append(out, utf8.data + start, i - start);
-        if (rc == 0)
-            rc = put_escape(out, c);
-        start = i + 1;
+    const uint8_t *p = utf8.data, *end = utf8.size ? p + utf8.size : p;
+    while (rc == 0 && p < end) {
+        const uint8_t *run = p;
+        p = json_plain(p, end);
+        while (p < end && is_plain(*p))
+            p++;
+        rc = buffer_append(out, run, (size_t)(p - run));
+        if (rc == 0 && p < end)
+            rc = put_escape(out, *p++);
     }
-    if (rc == 0 && utf8.size > start)
-        rc = buffer_append(out, utf8.data + start, utf8.size - start);
     return rc == 0 ? buffer_append_byte(out, '"') : rc;
 }
 

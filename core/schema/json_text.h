@@ -5,6 +5,30 @@
 
 #include <locale.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+// The first byte that doesn't stand in a JSON text as it is (a control character, a quote, a backslash, DEL),
+// or one of the last fifteen before `end`, or without vectors any.
+static inline const uint8_t *json_plain(const uint8_t *p, const uint8_t *end) {
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+        __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+        __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+        __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+        __m128i found = _mm_or_si128(_mm_or_si128(control, del), _mm_or_si128(quote, backslash));
+        unsigned places = (unsigned)_mm_movemask_epi8(found);
+        if (places)
+            return p + __builtin_ctz(places);
+    }
+#endif
+    (void)end;
+    return p;
+}
+
 int json_put_string(struct buffer *out, struct bytes utf8); // with quotes and escapes
 int json_put_double(struct buffer *out, double value);      // finite; the shortest that reads back the same
 int json_put_float(struct buffer *out, float value);
