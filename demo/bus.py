@@ -24,17 +24,22 @@ def free_port():
 
 
 class Bus:
+    """One broker with its journal in a folder."""
+    BROKERS = ("broker",)
+    STORE = "journal"  # what holds the messages, as the demo calls it
+    QUIET_S = 3        # nothing on its way for so long: nothing more will come
+    AFTER_KILLS = ""   # what is to be said of the times under kills
+
     def __init__(self, folder, build, routes=ROOT / "routes", outlives=False, flaky=None):
         self.folder, self.build, self.outlives = pathlib.Path(folder), pathlib.Path(build), outlives
         self.town = self.folder / "town"
         self.conf = self.folder / "conf"
         self.journal = self.folder / "run/journal"
-        self.admin = self.folder / "run/admin.sock"
-        self.endpoint = f"tcp://127.0.0.1:{free_port()}"
+        self.endpoints = {name: f"tcp://127.0.0.1:{free_port()}" for name in self.BROKERS}
         self.routes, self.flaky = routes, flaky
         self.housing_url = None
-        self.broker, self.adapters, self.legacy = None, {}, {}
-        if len(str(self.admin)) > 100:  # a UNIX socket's path has 107 bytes at most
+        self.brokers, self.adapters, self.legacy = {}, {}, {}
+        if len(str(self.admin(self.BROKERS[0]))) > 100:  # a UNIX socket's path has 107 bytes at most
             raise Failure(f"{folder} is too long a path for a socket: choose a shorter TMPDIR")
         for name in ("hutong-broker", "hutong-adapter", "hutong"):
             if not self.program(name).exists():
@@ -55,27 +60,47 @@ class Bus:
         shutil.copytree(self.routes, self.folder / "routes")
         for name in ("run", "state", "log"):
             (self.folder / name).mkdir()
-        path = self.conf / "broker.yaml"
-        text = path.read_text("utf-8")
-        for key, value in (("listen", self.endpoint), ("catalogue", self.build / "catalogue.binpb")):
-            text, changed = re.subn(rf"^{key}:.*$", f"{key}: {value}", text, flags=re.M)
-            if changed != 1:
-                raise Failure(f"conf/broker.yaml: the demo expects one line \"{key}:\"")
-        path.write_text(text, "utf-8")
+        text = (self.conf / "broker.yaml").read_text("utf-8")
+        (self.conf / "broker.yaml").unlink()
+        for name in self.BROKERS:
+            self.conf_file(name).write_text(self.adapted(text, self.settings(name)), "utf-8")
         (self.conf / "keys").mkdir()
         for name in ("broker", *SYSTEMS.values()):
             made = self.tool("keys", "generate", "-o", self.conf / "keys", name)
             if made.returncode:
                 raise Failure(f"hutong keys: {made.stderr}")
-        checked = self.tool("check", path)
-        if checked.returncode:
-            raise Failure(f"hutong check: {checked.stdout}{checked.stderr}")
+        for name in self.BROKERS:
+            checked = self.tool("check", self.conf_file(name))
+            if checked.returncode:
+                raise Failure(f"hutong check: {checked.stdout}{checked.stderr}")
+
+    @staticmethod
+    def adapted(text, settings):
+        """broker.yaml with other values for some keys; what was indented below such a key goes."""
+        for key, value in settings.items():
+            text, changed = re.subn(rf"^{key}:.*\n(?: .*\n)*", lambda _, key=key, value=value: f"{key}: {value}\n", text, flags=re.M)
+            if changed != 1:
+                raise Failure(f"conf/broker.yaml: the demo expects one line \"{key}:\"")
+        return text
+
+    def settings(self, name):
+        return {"listen": self.endpoints[name], "catalogue": self.build / "catalogue.binpb", "admin": self.admin(name)}
+
+    def conf_file(self, name):
+        return self.conf / f"{name}.yaml"
+
+    def admin(self, name):
+        return self.folder / f"run/{name}.sock"
+
+    def broker_of(self, agency):
+        """The name of the one that its adapter connects to."""
+        return self.BROKERS[0]
 
     def key(self, agency):
         return self.conf / "keys" / (SYSTEMS[agency].replace("/", "-") + "_secret")
 
     def environment(self, agency):
-        return {"HUTONG_ENDPOINT": self.endpoint, "HUTONG_KEY": self.key(agency), "HUTONG_BROKER_KEY": self.conf / "keys/broker",
+        return {"HUTONG_ENDPOINT": self.endpoints[self.broker_of(agency)], "HUTONG_KEY": self.key(agency), "HUTONG_BROKER_KEY": self.conf / "keys/broker",
                 "HUTONG_CATALOGUE": self.build / "catalogue.binpb", "HUTONG_CODES": self.conf / "codes",
                 "HUTONG_STATE": self.state(agency), "CIVIL_HOME": self.town / "civil", "HOUSING_URL": self.housing_url,
                 "REGISTER": f"Driver=SQLite3;Database={self.town / 'register.sqlite'};Timeout=5000"}
@@ -100,10 +125,12 @@ class Bus:
         self.legacy["housing"].wait_for("TenancyService.asmx\n")
         self.housing_url = self.legacy["housing"].log.read_text("utf-8").split()[0]
 
-    def start_broker(self):
-        self.broker = self.process("broker", [self.program("hutong-broker"), "-c", self.conf / "broker.yaml"])
-        self.broker.start()
-        self.broker.wait_for(" broker.ready ")
+    def start_brokers(self):
+        for name in self.BROKERS:
+            self.brokers[name] = self.process(name, [self.program("hutong-broker"), "-c", self.conf_file(name)])
+            self.brokers[name].start()
+        for broker in self.brokers.values():
+            broker.wait_for(" broker.ready ")
 
     def start_adapters(self):
         for agency in SYSTEMS:
@@ -113,29 +140,39 @@ class Bus:
         for adapter in self.adapters.values():
             adapter.wait_for(" bus.connected ", " adapter.connected ")
 
+    def start_again(self, process):
+        """After a kill."""
+        process.start()
+
+    def whereabouts(self):
+        return f"broker at {self.endpoints['broker']} (CURVE), adapters of {', '.join(SYSTEMS)} connected"
+
     def processes(self):
-        return [p for p in (*self.adapters.values(), self.broker, *self.legacy.values()) if p]
+        return [*self.adapters.values(), *self.brokers.values(), *self.legacy.values()]
 
     def check(self):
         for process in self.processes():
             process.check()
 
     def stop(self):
-        """Adapters first, so that what they hold still reaches the broker. The names of those that didn't end well."""
+        """Adapters first, so that what they hold still reaches a broker. The names of those that didn't end well."""
         bad = []
-        for group in (list(self.adapters.values()), [self.broker], list(self.legacy.values())):
-            group = [process for process in group if process and process.child]
+        for group in map(list, (self.adapters.values(), self.brokers.values(), self.legacy.values())):
+            group = [process for process in group if process.child]
             for process in group:
                 process.ask_to_stop()
             legacy = group and group[0] in self.legacy.values()
             bad += [process.name for process in group if process.stop() != 0 and not legacy]
         return bad
 
+    def close(self):
+        """What holds the messages may end: nothing is read any more."""
+
     # ---- What they say about themselves ----
 
-    def status(self):
-        """The broker's, or None when it doesn't answer."""
-        done = self.tool("status", "--admin", self.admin, "--json")
+    def status(self, name):
+        """A broker's, or None when it doesn't answer."""
+        done = self.tool("status", "--admin", self.admin(name), "--json")
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def adapter_status(self, agency):
@@ -146,13 +183,14 @@ class Bus:
 
     def idle_reason(self):
         """None when nothing is on its way anywhere; otherwise what still is."""
-        status = self.status()
-        if status is None:
-            return "the broker doesn't answer"
-        waiting = {queue["name"]: queue["waiting"] for queue in status["queues"]
-                   if queue["waiting"] and not queue["name"].startswith("dead:")}
-        if waiting:
-            return "queues: " + ", ".join(f"{name} {count}" for name, count in waiting.items())
+        for name in self.BROKERS:
+            status = self.status(name)
+            if status is None:
+                return f"{name} doesn't answer"
+            waiting = {queue["name"]: queue["waiting"] for queue in status["queues"]
+                       if queue["waiting"] and not queue["name"].startswith("dead:")}
+            if waiting:
+                return f"queues of {name}: " + ", ".join(f"{queue} {count}" for queue, count in waiting.items())
         for agency in SYSTEMS:
             adapter = self.adapter_status(agency)
             if adapter.get("bus") != "connected" or adapter.get("trouble") or adapter.get("spooled") or adapter.get("held"):
@@ -181,7 +219,13 @@ class Bus:
                 raise Failure(f"hutong journal list: {done.stderr}")
             yield from map(json.loads, done.stdout.splitlines())
 
+    def place(self, record, names):
+        """Of a message: where it stands, and where what goes out does."""
+        to = ", ".join(f"{names.get(d['queue'])} at {d['position']}" for d in record["deliveries"])
+        return f"record {record['sequence']}, {record['time'][11:23]} UTC, {record['type'].rsplit('.', 1)[-1]}, for {to}"
+
     def verify(self):
+        """(Whether what holds the messages has all of them, what is to be said of that.)"""
         done = self.tool("journal", "verify", self.journal)
         return done.returncode == 0, (done.stdout + done.stderr).strip()
 
@@ -192,13 +236,32 @@ class Bus:
 
     # ---- --keep ----
 
+    def groups_to_stop(self):
+        """Each is ended once those before it have ended."""
+        return [[*self.adapters.values(), *self.brokers.values(), *self.legacy.values()]]
+
     def write_stop(self):
-        pids = [process.child.pid for process in self.processes()]
         path = self.folder / "stop"
-        path.write_text(
-            "#!/bin/sh\n# Ends the demo's processes by their ids and removes its folder.\n"
-            f"kill {' '.join(map(str, pids))} 2>/dev/null\n"
-            + "".join(f"while kill -0 {pid} 2>/dev/null; do sleep 0.1; done\n" for pid in pids)
-            + f"rm -rf {self.folder}\n", "utf-8")
+        lines = ["#!/bin/sh", "# Ends the demo's processes by their ids and removes its folder."]
+        for group in self.groups_to_stop():
+            pids = [process.child.pid for process in group]
+            lines.append(f"kill {' '.join(map(str, pids))} 2>/dev/null")
+            lines += [f"while kill -0 {pid} 2>/dev/null; do sleep 0.1; done" for pid in pids]
+        path.write_text("\n".join([*lines, f"rm -rf {self.folder}", ""]), "utf-8")
         os.chmod(path, 0o755)
         return path
+
+    def ways_to_look(self):
+        """(What one sees, the command) each."""
+        hutong = self.program("hutong")
+        yield from self.ways_to_look_at_the_bus(hutong)
+        yield "a move in the register", f"sqlite3 {self.town}/register.sqlite 'SELECT * FROM T_HKBG LIMIT 5'"
+        yield "civil affairs: files it took", f"ls {self.town}/civil/archive"
+        yield "housing: what it was told", f"sqlite3 {self.town}/housing.sqlite 'SELECT * FROM occupancies LIMIT 5'"
+        yield "what a department's adapter says", f"cat {self.folder}/state/*/status.json"
+        yield "logs, configuration, keys", f"ls {self.folder}/log {self.folder}/conf"
+
+    def ways_to_look_at_the_bus(self, hutong):
+        yield "peers, queues, rates", f"{hutong} status --admin {self.admin('broker')}"
+        yield "what was accepted and delivered", f"{hutong} journal list --count 20 {self.journal}"
+        yield "the proof that it is whole", f"{hutong} journal verify {self.journal}"

@@ -1,4 +1,4 @@
-"""Kills broker and adapters with SIGKILL at random moments, and starts each again at once."""
+"""Kills brokers and adapters with SIGKILL at random moments, and starts each again at once."""
 import random
 import time
 
@@ -23,15 +23,15 @@ class Chaos:
         for process in victims:
             process.kill()
         for process in victims:
-            process.start()
+            self.bus.start_again(process)
         self.next = time.monotonic() + self.pause()
 
     def victim(self):
         """Each has its turn before one has a second."""
         if not self.bag:
-            self.bag = [self.bus.broker, *self.bus.adapters.values()]
+            self.bag = [*self.bus.brokers.values(), *self.bus.adapters.values()]
             self.rng.shuffle(self.bag)
         return self.bag.pop()
 
     def kills(self):
-        return {process.name: process.kills for process in (self.bus.broker, *self.bus.adapters.values())}
+        return {process.name: process.kills for process in (*self.bus.brokers.values(), *self.bus.adapters.values())}

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A town, three departments, one day on the bus. scripts/demo builds what this needs and starts it.
 
-Exit status: 0 every expected effect was found exactly once, in order; 1 it was not, or something failed; 2 wrong usage.
+Exit status: 0 every expected effect was found exactly once, in order (or --kafka was skipped, which is said); 1 it was not, or
+something failed; 2 wrong usage; 3 no Kafka can be had and HUTONG_REQUIRE_REAL is set.
 """
 import argparse
 import json
@@ -17,15 +18,15 @@ import time
 
 import day
 import town
-from bus import SYSTEMS, Bus
+from bus import Bus
 from chaos import Chaos
+from kafka_bus import KafkaBus
 from processes import Failure
 from show import Bar, seconds, table
 from story import Story
 from tally import Tally
 from watch import Watch
 
-QUIET_S = 3       # nothing on its way for so long: nothing more will come
 DEADLINE_S = 120  # after the day, at most
 LOOK_S = 0.02
 
@@ -36,7 +37,8 @@ def parse():
     parser.add_argument("--changes", type=int, default=3000, help="of the day, about (default: 3000)")
     parser.add_argument("--seconds", type=float, default=45, help="that the day takes (default: 45)")
     parser.add_argument("--seed", type=int, default=1, help="of town and day (default: 1)")
-    parser.add_argument("--kill", action="store_true", help="kill broker and adapters with SIGKILL at random; it must come out the same")
+    parser.add_argument("--kafka", action="store_true", help="the journal on a Kafka started for it, with two brokers that share it")
+    parser.add_argument("--kill", action="store_true", help="kill brokers and adapters with SIGKILL at random; it must come out the same")
     parser.add_argument("--kill-seed", type=int, default=None, metavar="SEED", help="of the kills (default: a random one, printed)")
     parser.add_argument("--keep", action="store_true", help="leave it running at the end, and say how to look around")
     parser.add_argument("--routes", type=pathlib.Path, default=town.ROOT / "routes", metavar="FOLDER", help="other routes than routes/")
@@ -58,7 +60,7 @@ class Demo:
     def __init__(self, args, folder):
         self.args = args
         build = pathlib.Path(os.environ.get("HUTONG_BUILD", town.ROOT / "build/release")).resolve()
-        self.bus = Bus(folder, build, args.routes, outlives=args.keep, flaky=args.seed)
+        self.bus = (KafkaBus if args.kafka else Bus)(folder, build, args.routes, outlives=args.keep, flaky=args.seed)
         self.actions = []
         self.watch = self.chaos = self.living = None
 
@@ -80,9 +82,9 @@ class Demo:
     def start(self):
         self.bus.configure()
         self.bus.start_legacy()
-        self.bus.start_broker()
+        self.bus.start_brokers()
         self.bus.start_adapters()
-        say(f"  broker at {self.bus.endpoint} (CURVE), adapters of {', '.join(SYSTEMS)} connected")
+        say(f"  {self.bus.whereabouts()}")
 
     # ---- The day ----
 
@@ -132,7 +134,7 @@ class Demo:
                 quiet_since = None
                 continue
             quiet_since = quiet_since or now
-            if now - quiet_since >= (1 if self.watch.complete() else QUIET_S):
+            if now - quiet_since >= (1 if self.watch.complete() else self.bus.QUIET_S):
                 self.look(bar, force=True)
                 return
         say(f"\n  not quiet within {DEADLINE_S} s after the day: {reason}")
@@ -152,6 +154,7 @@ class Demo:
         say("\n".join(Story(self.bus, self.actions, tally, self.watch.took).lines()))
         if self.chaos:
             say("\nKilled with SIGKILL: " + ", ".join(f"{name} {count}" for name, count in self.chaos.kills().items()))
+            say(self.bus.AFTER_KILLS)
         return tally.trouble()
 
     def judge(self, trouble):
@@ -167,7 +170,7 @@ class Demo:
             if len(texts) > 20:
                 say(f"  … and {len(texts) - 20} more")
         whole, text = self.bus.verify()
-        say(f"journal: {text}")
+        say(f"{self.bus.STORE}: {text}")
         right = not mistakes and whole
         say(f"{found['found']:,} of {found['expected']:,} expected effects found"
             + (", each exactly once and in order" if right else "") + (f" (kill seed {self.args.kill_seed})" if self.args.kill else ""))
@@ -179,7 +182,7 @@ class Demo:
             say(f"did not end well on SIGTERM: {', '.join(bad)}")
         whole, text = self.bus.verify()
         if not whole:
-            say(f"the journal after the end: {text}")
+            say(f"the {self.bus.STORE} after the end: {text}")
         return whole and not bad
 
     def show_tails(self):
@@ -188,19 +191,9 @@ class Demo:
             say("\n".join(process.tail()))
 
     def say_where(self):
-        hutong, bus = self.bus.program("hutong"), self.bus
-        stop = bus.write_stop()
+        stop = self.bus.write_stop()
         say("\nIt goes on running. To look around:")
-        for text, command in (
-                ("peers, queues, rates", f"{hutong} status --admin {bus.admin}"),
-                ("what was accepted and delivered", f"{hutong} journal list --count 20 {bus.journal}"),
-                ("the proof that it is whole", f"{hutong} journal verify {bus.journal}"),
-                ("a move in the register", f"sqlite3 {bus.town}/register.sqlite 'SELECT * FROM T_HKBG LIMIT 5'"),
-                ("civil affairs: files it took", f"ls {bus.town}/civil/archive"),
-                ("housing: what it was told", f"sqlite3 {bus.town}/housing.sqlite 'SELECT * FROM occupancies LIMIT 5'"),
-                ("what a department's adapter says", f"cat {bus.folder}/state/*/status.json"),
-                ("logs, configuration, keys", f"ls {bus.folder}/log {bus.folder}/conf"),
-                ("to end it", str(stop))):
+        for text, command in (*self.bus.ways_to_look(), ("to end it", str(stop))):
             say(f"  # {text}\n  {command}")
 
 
@@ -234,12 +227,17 @@ def run(args, folder):
             if demo.living:
                 demo.living.stop()
             demo.bus.stop()
+            demo.bus.close()
         if not kept:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def main():
     args = parse()
+    reason = KafkaBus.unavailable() if args.kafka else None
+    if reason:
+        say(f"SKIPPED: the demo on Kafka needs Java and Maven's Kafka, and there is none: {reason}")
+        return 3 if os.environ.get("HUTONG_REQUIRE_REAL") else 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
     folder = tempfile.mkdtemp(prefix="hutong-demo-")

@@ -1,7 +1,8 @@
-"""Follows a record from the row in one system over the journal to the row or file in another."""
+"""Follows a record from the row in one system over the bus to the row or file in another."""
 import pathlib
 import sqlite3
 
+from bus import SYSTEMS
 from show import block, seconds
 
 
@@ -41,8 +42,7 @@ class Story:
     def journal_line(self, record):
         if record is None:
             return "(no record found)"
-        to = ", ".join(f"{self.tally.names.get(d['queue'])} at {d['position']}" for d in record["deliveries"])
-        return f"record {record['sequence']}, {record['time'][11:23]} UTC, {record['type'].rsplit('.', 1)[-1]}, for {to}"
+        return self.bus.place(record, self.tally.names)
 
     def file_line(self, table, column, value):
         """The line of the file that civil affairs' program took the row from."""
@@ -73,7 +73,7 @@ class Story:
         entry = f"BG{source['BGLSH']}" if source else ""
         return f"{person['name']} moves", [
             ("public security, T_HKBG", row_text(source) if source else "(not found)"),
-            ("the bus, journal", self.journal_line(record)),
+            (f"the bus, {self.bus.STORE}", self.journal_line(record)),
             ("civil affairs, file" + self.after(action, "civil_affairs"), self.file_line("residence_changes", "entry", entry)),
             ("housing, occupancies" + self.after(action, "housing"), row_text(target) if target else "(not found)")]
 
@@ -86,7 +86,7 @@ class Story:
                      action["certificate"])
         return f"{action['husband']['name']} and {action['wife']['name']} marry", [
             ("civil affairs, register of marriages", row_text(source) if source else "(not found)"),
-            ("the bus, journal", self.journal_line(record)),
+            (f"the bus, {self.bus.STORE}", self.journal_line(record)),
             ("public security, T_HYBG" + self.after(action, "public_security"), row_text(letter) if letter else "(not found)"),
             ("housing, marital_updates" + self.after(action, "housing"), row_text(target) if target else "(not found)")]
 
@@ -96,7 +96,7 @@ class Story:
         letter = one(self.register, "SELECT * FROM T_ZLBA WHERE BAH = ?", action["lease"])
         return f"{action['person']['name']} rents", [
             ("housing, tenancies", row_text(source) if source else "(not found)"),
-            ("the bus, journal", self.journal_line(self.lease_record(action["lease"]))),
+            (f"the bus, {self.bus.STORE}", self.journal_line(self.lease_record(action["lease"]))),
             ("public security, T_ZLBA" + self.after(action, "public_security"), row_text(letter) if letter else "(not found)"),
             ("civil affairs, file" + self.after(action, "civil_affairs"), self.file_line("leases", "lease", action["lease"]))]
 
@@ -106,7 +106,7 @@ class Story:
         filed = [row[0] for row in db.execute("SELECT record_no FROM lease_changes ORDER BY serial")]
         db.close()
         bad = {action["lease"] for action in self.actions if action["kind"] == "lease" and action.get("bad")}
-        sent = [record for record in self.tally.messages if record["type"] == "gov.housing.v1.LeaseFiled"]
+        sent = [record for record in self.tally.messages if record["source"] == SYSTEMS["housing"]]
         good = [number for number in filed if number not in bad]
         return sent[good.index(lease)] if len(sent) == len(good) and lease in good else None
 

@@ -10,6 +10,7 @@ import chaos  # noqa: E402
 import day  # noqa: E402
 import show  # noqa: E402
 import tally  # noqa: E402
+import topics  # noqa: E402
 import town  # noqa: E402
 import watch  # noqa: E402
 
@@ -77,12 +78,30 @@ def test_every_process_is_killed_before_one_is_killed_twice():
         return types.SimpleNamespace(name=name, kills=0, kill=lambda: killed.append(name), start=lambda: started.append(name))
 
     killed, started = [], []
-    bus = types.SimpleNamespace(broker=process("broker"), adapters={n: process(n) for n in "abc"})
+    bus = types.SimpleNamespace(brokers={"broker": process("broker")}, adapters={n: process(n) for n in "abc"},
+                                start_again=lambda victim: victim.start())
     torment = chaos.Chaos(bus, 1, 0, 0)
     while len(killed) < 40:
         torment.tick()
     assert all(set(killed[i:i + 4]) == {"broker", "a", "b", "c"} for i in range(0, 36, 4))
     assert sorted(killed) == sorted(started)
+
+
+def test_what_was_accepted_on_kafka_and_is_nowhere_is_told():
+    class Held(topics.Topics):
+        def __init__(self, refused, **accepted):
+            self.refused, self.last = refused, accepted
+
+        def accepted(self):
+            return self.last
+
+        def refusals(self):
+            return [{"source": "a", "sequence": number} for number in self.refused]
+
+    messages = [{"source": "a", "sequence": number} for number in (1, 2, 4, 6)]
+    assert list(Held([3, 5], a=6).gaps(messages)) == []
+    assert list(Held([3], a=7).gaps(messages)) == ["2 messages of a that were accepted are in no topic, such as number 5"]
+    assert len(list(Held([3, 5], a=6, b=1).gaps(messages))) == 1
 
 
 def test_the_watch_times_an_effect(tmp_path):

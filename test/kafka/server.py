@@ -118,10 +118,8 @@ class Node:
     def start(self):
         """Returns at once; Cluster.wait() waits."""
         assert not self.running()
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                ["java", *JAVA, "-cp", classpath(), "kafka.Kafka", self.folder / "server.properties"],
-                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        command = ["java", *JAVA, "-cp", classpath(), "kafka.Kafka", self.folder / "server.properties"]
+        self.process = self.cluster.launch(command, self.log)
 
     def running(self):
         return self.process is not None and self.process.poll() is None
@@ -145,11 +143,18 @@ class Node:
         self.process.send_signal(signal.SIGCONT)
 
 
-class Cluster:
-    """Settings are of server.properties, for all nodes: Cluster(3, **{"log.segment.bytes": 1048576})."""
+def launch(command, log):
+    with open(log, "ab") as out:
+        return subprocess.Popen(command, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
-    def __init__(self, nodes=1, secure=False, **settings):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hutong-kafka-"))
+
+class Cluster:
+    """Settings are of server.properties, for all nodes: Cluster(3, **{"log.segment.bytes": 1048576}). `folder`: one that is there,
+    instead of one of its own; `launch`: starts a node's command with a log, and returns the Popen."""
+
+    def __init__(self, nodes=1, secure=False, folder=None, launch=launch, **settings):
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="hutong-kafka-"))
+        self.launch = launch
         self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self.secure, self.password = secure, uuid.uuid4().hex
         self.certificate = self.folder / "certificate.pem"
@@ -200,16 +205,19 @@ class Cluster:
 
     def __enter__(self):
         try:
-            if self.secure:
-                self.make_certificate()
-            for node in self.nodes:
-                node.configure(self.settings)
-                node.start()
-            self.wait()
+            self.start()
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def start(self):
+        if self.secure:
+            self.make_certificate()
+        for node in self.nodes:
+            node.configure(self.settings)
+            node.start()
+        self.wait()
 
     def __exit__(self, *_):
         for node in self.nodes:

@@ -47,6 +47,17 @@ def real_kafka(kafka):
     return kafka
 
 
+@pytest.fixture
+def kafka_of_its_own():
+    """For what starts a real one itself: whether that can be."""
+    from databases import missing
+    reason = no_real_kafka()
+    if reason and os.environ.get("HUTONG_REQUIRE_REAL"):
+        missing(f"Kafka ({reason})")
+    if reason:
+        pytest.skip(f"{NEEDS_REAL} of its own")
+
+
 def pytest_terminal_summary(terminalreporter):
     skipped = [report.nodeid for report in terminalreporter.stats.get("skipped", []) if NEEDS_REAL in str(report.longrepr)]
     if skipped:

@@ -1,40 +1,12 @@
 """The main job on a small town: demo/run.py with real processes, plainly, under kills, and with a part taken away."""
-import os
-import pathlib
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 
 import pytest
 
-from hutong_bus import BUILD, SOURCE, wait_until
-
-SMALL = ["--residents", "1000", "--changes", "200"]
-
-
-@pytest.fixture
-def temporary(tmp_path, monkeypatch):
-    """Where the demo makes its folder: nothing may be left in it. Short, for the admin's socket."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="hd-"))
-    yield folder
-    left = list(folder.iterdir())
-    shutil.rmtree(folder)
-    assert left == []
-
-
-def command(*arguments):
-    return [sys.executable, SOURCE / "demo/run.py", *SMALL, *map(str, arguments)]
-
-
-def environment(folder):
-    return {**os.environ, "HUTONG_BUILD": str(BUILD), "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def demo(folder, *arguments):
-    return subprocess.run(command(*arguments), env=environment(folder), capture_output=True, text=True, timeout=280)
+from hutong_bus import SOURCE
+from town_day import demo, keep_and_stop, stop_in_the_middle, temporary  # noqa: F401
 
 
 @pytest.mark.sanitize
@@ -79,44 +51,10 @@ def test_wrong_routes_are_refused_before_anything_starts(temporary, tmp_path):
     assert done.returncode == 1 and "dyed_on" in done.stdout and "died_on" in done.stdout, done.stdout + done.stderr
 
 
-def children(pid):
-    done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
-    return [int(word) for word in done.stdout.split()]
-
-
-def running(pid):
-    stat = pathlib.Path(f"/proc/{pid}/stat")
-    try:
-        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_in_the_middle_nothing_is_left(temporary, number):
-    process = subprocess.Popen(command("--seconds", 60), env=environment(temporary), stdout=subprocess.PIPE, text=True)
-    while " of 206 changes" not in process.stdout.readline():
-        assert process.poll() is None
-    started = wait_until(lambda: len(children(process.pid)) >= 7 and children(process.pid), "broker, adapters, systems, day")
-    process.send_signal(number)
-    process.communicate(timeout=60)
-    assert process.returncode != 0
-    wait_until(lambda: not any(map(running, started)), "all ended")
-    if number == signal.SIGKILL:  # then nobody could remove the folder
-        for folder in temporary.iterdir():
-            shutil.rmtree(folder)
+    stop_in_the_middle(temporary, number, 7)
 
 
 def test_kept_it_runs_until_it_is_stopped(temporary):
-    done = demo(temporary, "--seconds", 1, "--keep")
-    stop = re.search(r"^  (/\S+/stop)$", done.stdout, re.M)
-    assert done.returncode == 0 and stop, done.stdout + done.stderr
-    try:
-        status = re.search(r"^  (\S+/hutong status --admin \S+)$", done.stdout, re.M)
-        shown = subprocess.run(status[1].split(), capture_output=True, text=True, timeout=30)
-        assert shown.returncode == 0 and "housing/tenancy" in shown.stdout
-        pids = [int(pid) for pid in re.search(r"^kill ([\d ]+) 2>", pathlib.Path(stop[1]).read_text(), re.M)[1].split()]
-        assert len(pids) == 6 and all(map(running, pids))
-    finally:
-        subprocess.run([stop[1]], timeout=60, check=True)
-    assert not any(map(running, pids))
+    keep_and_stop(temporary, 6)
