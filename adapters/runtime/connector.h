@@ -54,6 +54,10 @@ struct connector_host {
     // of this delivery is known to be there; and that it is (on disk when it returns).
     bool (*is_done)(void *runtime, uint64_t position);
     int (*mark_done)(void *runtime, const uint64_t *positions, size_t count, struct error *error);
+
+    // How long to wait now for the system, `most_ms` at most: less from when the adapter is asked to end, and
+    // 0 when `drain` is over. So what waits long asks again in between.
+    uint32_t (*patience_ms)(void *runtime, uint32_t most_ms);
 };
 
 // A message for the system. The same delivery may come again (attempt > 1, or after a restart): its effect

@@ -90,6 +90,10 @@ static int mark_done(void *runtime, const uint64_t *positions, size_t count, str
     return rc > 0 ? (error ? error->code = CONNECTOR_RETRY : CONNECTOR_RETRY) : rc;
 }
 
+static uint32_t patience_ms(void *runtime, uint32_t most_ms) {
+    return sidecar_patience_ms(runtime, most_ms);
+}
+
 void sidecar_host(struct sidecar *sidecar) {
     sidecar->host = (struct connector_host){
         .runtime = sidecar,
@@ -105,5 +109,6 @@ void sidecar_host(struct sidecar *sidecar) {
         .refused = refused,
         .is_done = is_done,
         .mark_done = mark_done,
+        .patience_ms = patience_ms,
     };
 }

@@ -46,7 +46,7 @@ int sidecar_new(const struct sidecar_config *config, struct sidecar **out, struc
     if (!sidecar)
         return -ENOMEM;
     sidecar->config = config;
-    sidecar->connector_fd = -1;
+    sidecar->connector_fd = sidecar->signals = -1;
     sidecar->crashes.fd = -1;
     int rc = make_texts(sidecar);
     rc = rc ? rc : load_catalogue(sidecar, report);
@@ -74,6 +74,8 @@ void sidecar_destroy(struct sidecar **self) {
     if (sidecar->inbox)
         inbox_close(&sidecar->inbox);
     crashes_close(&sidecar->crashes, false);
+    if (sidecar->signals >= 0)
+        close(sidecar->signals);
     codes_destroy(&sidecar->codes);
     catalogue_destroy(&sidecar->catalogue);
     buffer_destroy(&sidecar->subject);
@@ -269,18 +271,36 @@ static uint32_t wait_ms(const struct sidecar *sidecar, uint64_t now_ns) {
     return due <= now_ns ? 0 : (uint32_t)((due - now_ns + CLOCK_MILLISECOND_NS - 1) / CLOCK_MILLISECOND_NS);
 }
 
-static void wait_for_work(struct sidecar *sidecar, int signals) {
-    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+static void begin_end(struct sidecar *sidecar) {
+    if (sidecar->end_by_ns == 0)
+        sidecar->end_by_ns = clock_monotonic_ns() + sidecar->config->drain_ns;
+}
+
+static void hear_signal(struct sidecar *sidecar) {
+    struct signalfd_siginfo info;
+    if (read(sidecar->signals, &info, sizeof info) != sizeof info)
+        return;
+    begin_end(sidecar);
+    log_event(LOG_INFO, "adapter.stopping", "signal=%u held=%zu", info.ssi_signo, sidecar->held_count);
+}
+
+uint32_t sidecar_patience_ms(struct sidecar *sidecar, uint32_t most_ms) {
+    hear_signal(sidecar);
+    uint64_t now_ns = clock_monotonic_ns();
+    if (sidecar->end_by_ns == 0)
+        return most_ms;
+    uint64_t left_ms = sidecar->end_by_ns > now_ns ? (sidecar->end_by_ns - now_ns) / CLOCK_MILLISECOND_NS : 0;
+    return left_ms < most_ms ? (uint32_t)left_ms : most_ms;
+}
+
+static void wait_for_work(struct sidecar *sidecar) {
+    struct pollfd fds[] = {{.fd = sidecar->signals, .events = POLLIN},
         {.fd = hutong_fd(sidecar->hutong), .events = POLLIN},
         {.fd = sidecar->connector_fd, .events = POLLIN}};
     if (poll(fds, 3, (int)wait_ms(sidecar, clock_monotonic_ns())) <= 0)
         return;
-    if (fds[0].revents) {
-        struct signalfd_siginfo info;
-        (void)!read(signals, &info, sizeof info);
-        sidecar->stopping = true;
-        log_event(LOG_INFO, "adapter.stopping", "signal=%u held=%zu", info.ssi_signo, sidecar->held_count);
-    }
+    if (fds[0].revents)
+        hear_signal(sidecar);
     if (fds[2].revents && !sidecar->giving.delay_ns)
         sidecar->poll_due_ns = 0;
 }
@@ -323,6 +343,7 @@ static void turn(struct sidecar *sidecar) {
 // What is held gets one more try; what stays unsettled comes again in the next session.
 static void drain(struct sidecar *sidecar) {
     const struct sidecar_config *config = sidecar->config;
+    begin_end(sidecar);
     if (sidecar->opened && !sidecar->failed)
         take_round(sidecar, clock_monotonic_ns());
     take_forget(sidecar);
@@ -330,8 +351,7 @@ static void drain(struct sidecar *sidecar) {
         config->class->finish(sidecar->connector);
     sidecar->status_look_ns = sidecar->status_due_ns = 0;
     status_write(sidecar, clock_monotonic_ns(), "stopped");
-    enum hutong_code code =
-        hutong_close(&sidecar->hutong, (uint32_t)(config->drain_ns / CLOCK_MILLISECOND_NS));
+    enum hutong_code code = hutong_close(&sidecar->hutong, sidecar_patience_ms(sidecar, UINT32_MAX));
     log_event(LOG_INFO, "adapter.stopped", "done=%llu refused_rows=%llu left_in_spool=%s",
         (unsigned long long)sidecar->counts.done, (unsigned long long)sidecar->counts.refused_rows,
         code == HUTONG_TIMEOUT ? "yes" : "no");
@@ -346,23 +366,19 @@ static int signals_open(void) {
 }
 
 int sidecar_run(struct sidecar *sidecar) {
-    int signals = signals_open();
-    if (signals < 0 || make_folder(sidecar) || open_inbox(sidecar) || open_crashes(sidecar) ||
-        open_bus(sidecar)) {
-        if (signals >= 0)
-            close(signals);
+    sidecar->signals = signals_open();
+    if (sidecar->signals < 0 || make_folder(sidecar) || open_inbox(sidecar) || open_crashes(sidecar) ||
+        open_bus(sidecar))
         return 1;
-    }
     log_event(LOG_INFO, "adapter.ready", "system=%s connector=%s endpoint=%s encrypted=%s",
         sidecar->config->system, sidecar->config->class->name, sidecar->config->endpoint,
         sidecar->config->key ? "yes" : "no");
-    while (!sidecar->stopping && !sidecar->failed) {
+    while (sidecar->end_by_ns == 0 && !sidecar->failed) {
         turn(sidecar);
-        if (!sidecar->failed)
-            wait_for_work(sidecar, signals);
+        if (sidecar->end_by_ns == 0 && !sidecar->failed)
+            wait_for_work(sidecar);
     }
     drain(sidecar);
     crashes_close(&sidecar->crashes, true);
-    close(signals);
     return sidecar->failed ? 1 : 0;
 }

@@ -73,7 +73,8 @@ struct sidecar {
     int connector_fd;   // -1: none
     bool opened;
     bool failed;
-    bool stopping;
+    int signals;        // of SIGTERM and SIGINT; -1: not yet
+    uint64_t end_by_ns; // what `drain` says, from when it was asked to end; 0: it wasn't
     struct sidecar_counts counts;
     uint64_t status_due_ns;
     uint64_t status_look_ns;
@@ -92,6 +93,9 @@ struct sidecar {
 void sidecar_host(struct sidecar *sidecar); // fills sidecar->host
 void sidecar_trouble(
     struct sidecar *sidecar, enum log_level level, const char *id, const struct error *error);
+
+// Of most_ms, what is left when the adapter was asked to end; looks whether it is.
+uint32_t sidecar_patience_ms(struct sidecar *sidecar, uint32_t most_ms);
 
 void back_off_reset(struct back_off *back_off);
 // The next delay, doubled up to 30 s, with jitter.

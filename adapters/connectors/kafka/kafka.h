@@ -54,6 +54,16 @@ int common_conf(const struct common *common, rd_kafka_conf_t **out, struct error
 int conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error);
 int conf_set_size(rd_kafka_conf_t *conf, const char *name, uint64_t value, struct error *error);
 
+// ---- Waiting (waiting.c) ----
+
+uint64_t kafka_until_ns(uint32_t ms);
+// How long to wait for one answer before looking again; 0: that time is over, or the adapter's.
+int kafka_step_ms(const struct common *common, uint64_t until_ns);
+// One of librdkafka's calls that goes on where it was when it is called again. Its error, which may be that
+// the time was over; NULL: done.
+typedef rd_kafka_error_t *kafka_call(rd_kafka_t *rk, int timeout_ms);
+rd_kafka_error_t *kafka_ask(const struct common *common, rd_kafka_t *rk, kafka_call *call, uint32_t wait_ms);
+
 // ---- The reader ----
 
 struct pending { // records that wait for room in the spool
@@ -79,6 +89,7 @@ struct reader {
     struct offsets offsets;
     struct pending pending;
     bool paused;
+    bool stuck;     // it could not leave its group in time
     uint64_t taken; // records since the start, those that were refused too
     bool dirty;     // offsets moved since the last commit
     uint64_t commit_due_ns;

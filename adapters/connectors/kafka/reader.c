@@ -12,6 +12,10 @@
 
 #define BATCH 1000 // records of one poll
 #define WAIT_MS 10000
+#define COMMITTED_MS 3000
+#define COMMITTED_TRIES 10
+#define LEAVE_MS 30000
+#define LOOK_MS 20  // nobody is told when a group was left
 #define FULL_MS 100 // until the spool may have room again
 
 // ---- Offsets ----
@@ -47,13 +51,32 @@ static void fill_offsets(const struct reader *reader, rd_kafka_topic_partition_l
     }
 }
 
+// What came of the commit; that it takes too long is none of ours.
+static rd_kafka_resp_err_t commit_and_wait(
+    const struct reader *reader, const rd_kafka_topic_partition_list_t *list) {
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(reader->rk);
+    rd_kafka_resp_err_t why = rd_kafka_commit_queue(reader->rk, list, answers, NULL, NULL);
+    rd_kafka_event_t *event = NULL;
+    uint64_t until_ns = kafka_until_ns(WAIT_MS);
+    for (int step_ms = 1; !why && !event && step_ms > 0;) {
+        step_ms = kafka_step_ms(reader->common, until_ns);
+        event = rd_kafka_queue_poll(answers, step_ms);
+    }
+    if (!why)
+        why = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(answers);
+    return why;
+}
+
 static int commit(struct reader *reader, bool wait, struct error *error) {
     int rc = kafka_reader_make_durable(reader, error);
     rd_kafka_topic_partition_list_t *list = rc ? NULL : assigned(reader);
     if (!list)
         return rc;
     fill_offsets(reader, list);
-    rd_kafka_resp_err_t why = rd_kafka_commit(reader->rk, list, !wait);
+    rd_kafka_resp_err_t why = wait ? commit_and_wait(reader, list) : rd_kafka_commit(reader->rk, list, true);
     rd_kafka_topic_partition_list_destroy(list);
     reader->dirty = false;
     reader->commit_due_ns = clock_monotonic_ns() + reader->commit_ns;
@@ -68,8 +91,9 @@ static int commit(struct reader *reader, bool wait, struct error *error) {
 static void choose_offsets(const struct reader *reader, rd_kafka_topic_partition_list_t *list) {
     rd_kafka_topic_partition_list_t *known = rd_kafka_topic_partition_list_copy(list);
     rd_kafka_resp_err_t why = RD_KAFKA_RESP_ERR__FAIL;
-    for (int i = 0; i < 3 && why; i++)
-        why = rd_kafka_committed(reader->rk, known, WAIT_MS);
+    for (int i = 0; i < COMMITTED_TRIES && why; i++)
+        why = rd_kafka_committed(reader->rk, known,
+            (int)reader->common->host->patience_ms(reader->common->host->runtime, COMMITTED_MS));
     for (int i = 0; i < list->cnt; i++) {
         int64_t stored = offsets_get(&reader->offsets, list->elems[i].topic, list->elems[i].partition);
         int64_t committed = why ? OFFSET_NONE : known->elems[i].offset;
@@ -173,16 +197,29 @@ int kafka_reader_open(struct reader *reader, struct error *error) {
     return rc;
 }
 
+// Revokes, and so commits.
 void kafka_reader_finish(struct reader *reader) {
-    if (reader->rk) // revokes, and so commits
-        rd_kafka_consumer_close(reader->rk);
+    if (!reader->rk)
+        return;
+    rd_kafka_queue_t *leaving = rd_kafka_queue_new(reader->rk);
+    rd_kafka_error_t *why = rd_kafka_consumer_close_queue(reader->rk, leaving);
+    uint64_t until_ns = kafka_until_ns(LEAVE_MS);
+    for (int step_ms = 1; !why && step_ms > 0 && !rd_kafka_consumer_closed(reader->rk);) {
+        step_ms = kafka_step_ms(reader->common, until_ns);
+        rd_kafka_queue_poll_callback(leaving, step_ms < LOOK_MS ? step_ms : LOOK_MS);
+    }
+    if (why)
+        rd_kafka_error_destroy(why);
+    rd_kafka_queue_destroy(leaving);
+    reader->stuck = !rd_kafka_consumer_closed(reader->rk);
 }
 
 void kafka_reader_close(struct reader *reader) {
     drop_pending(reader);
     if (reader->queue)
         rd_kafka_queue_destroy(reader->queue);
-    if (reader->rk)
+    // It would wait for what is under way, up to socket.timeout.ms: that is left to the end of the process.
+    if (reader->rk && !reader->stuck)
         rd_kafka_destroy_flags(reader->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     if (reader->fd >= 0)
         close(reader->fd);

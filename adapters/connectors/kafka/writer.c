@@ -21,7 +21,7 @@ static void forget_producer(struct writer *writer) {
 
 void kafka_writer_close(struct writer *writer) {
     if (writer->phase == WRITER_OPEN) {
-        rd_kafka_error_t *failed = rd_kafka_abort_transaction(writer->rk, WAIT_MS);
+        rd_kafka_error_t *failed = kafka_ask(writer->common, writer->rk, rd_kafka_abort_transaction, WAIT_MS);
         if (failed)
             rd_kafka_error_destroy(failed); // the next one that opens ends it
     }
@@ -114,7 +114,7 @@ static int restore(struct writer *writer, struct error *error) {
 }
 
 static int begin_life(struct writer *writer, struct error *error) {
-    rd_kafka_error_t *why = rd_kafka_init_transactions(writer->rk, WAIT_MS);
+    rd_kafka_error_t *why = kafka_ask(writer->common, writer->rk, rd_kafka_init_transactions, WAIT_MS);
     if (why)
         return failed(writer, "starting transactions", why, error);
     buffer_clear(&writer->committed);
@@ -191,7 +191,8 @@ static int send_record(struct writer *writer, const char *topic, const struct co
     rd_kafka_resp_err_t rc = RD_KAFKA_RESP_ERR__QUEUE_FULL;
     if (!headers)
         return error_no_memory(error);
-    for (int waited = 0; rc == RD_KAFKA_RESP_ERR__QUEUE_FULL && waited < ROOM_MS; waited += 10) {
+    uint64_t until_ns = kafka_until_ns(ROOM_MS);
+    while (rc == RD_KAFKA_RESP_ERR__QUEUE_FULL && kafka_step_ms(writer->common, until_ns) > 0) {
         rc = produce(writer, topic, RD_KAFKA_PARTITION_UA, delivery->subject,
             buffer_bytes(&writer->encoded.value), headers, delivery->time_us / 1000, delivery->position);
         if (rc == RD_KAFKA_RESP_ERR__QUEUE_FULL)
@@ -254,7 +255,7 @@ int kafka_writer_deliver(
 // ---- Committing ----
 
 static int give_up_transaction(struct writer *writer, struct error *error) {
-    rd_kafka_error_t *why = rd_kafka_abort_transaction(writer->rk, WAIT_MS);
+    rd_kafka_error_t *why = kafka_ask(writer->common, writer->rk, rd_kafka_abort_transaction, WAIT_MS);
     writer->failed = false;
     if (why) {
         struct error ignored;
@@ -287,7 +288,7 @@ static int remember(struct writer *writer, struct error *error) {
 
 // Asks for the commit, also once more after an answer that didn't come.
 static int settle_commit(struct writer *writer, struct error *error) {
-    rd_kafka_error_t *why = rd_kafka_commit_transaction(writer->rk, WAIT_MS);
+    rd_kafka_error_t *why = kafka_ask(writer->common, writer->rk, rd_kafka_commit_transaction, WAIT_MS);
     if (!why) {
         writer->phase = WRITER_IDLE;
         return remember(writer, error);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #define WAIT_MS 30000
+#define ENDS_MS 3000
+#define ENDS_TRIES 10
 #define STEP 64 // records from the end that are read at first; each transaction leaves two
 
 static int make_reader(const struct writer *writer, rd_kafka_t **out, struct error *error) {
@@ -33,9 +35,13 @@ static int keep_last(const rd_kafka_message_t *message, struct buffer *out, stru
 }
 
 // Reads on to the end; `out` holds the last record's value.
-static int read_to_end(rd_kafka_t *rk, struct buffer *out, struct error *error) {
+static int read_to_end(const struct writer *writer, rd_kafka_t *rk, struct buffer *out, struct error *error) {
+    uint64_t until_ns = kafka_until_ns(WAIT_MS);
     for (;;) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, WAIT_MS);
+        int step_ms = kafka_step_ms(writer->common, until_ns);
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, step_ms);
+        if (!message && step_ms > 0)
+            continue;
         if (!message)
             return error_set(error, CONNECTOR_RETRY, "reading the positions: no answer");
         bool end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
@@ -45,6 +51,7 @@ static int read_to_end(rd_kafka_t *rk, struct buffer *out, struct error *error) 
                 error, CONNECTOR_RETRY, "reading the positions: %s", rd_kafka_message_errstr(message));
         else if (!end)
             rc = keep_last(message, out, error);
+        until_ns = kafka_until_ns(WAIT_MS);
         rd_kafka_message_destroy(message);
         if (rc || end)
             return rc;
@@ -52,32 +59,43 @@ static int read_to_end(rd_kafka_t *rk, struct buffer *out, struct error *error) 
 }
 
 static int read_from(
-    rd_kafka_t *rk, const char *topic, int64_t from, struct buffer *out, struct error *error) {
+    const struct writer *writer, rd_kafka_t *rk, int64_t from, struct buffer *out, struct error *error) {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, 0)->offset = from;
+    rd_kafka_topic_partition_list_add(list, writer->name, 0)->offset = from;
     rd_kafka_resp_err_t why = rd_kafka_assign(rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (why)
         return error_set(error, CONNECTOR_RETRY, "reading the positions: %s", rd_kafka_err2str(why));
-    return read_to_end(rk, out, error);
+    return read_to_end(writer, rk, out, error);
+}
+
+// Asked anew each time, so with longer steps.
+static rd_kafka_resp_err_t find_ends(
+    const struct writer *writer, rd_kafka_t *rk, int64_t *low, int64_t *high) {
+    rd_kafka_resp_err_t why = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    for (int i = 0; i < ENDS_TRIES && why == RD_KAFKA_RESP_ERR__TIMED_OUT; i++) {
+        int step_ms = (int)writer->common->host->patience_ms(writer->common->host->runtime, ENDS_MS);
+        why = rd_kafka_query_watermark_offsets(rk, writer->name, 0, low, high, step_ms);
+    }
+    return why;
 }
 
 // Further and further back, until a record is found or the start is reached.
-static int read_back(rd_kafka_t *rk, const char *topic, struct buffer *out, struct error *error) {
+static int read_back(const struct writer *writer, rd_kafka_t *rk, struct buffer *out, struct error *error) {
     int64_t low;
     int64_t high;
-    rd_kafka_resp_err_t why = rd_kafka_query_watermark_offsets(rk, topic, 0, &low, &high, WAIT_MS);
+    rd_kafka_resp_err_t why = find_ends(writer, rk, &low, &high);
     if (why)
         return error_set(error, CONNECTOR_RETRY,
             "topic %s, in which the positions are kept: %s (create it with one partition and "
             "cleanup.policy=compact)",
-            topic, rd_kafka_err2str(why));
+            writer->name, rd_kafka_err2str(why));
     int rc = 0;
     int64_t step = STEP;
     int64_t from = high;
     while (rc == 0 && out->size == 0 && from > low) {
         from = high - step > low ? high - step : low;
-        rc = read_from(rk, topic, from, out, error);
+        rc = read_from(writer, rk, from, out, error);
         step *= 8;
     }
     return rc;
@@ -88,8 +106,7 @@ int kafka_writer_recover(const struct writer *writer, struct buffer *out, struct
     int rc = make_reader(writer, &rk, error);
     if (rc)
         return rc;
-    rc = read_back(rk, writer->name, out, error);
-    rd_kafka_consumer_close(rk);
-    rd_kafka_destroy(rk);
+    rc = read_back(writer, rk, out, error);
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); // it is in no group
     return rc;
 }
