@@ -40,6 +40,15 @@ def kafka():
 
 
 @pytest.fixture
+def may_start_kafka():
+    """For those that start a real cluster of their own."""
+    from databases import missing
+    reason = no_real_kafka()
+    if reason:
+        missing(f"Kafka ({reason})")
+
+
+@pytest.fixture
 def real_kafka(kafka):
     """For what the mock can't prove."""
     if getattr(kafka, "mock", False):

@@ -13,7 +13,7 @@ from messages import module  # noqa: E402
 bus, records, tenancy = (module(name) for name in ("hutong.bus.v1.bus", "hutong.bus.v1.journal", "gov.housing.v1.tenancy"))
 
 
-@pytest.mark.usefixtures("kafka")
+@pytest.mark.usefixtures("may_start_kafka")
 def test_nothing_is_lost_twice_or_out_of_order(tmp_path):
     harms = ["kill_broker", "replace_zombie", "kill_node", "kill_adapter"]
     right, text = brokers.run(tmp_path, harms, 1, random.Random(1))

@@ -34,8 +34,8 @@ class Bus:
 
 
 @pytest.fixture
-def shared(kafka, tmp_path):
-    made = Bus(kafka, tmp_path)
+def shared(real_kafka, tmp_path):
+    made = Bus(real_kafka, tmp_path)
     yield made
     for broker in made.brokers:
         broker.stop()

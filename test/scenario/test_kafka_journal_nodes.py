@@ -6,17 +6,13 @@ import time
 import pytest
 
 import server
-from databases import missing
 from kafka_edge import kcat
 from kafka_journal import Bus, Failed
 from patience import Patience
 
 
 @pytest.fixture
-def cluster():
-    reason = server.unavailable()
-    if reason:
-        missing(f"Kafka ({reason})")
+def cluster(may_start_kafka):
     with server.Cluster(3) as running:
         yield running
 
