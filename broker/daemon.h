@@ -40,7 +40,8 @@ int daemon_run(struct daemon *daemon, int stop_fd, struct error *error);
 //   1 MiB of them: the position from which to go on (8 bytes; 0: that was all), the number of all that wait
 //   (8), the position that will be given next (8) and the size of the last part (4); then of each its
 //   position (8), time in nanoseconds (8), sequence (8), size (4) and body; at last why those behind can't be
-//   read, if that is so. Empty: there is no such system.
+//   read, if that is so. Empty: there is no such system. One byte: they are being read from the cluster, and
+//   it is to be asked again. Positions are places where the journal is shared.
 // "operate" and the address of a struct part: it is done as far as there is room. The answer is empty; it
 //   comes when the record of it is on disk.
 // "erase" and the address of a struct erasing: a record's body goes. The answer is empty; it comes when it is
@@ -58,6 +59,8 @@ struct part {
     size_t record_count;
     // The core's answer:
     bool taken;    // false: nothing was done, and `problem` says why
+    bool later;    // nothing was done: it is to be asked again in a moment
+    uint64_t lost; // journal_status.letters_lost when it began
     bool recorded; // what was done is on disk; false: it waits for room
     uint64_t next; // the item that is the first of the rest, for which there was no room; 0: there is none
     char problem[256]; // also where the journal could not be read to the end

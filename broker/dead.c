@@ -31,7 +31,10 @@ static int check_room(
                : 0;
 }
 
+// A shared journal gives only what waits.
 static bool is_gone(const struct operation *operation, const struct queue *dead, uint64_t position) {
+    if (dead->shared)
+        return spans_has(&operation->done, position);
     return position >= dead->next_position || position <= dead->settled ||
            spans_has(&dead->settled_beyond, position) || spans_has(&operation->done, position);
 }

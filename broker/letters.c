@@ -1,14 +1,18 @@
 // A page of dead letters, for tools: what the core gives as bytes, as JSON.
 #include "broker/loader_internal.h"
 
+#include "core/base/clock.h"
 #include "core/schema/json_text.h"
 #include "core/wire/wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 
 #define ASK_MS 10000
+
+enum { ASK_AGAIN = 1 }; // bytes of an answer that is none yet
 
 static json_t *base64(struct bytes bytes) {
     struct buffer text = {0};
@@ -75,11 +79,25 @@ static void say_page(struct bytes page, const char *system, struct answer *answe
         json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "system", system, "next", (json_int_t)load_u64(page.data),
             "waiting", (json_int_t)load_u64(page.data + 8), "end", (json_int_t)load_u64(page.data + 16),
             "letters", all, "damage", json_stringn((const char *)rest.data + rest.size, said));
+    if (answer->body && load_u64(page.data + 16) == INT64_MAX) // of places no last one can be told
+        json_object_set_new(answer->body, "now_us", json_integer(clock_realtime_ns() / 1000));
     while (answer->body && rest.size)
         if (!take(&rest, all)) {
             answer_problem(answer, 503, "out of memory");
             return;
         }
+}
+
+// On a cluster they are read when somebody asks, which takes some seconds.
+static int ask_letters(struct loader *loader, const char *request, struct buffer *page) {
+    int rc = control_ask(loader->core, bytes_of_string(request), page, ASK_MS);
+    for (int waited = 0; rc == 0 && page->size == ASK_AGAIN && waited < LOADER_LETTERS_MS;
+        waited += LOADER_AGAIN_MS) {
+        poll(NULL, 0, LOADER_AGAIN_MS);
+        buffer_clear(page);
+        rc = control_ask(loader->core, bytes_of_string(request), page, ASK_MS);
+    }
+    return rc;
 }
 
 void loader_letters(struct loader *loader, const json_t *request, struct answer *answer) {
@@ -92,9 +110,14 @@ void loader_letters(struct loader *loader, const json_t *request, struct answer 
         return;
     }
     snprintf(text, sizeof text, "letters %" PRIu64 " %s", (uint64_t)(from ? from : 1), system);
-    int rc = control_ask(loader->core, bytes_of_string(text), &page, ASK_MS);
+    int rc = ask_letters(loader, text, &page);
     if (rc)
         answer_problem(answer, 503, "the core does not answer");
+    else if (page.size == ASK_AGAIN)
+        answer_problem(answer, 503,
+            "the cluster doesn't give the dead letters of %s: it is slow, or another broker has them, whose "
+            "operator looks at them; ask again in a minute",
+            system);
     else if (page.size < DAEMON_LETTERS_HEAD)
         answer_problem(answer, 404, "there is no system \"%s\", and there never was", system);
     else

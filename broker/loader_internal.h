@@ -58,6 +58,8 @@ void loader_history(struct loader *loader, const json_t *request, struct answer 
 void loader_files(struct loader *loader, const json_t *request, struct answer *answer);
 
 // ---- letters.c, operator.c ----
+#define LOADER_LETTERS_MS 25000 // how long dead letters on a cluster are waited for
+#define LOADER_AGAIN_MS 100
 void loader_letters(struct loader *loader, const json_t *request, struct answer *answer);
 void loader_operate(
     struct loader *loader, enum operation_act act, const json_t *request, struct answer *answer);

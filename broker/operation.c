@@ -36,7 +36,7 @@ int operation_refuse_item(struct operation *operation, uint64_t item, wire_reaso
 // ---- Room: what is written at the end of a part must always fit behind what it is about. ----
 
 size_t operation_room(const struct operation *operation) {
-    const size_t records = 1024; // the rest of two records
+    const size_t records = 1024; // the rest of two records, with a system's name
     const size_t span = 24;      // two numbers, in each of them
     return records + OPERATION_WHO_LIMIT + OPERATION_WHY_LIMIT + OPERATION_FILTER_LIMIT +
            2 * span * (operation->done.count + 1);
@@ -81,6 +81,15 @@ static int settle_span(struct queue *dead, const struct span *span) {
     return 0;
 }
 
+// In a shared journal the core knows only of those that were written here.
+static void count_shared(struct queue *dead, const struct spans *done) {
+    for (size_t i = 0; i < done->count; i++) {
+        uint64_t count = done->items[i].last - done->items[i].first + 1;
+        dead->unsettled -= count < dead->unsettled ? count : dead->unsettled;
+        dead->counters.settled += count;
+    }
+}
+
 // The dead letters that were done are settled.
 static int settle(struct broker *broker, struct operation *operation, struct queue *dead,
     const struct span_list *list, struct update *update) {
@@ -92,7 +101,9 @@ static int settle(struct broker *broker, struct operation *operation, struct que
     int rc = broker_record(broker, update, HUTONG__BUS__V1__RECORD_KIND__RECORD_SETTLED, &record.base, NULL);
     if (rc == 0)
         dead->settle_record = broker->next_record - 1;
-    for (size_t i = 0; i < operation->done.count && rc == 0; i++)
+    if (rc == 0 && dead->shared)
+        count_shared(dead, &operation->done);
+    for (size_t i = 0; i < operation->done.count && rc == 0 && !dead->shared; i++)
         rc = settle_span(dead, &operation->done.items[i]);
     dead->bytes -= operation->settled_bytes < dead->bytes ? operation->settled_bytes : dead->bytes;
     return rc;
@@ -108,6 +119,8 @@ static int record_operated(struct broker *broker, const struct operation *operat
     record.filter = (char *)(uintptr_t)operation->filter;
     record.queue = queue->id;
     record.dead_queue = dead ? dead->id : 0;
+    if (broker->shared) // numbers are this process's own
+        record.system = (char *)(uintptr_t)queue->name;
     record.n_done = operation->done.count;
     record.done = list->pointers;
     record.refused = operation->refused;

@@ -5,6 +5,7 @@
 #include "broker/testing_damage.h"
 #include "broker/testing_routes.h"
 #include "core/base/clock.h"
+#include "core/journal/backend.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -521,6 +522,61 @@ static void letters_are_read_in_portions(void **state) {
 }
 
 // Letters that outlived their segment are found and sent again like any other.
+// ---- In a journal that brokers share ----
+
+// Three letters, two lanes; the second is the one that was asked for.
+static const uint64_t places[] = {1ULL << 48 | 7, 2ULL << 48 | 3, 2ULL << 48 | 9};
+
+static int read_shared(struct journal *journal, uint32_t queue, uint64_t from, size_t max_count,
+    size_t max_bytes, journal_visit *visit, void *context, struct error *error) {
+    (void)journal, (void)queue, (void)error;
+    int rc = 0;
+    for (size_t i = 0; i < 3 && rc == 0 && max_count && max_bytes; i++) {
+        const struct journal_record record = {.sequence = places[i],
+            .kind = HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD,
+            .body = bytes_of("", 0),
+            .place = places[i]};
+        if (places[i] < from)
+            continue;
+        max_count--;
+        rc = visit(context, &record, places[i]);
+    }
+    return rc;
+}
+
+static int serve_nobody(
+    struct journal *journal, uint32_t queue, const char *name, bool served, struct error *error) {
+    (void)journal, (void)queue, (void)name, (void)served, (void)error;
+    return 0;
+}
+
+static void letters_of_a_shared_journal_are_places(void **state) {
+    static const struct journal_operations operations = {.read_queue = read_shared, .serve = serve_nobody};
+    struct journal shared = {.operations = &operations};
+    struct bench *bench = *state;
+    struct journal *real = bench->journal;
+    struct seen seen;
+    reject_two(bench); // so many the core knows of
+    bench->journal = &shared;
+    assert_int_equal(read_some(bench, 1, UINT64_MAX, 100, &seen), 0);
+    assert_string_equal(seen.positions, "281474976710663,562949953421315,562949953421321,");
+    assert_int_equal(read_some(bench, places[0], places[1], 100, &seen), 0);
+    assert_string_equal(seen.positions, "281474976710663,562949953421315,");
+    assert_true(read_some(bench, 1, UINT64_MAX, 1, &seen) == places[0] + 1);
+    struct queue *letters = queue_of(bench, "dead:" H);
+    letters->shared = bench->broker->shared = true;
+    struct operation operation = act_of(OPERATION_DEAD_DROP);
+    take_letters(bench, &operation, places[1], places[2]);
+    take_letters(bench, &operation, places[1], places[1]); // it is done
+    assert_true(
+        operation.gone == 1 && operation.done.count == 2 && operation.done.items[0].first == places[1]);
+    bench->journal = real;
+    finish(bench, &operation);
+    assert_int_equal(dead(bench), 0);
+    assert_true(letters->settled_beyond.count == 0); // the journal keeps that
+    operation_clear(&operation);
+}
+
 static void what_was_carried_forward_is_found(void **state) {
     struct bench *bench = *state;
     struct seen before;
@@ -718,6 +774,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_batch_without_room_leaves_the_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(letters_are_read_in_portions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_carried_forward_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(letters_of_a_shared_journal_are_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_of_the_journal_goes_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_route_of_today_no_replay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_messages_on_disk_are_sent_again, set_up, tear_down),

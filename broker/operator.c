@@ -6,10 +6,14 @@
 #include "core/wire/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define RECORDS_BYTES ((size_t)4 << 20) // of the journal in one part
+#define NO_REPLAY                                                                                            \
+    "the journal is on Kafka, where no record holds a message as it came: nothing can be replayed from it, " \
+    "but dead letters (hutong dead replay)"
 
 // What was asked for: items as rising spans.
 struct wish {
@@ -184,6 +188,11 @@ static void hand_over(struct loader *loader, struct part *part, uint64_t next, s
     char request[64];
     snprintf(request, sizeof request, "operate %p", (void *)part);
     int rc = control_ask(loader->core, bytes_of_string(request), &nothing, -1);
+    for (int waited = 0; rc == 0 && part->later && waited < LOADER_LETTERS_MS; waited += LOADER_AGAIN_MS) {
+        poll(NULL, 0, LOADER_AGAIN_MS);
+        part->later = false;
+        rc = control_ask(loader->core, bytes_of_string(request), &nothing, -1);
+    }
     buffer_destroy(&nothing);
     if (!part->taken)
         answer_problem(answer, 503, "%s; nothing was changed",
@@ -221,6 +230,8 @@ void loader_operate(
     const char *wrong = wish && part ? read_request(act, request, part, wish) : NULL;
     if (!wish || !part)
         answer_problem(answer, 503, "out of memory");
+    else if (act == OPERATION_REPLAY && policy_settings(loader->active->policy)->cluster.used)
+        answer_problem(answer, 409, "%s", NO_REPLAY);
     else if (wrong)
         answer_problem(answer, 400, "%s", wrong);
     else

@@ -54,9 +54,24 @@ static int read_page(
         log_unreadable(&error);
     store_u64(out->data, rc ? 0 : reading.next);
     store_u64(out->data + 8, dead->waiting);
-    store_u64(out->data + 16, dead->next_position);
+    store_u64(out->data + 16, journal_shared(daemon->journal) ? INT64_MAX : dead->next_position);
     store_u32(out->data + 24, rc ? (uint32_t)strlen(error.text) : 0);
     return rc ? buffer_append_bytes(out, bytes_of_string(error.text)) : 0;
+}
+
+// In a shared journal they are read when somebody asks. 0; JOURNAL_BUSY: not yet; negative.
+static int have_letters(struct daemon *daemon, uint32_t queue, struct error *error) {
+    int rc = journal_shared(daemon->journal) ? journal_letters(daemon->journal, queue, error) : 0;
+    return rc == JOURNAL_REFUSED ? 0 : rc; // which the reading says
+}
+
+static int read_letters(
+    struct daemon *daemon, const struct broker_dead *dead, uint64_t from, struct buffer *out) {
+    struct error error = {0};
+    int rc = have_letters(daemon, dead->queue, &error);
+    if (rc == JOURNAL_BUSY)
+        return buffer_append_byte(out, 0);
+    return rc ? rc : read_page(daemon, dead, from, out);
 }
 
 int perform_letters(struct daemon *daemon, const char *argument) {
@@ -66,7 +81,7 @@ int perform_letters(struct daemon *daemon, const char *argument) {
     uint64_t from = strtoull(argument, &system, 10);
     int rc = 0;
     if (*system == ' ' && broker_dead(daemon->broker, system + 1, &dead))
-        rc = read_page(daemon, &dead, from, &page);
+        rc = read_letters(daemon, &dead, from, &page);
     rc = rc ? rc : router_control_answer(daemon->router, buffer_bytes(&page));
     buffer_destroy(&page);
     return rc;
@@ -158,12 +173,29 @@ static int take_records(struct visit *visit) {
     return rc;
 }
 
+static uint64_t letters_lost(const struct daemon *daemon) {
+    struct journal_status status;
+    journal_status(daemon->journal, &status);
+    return status.letters_lost;
+}
+
+static bool must_wait(struct daemon *daemon, struct part *part) {
+    struct error error = {0};
+    struct broker_dead dead;
+    part->later = broker_dead(daemon->broker, part->operation.system, &dead) &&
+                  have_letters(daemon, dead.queue, &error) != 0;
+    return part->later;
+}
+
 int perform_part(struct daemon *daemon, struct part *part) {
     if (daemon->draining)
         return refuse_part(daemon, part, "the broker shuts down");
     if (daemon->paused)
         return refuse_part(daemon, part, "the journal has no room for it");
+    if (part->operation.act != OPERATION_REPLAY && must_wait(daemon, part))
+        return refuse_part(daemon, part, "its dead letters are not read yet");
     struct visit visit = {.daemon = daemon, .part = part};
+    part->lost = letters_lost(daemon);
     int rc = part->operation.act == OPERATION_REPLAY ? take_records(&visit) : take_letters(&visit);
     if (rc && rc != ENOUGH)
         return rc;
@@ -181,5 +213,9 @@ int perform_committed(struct daemon *daemon) {
         return 0;
     daemon->part = NULL;
     part->recorded = !daemon->paused;
+    if (letters_lost(daemon) != part->lost)
+        snprintf(part->problem, sizeof part->problem,
+            "another broker took over some of these dead letters before it was written: see which are left, "
+            "and give the command again");
     return router_control_answer(daemon->router, bytes_of(NULL, 0));
 }

@@ -29,9 +29,31 @@ static int visit_letter(void *context, const struct journal_record *record, uint
     return reading->visit(reading->context, &letter, position);
 }
 
+static int visit_place(void *context, const struct journal_record *record, uint64_t place) {
+    struct reading *reading = context;
+    if (place > reading->last)
+        return BEHIND;
+    size_t size = record->body.size;
+    reading->count--;
+    reading->bytes -= size < reading->bytes ? size : reading->bytes;
+    reading->next = place + 1;
+    return reading->visit(reading->context, record, place);
+}
+
+// A shared journal knows by itself which ones wait, and by their places.
+static int read_shared(struct reading *reading, uint64_t from, struct error *error) {
+    int rc = journal_read_queue(
+        reading->journal, reading->queue, from, reading->count, reading->bytes, visit_place, reading, error);
+    if (rc == 0 || rc == BEHIND)
+        reading->next = rc == 0 && !(reading->count && reading->bytes) ? reading->next : 0;
+    return rc == BEHIND ? 0 : rc;
+}
+
 int reading_run(struct reading *reading, uint64_t from, struct error *error) {
     reading->next = from;
     reading->error = error;
+    if (journal_shared(reading->journal))
+        return read_shared(reading, from, error);
     while (reading->count && reading->bytes) {
         uint64_t at;
         uint64_t rest;

@@ -8,7 +8,7 @@ struct reading {
     const struct broker *broker;
     struct journal *journal;
     uint32_t queue; // of dead letters
-    uint64_t last;  // the last position that is wanted
+    uint64_t last;  // the last position that is wanted; in a shared journal they are places
     size_t count;   // so many records are still to be read at most
     size_t bytes;   // the same
     // Gets the record as it first was. It may settle nothing before the reading is over.

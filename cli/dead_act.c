@@ -72,13 +72,15 @@ static int add_found(void *context, const struct letter *letter) {
 // Those of the range that are there; the rest is gone.
 static int do_range(struct doing *doing, uint64_t first, uint64_t last) {
     struct range range = {.doing = doing, .last = last};
+    bool gaps = false;
     const struct letters letters = {.command = "dead",
         .admin = doing->dead->admin,
         .system = doing->dead->system,
         .take = add_found,
-        .context = &range};
+        .context = &range,
+        .gaps = &gaps};
     int rc = letters_each(&letters, first);
-    uint64_t missing = last - first + 1 - range.found;
+    uint64_t missing = gaps ? range.found == 0 : last - first + 1 - range.found;
     if (rc != EXIT_DONE && rc != BEHIND)
         return rc;
     doing->act.asked += missing;

@@ -34,7 +34,25 @@ static int read_letter(const json_t *object, struct buffer *raw, struct letter *
     return rc;
 }
 
-static int take_page(const struct letters *letters, const json_t *page, uint64_t end, uint64_t *next) {
+// What all that there was at the first page has below it, or before it.
+struct beginning {
+    uint64_t end;
+    int64_t now_us; // where positions don't rise with time: the broker's clock; 0: they do
+};
+
+static void note_beginning(struct beginning *beginning, const json_t *page) {
+    if (beginning->end)
+        return;
+    beginning->end = number_of(page, "end");
+    beginning->now_us = (int64_t)number_of(page, "now_us");
+}
+
+static int take_letter(const struct letters *letters, const struct letter *letter, int64_t now_us) {
+    return now_us && letter->time_us > now_us ? EXIT_DONE : letters->take(letters->context, letter);
+}
+
+static int take_page(
+    const struct letters *letters, const json_t *page, const struct beginning *beginning, uint64_t *next) {
     struct buffer raw = {0};
     size_t i;
     json_t *object;
@@ -44,12 +62,12 @@ static int take_page(const struct letters *letters, const json_t *page, uint64_t
         struct letter letter;
         if (rc != EXIT_DONE)
             break;
-        if (number_of(object, "position") >= end)
+        if (number_of(object, "position") >= beginning->end)
             *next = 0; // it died after this began
         else if (read_letter(object, &raw, &letter) != 0)
             rc = cli_failed(letters->command, "an answer can't be read");
         else
-            rc = letters->take(letters->context, &letter);
+            rc = take_letter(letters, &letter, beginning->now_us);
     }
     buffer_destroy(&raw);
     return rc;
@@ -59,7 +77,7 @@ static int ask_page(const struct letters *letters, uint64_t from, json_t **out) 
     char path[256];
     long status = 0;
     snprintf(path, sizeof path, "/dead?system=%s&from=%" PRIu64, letters->system, from);
-    json_t *page = admin_ask(letters->command, letters->admin, path, NULL, 30, &status);
+    json_t *page = admin_ask(letters->command, letters->admin, path, NULL, 60, &status);
     if (!page)
         return EXIT_FAILED;
     int rc = status == 200                    ? EXIT_DONE
@@ -73,15 +91,17 @@ static int ask_page(const struct letters *letters, uint64_t from, json_t **out) 
 }
 
 int letters_each(const struct letters *letters, uint64_t from) {
-    uint64_t end = 0;
+    struct beginning beginning = {0};
     int rc = EXIT_DONE;
     while (from && rc == EXIT_DONE) {
         json_t *page = NULL;
         rc = ask_page(letters, from, &page);
         if (rc)
             return rc;
-        end = end ? end : number_of(page, "end");
-        rc = take_page(letters, page, end, &from);
+        note_beginning(&beginning, page);
+        if (letters->gaps)
+            *letters->gaps = beginning.now_us != 0;
+        rc = take_page(letters, page, &beginning, &from);
         if (rc == EXIT_DONE && letters->page_end)
             rc = letters->page_end(letters->context);
         if (rc == EXIT_DONE && text_of(page, "damage")[0])

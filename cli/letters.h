@@ -29,6 +29,7 @@ struct letters {
     int (*take)(void *context, const struct letter *letter);
     int (*page_end)(void *context);
     void *context;
+    bool *gaps; // or NULL; set where positions rise with gaps: the bus is on Kafka
 };
 int letters_each(const struct letters *letters, uint64_t from);
 

@@ -66,16 +66,16 @@ static int arrive(struct kafka_journal *journal, struct part *part, uint64_t num
         .position = destination_next(destination),
         .size = size,
         .maybe_sent = !part->caught_up};
-    int rc = destination_arrive(destination, part, number, size, value);
+    int rc = destination_arrive(destination, part, number, size, value, -1);
     rc = rc ? rc : journal->owner.arrived(journal->owner.context, &arrival);
     return rc ? rc : tell_failure(journal, part, number, arrival.position, error);
 }
 
 // What nobody can read goes by, and the log has where it lies.
-static int pass_by(struct kafka_journal *journal, struct part *part, uint64_t number) {
+int arriving_pass_by(struct kafka_journal *journal, struct part *part, uint64_t number) {
     cluster_tell(&journal->options.cluster, 3, "journal",
-        "%s, partition %d, offset %llu holds no delivery: it is passed by", part->destination->name,
-        part->partition, (unsigned long long)number - 1);
+        "%s, partition %d, offset %llu holds nothing that can be read: it is passed by",
+        part->destination->name, part->partition, (unsigned long long)number - 1);
     part->news = true;
     return lane_settle(&part->lane, number);
 }
@@ -85,6 +85,8 @@ int arriving_take(struct kafka_journal *journal, struct destination *destination
     struct part *part = destination_part(destination, event->partition);
     if (!part || part->question)
         return 0; // it comes again
+    if (destination->letters)
+        return letters_arrive(journal, part, event);
     const struct lane_origin origin = origin_of(destination->group);
     uint64_t number = (uint64_t)event->offset + 1;
     size_t size;
@@ -92,6 +94,6 @@ int arriving_take(struct kafka_journal *journal, struct destination *destination
     if (rc != LANE_NEW)
         return rc == LANE_OVER ? 0 : rc;
     if (envelope_size(event->value, &size) != 0)
-        return pass_by(journal, part, number);
+        return arriving_pass_by(journal, part, number);
     return arrive(journal, part, number, size, event->value, error);
 }

@@ -11,6 +11,7 @@ struct destination *destination_new(uint32_t id, const char *name, uint32_t topi
     destination->topic = topic;
     destination->first_position = 1;
     destination->name = strdup(name);
+    destination->letters = strncmp(name, "dead:", 5) == 0;
     list_init(&destination->parts);
     if (!destination->name)
         destination_destroy(&destination);
@@ -26,6 +27,7 @@ void destination_destroy(struct destination **self) {
     for (size_t i = 0; i < destination->count; i++)
         buffer_destroy(&destination->arrivals[destination->head + i].value);
     free(destination->arrivals);
+    number_map_destroy(&destination->at_places);
     free(destination->name);
     free(destination);
     *self = NULL;
@@ -80,13 +82,22 @@ static int make_room(struct destination *destination) {
     return 0;
 }
 
-int destination_arrive(
-    struct destination *destination, struct part *part, uint64_t number, size_t size, struct bytes value) {
-    struct arrival arrival = {.part = part, .number = number, .size = size};
+static int note_place(struct destination *destination, const struct part *part, uint64_t number) {
+    void *position = (void *)(uintptr_t)destination_next(destination); // a number, no pointer
+    return destination->letters ? number_map_put(&destination->at_places, part_place(part, number), position)
+                                : 0;
+}
+
+int destination_arrive(struct destination *destination, struct part *part, uint64_t number, size_t size,
+    struct bytes value, int64_t time_ms) {
+    struct arrival arrival = {.part = part, .number = number, .size = size, .time_ms = time_ms};
     int rc = make_room(destination);
     rc = rc ? rc : buffer_append_bytes(&arrival.value, value);
-    if (rc)
+    rc = rc ? rc : note_place(destination, part, number);
+    if (rc) {
+        buffer_destroy(&arrival.value);
         return rc;
+    }
     destination->arrivals[destination->head + destination->count++] = arrival;
     destination->bytes += value.size;
     return 0;
@@ -100,7 +111,14 @@ struct arrival *destination_at(const struct destination *destination, uint64_t p
     return arrival->part ? arrival : NULL;
 }
 
+struct arrival *destination_at_place(const struct destination *letters, uint64_t place) {
+    uintptr_t position = (uintptr_t)number_map_get(&letters->at_places, place);
+    return position ? destination_at(letters, position) : NULL;
+}
+
 void destination_forget(struct destination *destination, struct arrival *arrival) {
+    if (destination->letters)
+        number_map_remove(&destination->at_places, part_place(arrival->part, arrival->number));
     destination->bytes -= arrival->value.size;
     buffer_destroy(&arrival->value);
     arrival->part = NULL;

@@ -30,24 +30,29 @@ struct arrival {
     struct part *part; // NULL: settled, or another's now
     uint64_t number;   // in its lane
     size_t size;       // of the envelope, as the core counts it
+    int64_t time_ms;   // when it was written, since 1970
     struct buffer value;
 };
 
 struct destination {
-    uint32_t id;
     char *name;          // "agency/system", or "dead:…"; owned
-    uint32_t topic;      // of transactions_topic()
     struct group *group; // while this process is in it
-    bool served;         // somebody takes from it
-    uint64_t leave_ms;   // nobody does any more: when to leave
-    bool releasing;      // revoked: that is answered when nothing of it is under way
-    bool leaving;
     struct list parts;
+    uint32_t id;
+    uint32_t topic; // of transactions_topic()
+    bool letters;   // dead ones: served while an operator is at them
+    bool served;    // somebody takes from it
+    bool releasing; // revoked: that is answered when nothing of it is under way
+    bool leaving;
+    bool held;                // as many as may be: nothing is read for now
+    bool yields;              // of dead letters: it leaves at once, so that another process has all of them,
+    uint64_t again_ms;        // and comes back only then
+    uint64_t leave_ms;        // nobody takes any more: when to leave
     struct arrival *arrivals; // owned; those at first_position and behind it
     size_t head, count, capacity;
     uint64_t first_position;
-    uint64_t bytes; // of values that are kept
-    bool held;      // as many as may be: nothing is read for now
+    uint64_t bytes;              // of values that are kept
+    struct number_map at_places; // of dead letters: place -> position
 };
 
 struct destination *destination_new(uint32_t id, const char *name, uint32_t topic); // owned, or NULL
@@ -60,10 +65,11 @@ void destination_drop_part(struct part *part);           // nothing that arrived
 
 uint64_t destination_next(const struct destination *destination); // the next position
 // At the next position. The value is copied. 0 or -ENOMEM.
-int destination_arrive(
-    struct destination *destination, struct part *part, uint64_t number, size_t size, struct bytes value);
+int destination_arrive(struct destination *destination, struct part *part, uint64_t number, size_t size,
+    struct bytes value, int64_t time_ms);
 // What is at a position: NULL where it never came, is settled, or another's.
 struct arrival *destination_at(const struct destination *destination, uint64_t position);
+struct arrival *destination_at_place(const struct destination *letters, uint64_t place); // the same
 // It needs no memory any more; those before it may.
 void destination_forget(struct destination *destination, struct arrival *arrival);
 

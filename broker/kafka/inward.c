@@ -26,7 +26,8 @@ static int withdraw(struct kafka_journal *journal, struct destination *destinati
         struct arrival *arrival = destination_at(destination, position);
         if (!arrival)
             continue;
-        rc = journal->owner.withdrawn(journal->owner.context, destination->id, position, arrival->size);
+        if (!destination->letters)
+            rc = journal->owner.withdrawn(journal->owner.context, destination->id, position, arrival->size);
         destination_forget(destination, arrival);
     }
     struct list *next;
@@ -59,6 +60,8 @@ static int assign(struct kafka_journal *journal, struct destination *destination
         if (rc)
             return rc;
     }
+    if (destination->letters)
+        letters_assigned(journal, destination);
     return 0;
 }
 
@@ -75,7 +78,8 @@ static int restore_lane(struct kafka_journal *journal, struct part *part, bool s
 static int open_lane(struct kafka_journal *journal, struct part *part, struct error *error) {
     int rc = lane_init(&part->lane, part->offset > 0 ? (uint64_t)part->offset : 0);
     rc = rc ? rc : restore_lane(journal, part, false);
-    rc = rc ? rc : restore_lane(journal, part, true);
+    if (rc == 0 && !part->destination->letters)
+        rc = restore_lane(journal, part, true);
     part->question = 0;
     part->told = part->lane.settled;
     part->noted = part->lane.streams_upto;
@@ -129,9 +133,9 @@ static int state_answered(struct kafka_journal *journal, uint64_t token, struct 
 
 // ---- A destination's group ----
 
-static int join(struct kafka_journal *journal, struct destination *destination, struct error *error) {
+int inward_join(struct kafka_journal *journal, struct destination *destination, struct error *error) {
     char topic[TOPIC_NAME_SIZE];
-    int rc = topic_name(TOPIC_TO, journal->options.cluster.prefix, destination->name, topic, error);
+    int rc = kafka_topic(journal, destination, topic, error);
     const struct group_options options = {.name = topic, .topic = topic};
     rc = rc ? rc : group_open(&journal->options.cluster, &options, &destination->group, error);
     return rc ? rc : kafka_watch(journal, group_fd(destination->group), error);
@@ -141,6 +145,8 @@ static int leave(struct kafka_journal *journal, struct destination *destination,
     int rc = withdraw(journal, destination);
     destination->leave_ms = 0;
     destination->leaving = true;
+    if (destination->letters)
+        destination->served = destination->yields = false; // until an operator asks again
     return rc ? rc : group_leave(destination->group, error);
 }
 
@@ -148,7 +154,7 @@ static int left(struct kafka_journal *journal, struct destination *destination, 
     kafka_unwatch(journal, group_fd(destination->group));
     group_close(&destination->group);
     destination->leaving = destination->releasing = false;
-    return destination->served ? join(journal, destination, error) : 0;
+    return destination->served ? inward_join(journal, destination, error) : 0;
 }
 
 static bool has_left(struct destination *destination) {
@@ -185,7 +191,7 @@ int inward_serve(struct kafka_journal *journal, uint32_t queue, bool serve, stru
     destination->leave_ms = serve ? 0 : now_ms() + KAFKA_LEAVE_MS;
     if (!serve)
         retention_note(journal, destination);
-    return serve && !destination->group ? join(journal, destination, error) : 0;
+    return serve && !destination->group ? inward_join(journal, destination, error) : 0;
 }
 
 // A destination that keeps as much as it may is not read for now.
@@ -211,6 +217,8 @@ static int take_event(struct kafka_journal *journal, struct destination *destina
         return assign(journal, destination, event, error);
     case GROUP_REVOKED:
         destination->releasing = true;
+        if (destination->letters)
+            letters_revoked(journal, destination);
         return withdraw(journal, destination);
     case GROUP_RECORD:
         return arriving_take(journal, destination, event, error);
@@ -251,7 +259,8 @@ static int run_destination(
         destination->releasing = false;
         rc = group_release(destination->group, error);
     }
-    bool leaves = destination->leave_ms && destination->leave_ms <= now_ms() && !destination->leaving;
+    bool due = destination->leave_ms && destination->leave_ms <= now_ms();
+    bool leaves = (due || destination->yields) && !destination->leaving;
     if (rc == 0 && leaves && !destination->releasing && !is_under_way(journal))
         rc = leave(journal, destination, error);
     return rc ? rc : read_group(journal, destination, error);
@@ -285,10 +294,14 @@ int inward_run(struct kafka_journal *journal, struct error *error) {
 
 static int part_committed(struct kafka_journal *journal, struct part *part, const struct gathered *batch) {
     bool took = part->written_as && !gathered_refused(batch, part->written_as);
+    bool lost = part->written_as && !took && part->destination->letters;
+    journal->counters.letters_lost += lost;
     part->written_as = 0;
     if (!took || part->written <= part->told)
         return 0;
     part->told = part->written;
+    if (part->destination->letters)
+        return 0;
     return journal->owner.settled(
         journal->owner.context, part->destination->id, part_place(part, part->told));
 }

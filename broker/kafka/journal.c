@@ -38,6 +38,12 @@ void kafka_unwatch(struct kafka_journal *journal, int fd) {
     (void)epoll_ctl(journal->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+int kafka_topic(const struct kafka_journal *journal, const struct destination *destination,
+    char out[TOPIC_NAME_SIZE], struct error *error) {
+    return topic_name(destination->letters ? TOPIC_DEAD : TOPIC_TO, journal->options.cluster.prefix,
+        destination->name + (destination->letters ? 5 : 0), out, error);
+}
+
 // ---- Opening ----
 
 static int make_topics(struct kafka_journal *journal, struct topics *topics, struct error *error) {
@@ -198,22 +204,11 @@ static int descriptor(const struct journal *base) {
     return journal->epoll_fd;
 }
 
-// Any broker may have written them, and none keeps them.
-static int refuse_letters(
-    const struct kafka_journal *journal, const struct destination *destination, struct error *error) {
-    char topic[TOPIC_NAME_SIZE];
-    int rc = topic_name(TOPIC_DEAD, journal->options.cluster.prefix, destination->name + 5, topic, error);
-    return rc ? rc
-              : error_set(error, JOURNAL_REFUSED,
-                    "the bus is on Kafka: dead letters are in the topic %s, for its own tools to read",
-                    topic);
-}
-
 static int read_queue(struct journal *base, uint32_t queue, uint64_t from, size_t max_count, size_t max_bytes,
     journal_visit *visit, void *context, struct error *error) {
     const struct destination *destination = kafka_destination(of(base), queue);
-    if (destination && strncmp(destination->name, "dead:", 5) == 0)
-        return refuse_letters(of(base), destination, error);
+    if (destination && destination->letters)
+        return letters_read(of(base), destination, from, max_count, max_bytes, visit, context, error);
     for (uint64_t position = from; destination && position < destination_next(destination) && max_count;
         position++) {
         const struct arrival *arrival = destination_at(destination, position);
@@ -273,6 +268,10 @@ static int stream(struct journal *base, const char *system, const uint8_t name[1
     return streams_ask(of(base), system, name, sequence, error);
 }
 
+static int letters(struct journal *base, uint32_t queue, struct error *error) {
+    return letters_fetch(of(base), queue, error);
+}
+
 static const struct journal_operations operations = {.append = append,
     .read_queue = read_queue,
     .retire = retire,
@@ -284,7 +283,8 @@ static const struct journal_operations operations = {.append = append,
     .busy = busy,
     .fd = descriptor,
     .serve = serve,
-    .stream = stream};
+    .stream = stream,
+    .letters = letters};
 
 int journal_kafka_open(const struct journal_kafka_options *options, const struct journal_owner *owner,
     struct journal **out, struct error *error) {

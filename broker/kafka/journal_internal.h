@@ -50,6 +50,10 @@ static inline struct destination *kafka_destination(const struct kafka_journal *
 int kafka_watch(struct kafka_journal *journal, int fd, struct error *error);
 void kafka_unwatch(struct kafka_journal *journal, int fd);
 
+// The topic of a destination. 0 or negative.
+int kafka_topic(const struct kafka_journal *journal, const struct destination *destination,
+    char out[TOPIC_NAME_SIZE], struct error *error);
+
 // Makes the topics of these systems that aren't there, and compares all with the bus. 0 or negative.
 int kafka_make_topics(
     struct kafka_journal *journal, const char *const *systems, size_t count, struct error *error);
@@ -72,9 +76,25 @@ void retention_note(struct kafka_journal *journal, const struct destination *des
 // arriving.c: a GROUP_RECORD. 0 or negative.
 int arriving_take(struct kafka_journal *journal, struct destination *destination,
     const struct group_event *event, struct error *error);
+int arriving_pass_by(struct kafka_journal *journal, struct part *part, uint64_t number); // 0 or -ENOMEM
+
+// letters.c: dead letters, for an operator.
+// All that wait are here; JOURNAL_BUSY: not yet. As journal_letters().
+int letters_fetch(struct kafka_journal *journal, uint32_t queue, struct error *error);
+void letters_assigned(const struct kafka_journal *journal, struct destination *letters);
+void letters_revoked(const struct kafka_journal *journal, struct destination *letters); // before it forgets
+int letters_arrive(struct kafka_journal *journal, struct part *part, const struct group_event *event);
+int letters_read(struct kafka_journal *journal, const struct destination *letters, uint64_t from,
+    size_t max_count, size_t max_bytes, journal_visit *visit, void *context, struct error *error);
+// The part of the batch in which something is done with a letter: it is written if that is this process's
+// still. `*gone`: it isn't. As gathered_part().
+int letters_part(
+    struct kafka_journal *journal, struct destination *letters, uint64_t place, uint32_t *part, bool *gone);
+struct destination *letters_of(const struct kafka_journal *journal, const struct destination *of); // or NULL
 
 // inward.c: what comes from the cluster. 0 or negative.
 int inward_run(struct kafka_journal *journal, struct error *error);
+int inward_join(struct kafka_journal *journal, struct destination *destination, struct error *error);
 int inward_serve(struct kafka_journal *journal, uint32_t queue, bool serve, struct error *error);
 // All groups are left, so that others needn't wait for a silent member; within some seconds.
 void inward_leave_all(struct kafka_journal *journal);

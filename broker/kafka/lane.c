@@ -199,17 +199,28 @@ int lane_restore_streams(struct lane *lane, struct bytes streams) {
     return rc;
 }
 
-uint64_t lane_past(struct bytes state, struct bytes streams) {
-    Hutong__Bus__V1__LaneState *lane =
-        state.data ? hutong__bus__v1__lane_state__unpack(NULL, state.size, state.data) : NULL;
-    Hutong__Bus__V1__LaneStreams *repeats =
-        streams.data ? hutong__bus__v1__lane_streams__unpack(NULL, streams.size, streams.data) : NULL;
-    uint64_t past = !lane || !repeats ? 0 : lane->settled < repeats->upto ? lane->settled : repeats->upto;
-    if (lane)
-        hutong__bus__v1__lane_state__free_unpacked(lane, NULL);
-    if (repeats)
-        hutong__bus__v1__lane_streams__free_unpacked(repeats, NULL);
-    return past;
+static uint64_t settled_of(struct bytes packed) {
+    Hutong__Bus__V1__LaneState *state =
+        packed.data ? hutong__bus__v1__lane_state__unpack(NULL, packed.size, packed.data) : NULL;
+    uint64_t settled = state ? state->settled : 0;
+    if (state)
+        hutong__bus__v1__lane_state__free_unpacked(state, NULL);
+    return settled;
+}
+
+static uint64_t upto_of(struct bytes packed) {
+    Hutong__Bus__V1__LaneStreams *streams =
+        packed.data ? hutong__bus__v1__lane_streams__unpack(NULL, packed.size, packed.data) : NULL;
+    uint64_t upto = streams ? streams->upto : 0;
+    if (streams)
+        hutong__bus__v1__lane_streams__free_unpacked(streams, NULL);
+    return upto;
+}
+
+uint64_t lane_past(struct bytes state, const struct bytes *streams) {
+    uint64_t settled = settled_of(state);
+    uint64_t upto = streams ? upto_of(*streams) : settled;
+    return settled < upto ? settled : upto;
 }
 
 // ---- For the next owner: packed part by part, so that no tree of it is ever in memory ----

@@ -53,4 +53,5 @@ int lane_state(const struct lane *lane, struct buffer *out);
 int lane_streams(const struct lane *lane, struct buffer *out);
 
 // Up to which number no owner will read any more, by what one of them kept; 0 where that can't be read.
-uint64_t lane_past(struct bytes state, struct bytes streams);
+// `streams` NULL: its lanes have none.
+uint64_t lane_past(struct bytes state, const struct bytes *streams);

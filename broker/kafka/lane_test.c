@@ -25,7 +25,8 @@ static int look(struct lane *lane, uint64_t number, const char *stream, uint64_t
 }
 
 static uint64_t past(struct bytes state, const struct buffer *streams) {
-    return lane_past(state, streams ? buffer_bytes(streams) : bytes_of(NULL, 0));
+    struct bytes kept = streams ? buffer_bytes(streams) : bytes_of(NULL, 0);
+    return lane_past(state, &kept);
 }
 
 static void what_no_owner_reads_again_is_past(void **state) {
@@ -41,6 +42,8 @@ static void what_no_owner_reads_again_is_past(void **state) {
     assert_int_equal(lane_state(&lane, &kept), 0);
     assert_int_equal(past(buffer_bytes(&kept), &streams), 1); // the second waits
     assert_int_equal(past(buffer_bytes(&kept), NULL), 0);
+    assert_int_equal(lane_past(buffer_bytes(&kept), NULL), 1);
+    assert_int_equal(lane_past(bytes_of_string("no state"), NULL), 0);
     assert_int_equal(past(bytes_of(NULL, 0), &streams), 0);
     assert_int_equal(past(bytes_of_string("no state"), &streams), 0);
     assert_int_equal(look(&lane, 5, A, 3, 1), LANE_NEW);

@@ -66,7 +66,14 @@ static int send_delivery(void *context, const struct record_delivery *delivery) 
     if (delivery->subject_hash)
         one.key = bytes_of(hash, sizeof hash);
     buffer_clear(&outward->scratch);
-    int rc = carried_reduce(outward->record.body, delivery->queue, delivery->position, &outward->scratch);
+    bool gone = false;
+    int rc = 0;
+    if (sending->message->replay_of) // it goes out if its dead letter is settled by that, or not at all
+        rc = letters_part(
+            journal, letters_of(journal, destination), sending->message->replay_of, &one.part, &gone);
+    if (rc || gone)
+        return rc;
+    rc = carried_reduce(outward->record.body, delivery->queue, delivery->position, &outward->scratch);
     return rc ? rc : put(outward, &one, buffer_bytes(&outward->scratch));
 }
 
@@ -85,13 +92,17 @@ static int count_delivery(void *context, const struct record_delivery *delivery)
 }
 
 // The record itself: its deliveries hold what it says, but where there is none.
-static int put_record(struct outward *outward, struct bytes body) {
-    struct put one = {.topic = outward->journal->record_topic, .partition = -1};
+static int put_record_in(struct outward *outward, struct bytes body, uint32_t part) {
+    struct put one = {.topic = outward->journal->record_topic, .partition = -1, .part = part};
     uint8_t kind = outward->record.kind;
     const struct put_header header = {.name = "kind", .value = bytes_of(&kind, 1)};
     one.headers = &header;
     one.header_count = 1;
     return put(outward, &one, body);
+}
+
+static int put_record(struct outward *outward, struct bytes body) {
+    return put_record_in(outward, body, 0);
 }
 
 static int send_message(struct outward *outward) {
@@ -114,7 +125,8 @@ static int send_message(struct outward *outward) {
 // ---- What came back ----
 
 static void settle(struct destination *destination, uint64_t position, int *rc) {
-    struct arrival *arrival = destination_at(destination, position);
+    struct arrival *arrival = destination->letters ? destination_at_place(destination, position)
+                                                   : destination_at(destination, position);
     if (!arrival)
         return; // another's by now
     struct part *part = arrival->part;
@@ -156,6 +168,14 @@ static int put_failed(struct outward *outward) {
 
 // ---- Dead letters ----
 
+static bool has_news(const struct destination *letters) {
+    LIST_EACH(node, &letters->parts) {
+        if (LIST_ITEM(node, const struct part, link)->news)
+            return true;
+    }
+    return false;
+}
+
 // The part of the lane that a dead letter's delivery is of: both are in it or neither.
 static int part_of(
     struct outward *outward, const Hutong__Bus__V1__DeadRecord *dead, uint32_t *part, bool *void_) {
@@ -188,6 +208,23 @@ static int put_dead(struct outward *outward) {
         rc = put(outward, &one, body);
     }
     hutong__bus__v1__dead_record__free_unpacked(dead, NULL);
+    return rc;
+}
+
+// Who did what with dead letters and why, where it was done.
+static int put_operated(struct outward *outward) {
+    const struct bytes body = outward->record.body;
+    Hutong__Bus__V1__OperatedRecord *operated =
+        hutong__bus__v1__operated_record__unpack(NULL, body.size, body.data);
+    struct destination *letters = operated ? kafka_destination(outward->journal, operated->dead_queue) : NULL;
+    int rc = operated ? 0 : -EBADMSG;
+    uint32_t part = 0;
+    if (letters && has_news(letters)) {
+        rc = gathered_part(outward->journal->batch, group_token(letters->group), &part);
+        rc = rc ? rc : put_record_in(outward, body, part);
+    }
+    if (operated)
+        hutong__bus__v1__operated_record__free_unpacked(operated, NULL);
     return rc;
 }
 
@@ -227,6 +264,8 @@ static int write_record(void *context, const struct journal_record *record) {
         return put_failed(outward);
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD:
         return put_dead(outward);
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_OPERATED:
+        return put_operated(outward);
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_REFUSED:
         return put_refused(outward);
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_PUBLISHER:
@@ -288,11 +327,11 @@ static int put_lane(struct outward *outward, struct destination *destination, st
     char topic[TOPIC_NAME_SIZE];
     uint32_t of = 0;
     uint64_t now_ms = clock_monotonic_ns() / CLOCK_MILLISECOND_NS;
-    int rc = topic_name(
-        TOPIC_TO, outward->journal->options.cluster.prefix, destination->name, topic, outward->error);
+    int rc = kafka_topic(outward->journal, destination, topic, outward->error);
     rc = rc ? rc : gathered_part(outward->journal->batch, group_token(destination->group), &of);
     rc = rc ? rc : put_state(outward, part, of, false);
-    if (rc == 0 && (part->streams_ms == 0 || now_ms - part->streams_ms >= KAFKA_STREAMS_MS)) {
+    bool due = part->streams_ms == 0 || now_ms - part->streams_ms >= KAFKA_STREAMS_MS;
+    if (rc == 0 && due && !destination->letters) {
         part->streams_ms = now_ms;
         part->noted = part->lane.next - 1;
         rc = put_state(outward, part, of, true);

@@ -7,16 +7,28 @@
 
 #define KEY_PARTITION 5 // 0 and the partition, behind the system
 
-static int add_lane(struct kafka_journal *journal, struct bytes key, struct bytes state) {
-    char topic[TOPIC_NAME_SIZE];
-    struct error ignored;
+// What is past of a lane, by its state and, unless it is one of dead letters, by its streams.
+static int find_past(
+    const struct kafka_journal *journal, struct bytes key, struct bytes state, bool letters, uint64_t *past) {
     struct buffer other = {0};
     int rc = buffer_append_bytes(&other, key);
     rc = rc ? rc : buffer_append_byte(&other, 's');
-    uint64_t past = rc ? 0 : lane_past(state, follow_get(journal->state, buffer_bytes(&other)));
+    struct bytes streams = rc ? bytes_of(NULL, 0) : follow_get(journal->state, buffer_bytes(&other));
+    *past = rc ? 0 : lane_past(state, letters ? NULL : &streams);
     buffer_destroy(&other);
-    const char *system = (const char *)key.data; // ends with the 0
-    if (rc || !past || topic_name(TOPIC_TO, journal->options.cluster.prefix, system, topic, &ignored))
+    return rc;
+}
+
+static int add_lane(struct kafka_journal *journal, struct bytes key, struct bytes state) {
+    char topic[TOPIC_NAME_SIZE];
+    struct error ignored;
+    uint64_t past;
+    const char *name = (const char *)key.data; // ends with the 0
+    bool letters = strncmp(name, "dead:", 5) == 0;
+    int rc = find_past(journal, key, state, letters, &past);
+    if (rc || !past ||
+        topic_name(letters ? TOPIC_DEAD : TOPIC_TO, journal->options.cluster.prefix, name + (letters ? 5 : 0),
+            topic, &ignored))
         return rc;
     int32_t partition = (int32_t)load_u32(key.data + key.size - 4);
     return shortening_add(journal->shortening, topic, partition, (int64_t)past);
@@ -40,6 +52,8 @@ static int add_lanes(struct kafka_journal *journal) {
 }
 
 void retention_note(struct kafka_journal *journal, const struct destination *destination) {
+    if (destination->letters)
+        return; // they have no streams
     LIST_EACH(node, &destination->parts) {
         struct part *part = LIST_ITEM(node, struct part, link);
         if (part->question || part->noted >= part->lane.settled)

@@ -23,6 +23,7 @@ struct journal_operations {
     int (*serve)(struct journal *journal, uint32_t queue, const char *name, bool serve, struct error *error);
     int (*stream)(struct journal *journal, const char *system, const uint8_t stream[16], uint64_t *sequence,
         struct error *error);
+    int (*letters)(struct journal *journal, uint32_t queue, struct error *error);
 };
 
 struct journal { // the first member of a back end's own struct

@@ -36,6 +36,10 @@ int journal_stream(struct journal *journal, const char *system, const uint8_t st
     return journal->operations->stream(journal, system, stream, sequence, error);
 }
 
+int journal_letters(struct journal *journal, uint32_t queue, struct error *error) {
+    return journal->operations->letters(journal, queue, error);
+}
+
 uint64_t journal_durable(const struct journal *journal) {
     return journal->durable;
 }

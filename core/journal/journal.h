@@ -161,6 +161,12 @@ int journal_serve(struct journal *journal, uint32_t queue, const char *name, boo
 int journal_stream(struct journal *journal, const char *system, const uint8_t stream[16], uint64_t *sequence,
     struct error *error);
 
+// Dead letters: a queue of them is read when somebody asks for it, and its positions are places. 0: all that
+// wait can be read now by journal_read_queue(), for a minute from this call on, but those that another
+// process has taken over meanwhile. JOURNAL_BUSY: ask again in a moment. JOURNAL_REFUSED, negative. What is
+// done with them is all written or, where another has them by then, not at all: `letters_lost`.
+int journal_letters(struct journal *journal, uint32_t queue, struct error *error);
+
 // Calls `visit` for the records of `queue` from position `from` on, in order, until `max_count` or
 // `max_bytes` (at least one is visited) or the visitor returns non-zero (forwarded). Only durable records.
 // Pointers are valid inside the visit. A visitor that finds a record whole whose body makes no sense returns
@@ -205,6 +211,8 @@ struct journal_status {
     // No other may follow the one that is being filled: by `size_limit`; or the disk has no room, and the
     // rest of this one is what there is. journal_retire() looks whether there is room again.
     bool last_segment;
+    // Acts on dead letters that weren't done, since another process had taken these over.
+    uint64_t letters_lost;
 };
 void journal_status(const struct journal *journal, struct journal_status *out);
 

@@ -1,11 +1,10 @@
 """Brokers with their journal on one real Kafka (docs/decisions/0030-kafka-journal.md): adapters at any of them."""
 import itertools
-import subprocess
 
 import pytest
 
 from client.bus_client import Client, bus
-from hutong_bus import Broker, program, wait_until
+from hutong_bus import Broker, wait_until
 from kafka_edge import consume
 from messages import module
 
@@ -258,15 +257,3 @@ def test_a_cluster_that_is_away_is_said(shared, tmp_path):
     broker.spawn()
     assert broker.process.wait(90) == 1
     assert "127.0.0.1:1" in broker.log() and " broker.failed " in broker.log()
-
-
-def test_what_a_cluster_can_not_do_is_said(shared):
-    one = shared.broker("one", settings="admin: ../admin.sock\n")
-    publish(one, envelope(1))
-    with receiver(one) as client:
-        (got,) = take(client, 1)
-        client.settle(failures=[bus.Failure(position=got.position, reject=True, text="no such household")])
-        consume(shared.kafka, [f"{shared.prefix}.dead.housing.tenancy"], 1)
-    said = subprocess.run([program("hutong"), "dead", "list", "--admin", one.folder / "admin.sock", "--system", TENANCY],
-                          capture_output=True, text=True, check=False)
-    assert said.returncode == 1 and f"{shared.prefix}.dead.housing.tenancy" in said.stdout + said.stderr, said
