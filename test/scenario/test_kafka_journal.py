@@ -7,6 +7,9 @@ import pytest
 from kafka_edge import kcat
 from kafka_journal import Bus, FENCED, FULL, Failed, TENANCY, WRONG
 
+pytestmark = pytest.mark.usefixtures("real_kafka")
+
+
 @pytest.fixture
 def bus(kafka):
     return Bus(kafka).made()

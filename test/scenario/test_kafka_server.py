@@ -2,7 +2,8 @@
 from kafka_edge import kcat
 
 
-def test_what_was_acknowledged_is_there_after_a_kill(kafka):
+def test_what_was_acknowledged_is_there_after_a_kill(real_kafka):
+    kafka = real_kafka
     kafka.create_topic("server.kill", partitions=2)
     kcat(kafka, "-P", "-t", "server.kill", "-K:", "-X", "acks=all", text="a:1\nb:2\na:3\n")
     kafka.nodes[0].kill()
