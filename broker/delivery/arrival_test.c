@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -97,6 +98,24 @@ static void receivers_hear_and_say_places(void **state) {
     assert_int_equal(queue->unsettled, 0);
     assert_int_equal(queue->bytes, 0);
     assert_int_equal(queue->places.size, 0);
+    queue_destroy(&queue);
+}
+
+// In a shared journal no position bounds what a peer may name.
+static void the_largest_numbers_are_looked_at_once(void **state) {
+    (void)state;
+    struct queue *queue = queue_with(2);
+    struct receiver *receiver = queue_attach(queue, 1, 7, 100, 100000);
+    struct span span;
+    char out[64];
+    load(queue, 0);
+    assert_int_equal(test_send(queue, receiver, out, sizeof out), 2);
+    alarm(10);
+    assert_int_equal(settle(queue, receiver, UINT64_MAX, UINT64_MAX, &span), 0);
+    assert_int_equal(settle(queue, receiver, UINT64_MAX - 1, UINT64_MAX, &span), 0);
+    assert_int_equal(settle(queue, receiver, 1, UINT64_MAX, &span), 1);
+    alarm(0);
+    assert_int_equal(queue->unsettled, 0);
     queue_destroy(&queue);
 }
 
@@ -198,6 +217,7 @@ static void without_memory_nothing_is_half_known(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(receivers_hear_and_say_places),
+        cmocka_unit_test(the_largest_numbers_are_looked_at_once),
         cmocka_unit_test(a_failure_is_kept_by_its_position),
         cmocka_unit_test(what_another_may_have_sent_says_so),
         cmocka_unit_test(what_is_withdrawn_never_came),

@@ -206,10 +206,10 @@ int queue_settle(struct queue *queue, struct receiver *receiver, uint64_t first,
         return 0;
     if (last - first > receiver->in_flight)
         return settle_wide(queue, receiver, first, last, spans, bytes);
-    for (uint64_t place = first; place <= last; place++) {
+    for (uint64_t n = 0; n <= last - first; n++) { // `last` may be the largest number there is
         if (!queue->shared)
-            expect(queue, place + EXPECTED);
-        struct delivery *delivery = delivery_at(queue, place);
+            expect(queue, first + n + EXPECTED);
+        struct delivery *delivery = delivery_at(queue, first + n);
         // Only what was sent to it can be done: no dying one, and no follower that this very settlement made
         // ready.
         if (!delivery || delivery->state != DELIVERY_SENT || delivery->receiver != receiver)
