@@ -12,9 +12,11 @@ struct bench_options {
     const char *divisions; // of the messages, by turns: "330106,330108"
     uint32_t size;         // bytes of a payload
     uint32_t subjects;     // distinct ones
+    uint32_t first;        // of them: two publishers send none of the same at a time
     struct load_options load;
     double warm_s;
     double count_s;
+    bool lanes; // the journal is on Kafka: positions are of a partition, and have holes
 };
 
 // A ResidenceRegistered in `division` whose wire form has `size` bytes.

@@ -9,6 +9,7 @@ w5      a backlog (--backlog) waits with nobody to receive it; then one receiver
 idle    memory of an idle broker and an idle sidecar
 profile what each microsecond of the broker's CPU buys in w1 (perf)
 kafka   the Kafka connector in both directions beside plain librdkafka, on a real Kafka (Java and Maven)
+kafka-bus  w1 with the journal on a real Kafka, with one broker and with three, beside plain librdkafka
 routes  what routing costs, without a broker: the scan of a message, 1 to 1,000 filters beside the same ones by hand in C
 all     w1 to w5, w1 with CURVE, idle, profile where perf is installed, and w1 at ten loads for the chart
 
@@ -29,6 +30,7 @@ import conditions
 import disk
 import due
 import idle
+import kafka_bus
 import kafka_connector
 import profile
 import report
@@ -124,7 +126,7 @@ def measure(options):
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("benchmark", choices=["w1", "w2", "w3", "w4", "w5", "idle", "profile", "routes", "kafka", "all"])
+    parser.add_argument("benchmark", choices=["w1", "w2", "w3", "w4", "w5", "idle", "profile", "routes", "kafka", "kafka-bus", "all"])
     parser.add_argument("--peers", action="store_true", help="w1, w2: the peers that are installed, in the same run")
     parser.add_argument("--only", action="append", metavar="PEER", help="of the peers these: postgresql, rabbitmq, redis, nats")
     parser.add_argument("--curve", action="store_true", help="encrypted, and keys proved")
@@ -152,7 +154,7 @@ def arguments():
 
 def main():
     options = arguments()
-    apart = {"routes": routes, "kafka": kafka_connector}.get(options.benchmark)
+    apart = {"routes": routes, "kafka": kafka_connector, "kafka-bus": kafka_bus}.get(options.benchmark)
     result = apart.measure(options) if apart else measure(options)
     if options.chart:
         import chart

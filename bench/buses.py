@@ -135,8 +135,9 @@ def agency_texts(systems, keys):
     return texts
 
 
-def write_conf(bus, folder, catalogue, endpoint, keygen=None, settings=""):
-    """broker.yaml and all it names, in folder/conf. `keygen`: the program that makes keys; None: no CURVE. Returns conf."""
+def write_conf(bus, folder, catalogue, endpoint, keygen=None, settings="", journal=None):
+    """broker.yaml and all it names, in folder/conf. `keygen`: the program that makes keys; None: no CURVE. `journal`: its
+    lines, instead of a journal in files there. Returns conf."""
     conf = folder / "conf"
     write(conf / "broker.yaml", f"""listen: {endpoint}
 curve: {'true' if keygen else 'false'}
@@ -148,7 +149,7 @@ agreements: agreements
 routes: routes
 log_level: info
 journal:
-  folder: {folder}/journal
+{journal or f'  folder: {folder}/journal'}
 {settings}""")
     for name in ("codes", "keys"):
         (conf / name).mkdir()

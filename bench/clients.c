@@ -118,7 +118,7 @@ static bool make_payloads(struct publisher *publisher) {
 static enum hutong_code publish_one(
     struct publisher *publisher, int64_t intended_us, struct hutong_error *error) {
     struct hutong_publish_options how = {.callback = on_outcome, .context = publisher};
-    uint64_t n = publisher->load.sent;
+    uint64_t n = publisher->load.sent + publisher->options->first;
     char subject[] = "330106199000000000";
     char *digit = subject + sizeof subject - 1;
     for (uint64_t rest = (n * 7919) % publisher->options->subjects; rest; rest /= 10)
@@ -202,22 +202,29 @@ int bench_publish(const struct bench_options *options) {
 
 // ---- Receiving ----
 
+#define LANE_SHIFT 48
+#define LANES_MAX 64
+
 struct receiver {
     struct tally *tally;
-    uint64_t last_position;
+    bool lanes;
+    uint64_t last_positions[LANES_MAX];
 };
 
-// Positions of a queue rise by one: that shows a loss and a repeat.
+// Positions of a queue rise by one: that shows a loss and a repeat. Those of a lane have holes: there a loss
+// shows only in how many came.
 static void on_delivery(
     void *context, const struct hutong_delivery *delivery, struct hutong_settlement *settlement) {
     struct receiver *receiver = context;
+    uint64_t *last =
+        &receiver->last_positions[receiver->lanes ? (delivery->position >> LANE_SHIFT) % LANES_MAX : 0];
     (void)settlement;
-    if (delivery->position <= receiver->last_position)
+    if (delivery->position <= *last)
         receiver->tally->repeated++;
-    else if (delivery->position > receiver->last_position + 1)
-        receiver->tally->gaps += delivery->position - receiver->last_position - 1;
-    if (delivery->position > receiver->last_position)
-        receiver->last_position = delivery->position;
+    else if (!receiver->lanes)
+        receiver->tally->gaps += delivery->position - *last - 1;
+    if (delivery->position > *last)
+        *last = delivery->position;
     tally_receipt(receiver->tally, delivery->time_us);
 }
 
@@ -232,6 +239,7 @@ int bench_receive(const struct bench_options *options) {
         return 1;
     for (size_t i = 0; i < clients.count; i++) {
         receivers[i].tally = &tally;
+        receivers[i].lanes = options->lanes;
         if (hutong_handle(clients.items[i], NULL, on_delivery, &receivers[i], NULL) != HUTONG_OK)
             return 1;
     }

@@ -24,6 +24,9 @@ struct options {
     unsigned long count;
     unsigned long size;
     unsigned long transaction; // records in one; 0: no transactions
+    unsigned long window;      // unacknowledged at most
+    unsigned long warm;        // with `seconds`: s before it counts
+    unsigned long seconds;     // it ends by the clock instead of by `count`; 0: it doesn't
     const char *group;
     const char *keep; // a file that gets all that is read, on disk before offsets are committed; NULL: none
     unsigned long commit_ms; // between two commits
@@ -108,23 +111,30 @@ static int send_one(
     char key[32];
     int size = snprintf(key, sizeof key, "k%lu", n % KEYS);
     rd_kafka_headers_t *headers = make_headers(options, n);
-    for (;;) {
-        rd_kafka_resp_err_t rc = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(options->topic),
-            RD_KAFKA_V_KEY(key, (size_t)size), RD_KAFKA_V_VALUE(value->data, value->size),
-            RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-        if (rc != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            return rc ? fail(rd_kafka_err2str(rc)) : 0;
-        rd_kafka_poll(rk, 10);
-    }
+    rd_kafka_resp_err_t rc =
+        rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(options->topic), RD_KAFKA_V_KEY(key, (size_t)size),
+            RD_KAFKA_V_VALUE(value->data, value->size), RD_KAFKA_V_HEADERS(headers),
+            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK), RD_KAFKA_V_END);
+    return rc ? fail(rd_kafka_err2str(rc)) : 0;
 }
 
-static int send_all(rd_kafka_t *rk, const struct options *options, const struct buffer *value) {
+static bool is_over(const struct options *options, unsigned long n, uint64_t until_ns) {
+    return options->seconds ? clock_monotonic_ns() >= until_ns : n >= options->count;
+}
+
+static uint64_t after(unsigned long seconds) {
+    return clock_monotonic_ns() + seconds * CLOCK_SECOND_NS;
+}
+
+static int send_all(
+    rd_kafka_t *rk, const struct options *options, const struct buffer *value, unsigned long *n) {
     unsigned long each = options->transaction ? options->transaction : options->count;
-    for (unsigned long n = 0; n < options->count;) {
+    uint64_t until_ns = after(options->warm + options->seconds);
+    while (!is_over(options, *n, until_ns)) {
         if (options->transaction && check(rd_kafka_begin_transaction(rk)))
             return 1;
-        for (unsigned long i = 0; i < each && n < options->count; i++, n++)
-            if (send_one(rk, options, n, value))
+        for (unsigned long i = 0; i < each && !is_over(options, *n, until_ns); i++, ++*n)
+            if (send_one(rk, options, *n, value))
                 return 1;
         if (options->transaction && check(rd_kafka_commit_transaction(rk, WAIT_MS)))
             return 1;
@@ -134,17 +144,20 @@ static int send_all(rd_kafka_t *rk, const struct options *options, const struct 
 
 static int produce(const struct options *options) {
     struct buffer value = {0};
-    const char *settings[] = {"bootstrap.servers", options->brokers, "enable.idempotence", "true",
-        "queue.buffering.max.kbytes", "65536", options->transaction ? "transactional.id" : NULL,
-        "bench.plain", NULL};
+    char window[32];
+    snprintf(window, sizeof window, "%lu", options->window);
+    const char *settings[] = {"bootstrap.servers", options->brokers, "enable.idempotence", "true", "acks",
+        "all", "queue.buffering.max.kbytes", "65536", "queue.buffering.max.messages", window,
+        options->transaction ? "transactional.id" : NULL, "bench.plain", NULL};
     if (make_value(options, &value))
         return 1;
     rd_kafka_t *rk = make(RD_KAFKA_PRODUCER, settings);
     if (!rk || (options->transaction && check(rd_kafka_init_transactions(rk, WAIT_MS))))
         return 1;
     uint64_t started_ns = clock_monotonic_ns();
-    int rc = send_all(rk, options, &value);
-    rc = rc ? rc : result(options->count, started_ns);
+    unsigned long sent = 0;
+    int rc = send_all(rk, options, &value, &sent);
+    rc = rc ? rc : result(sent, started_ns);
     rd_kafka_destroy(rk);
     buffer_destroy(&value);
     return rc;
@@ -187,19 +200,35 @@ static int take_one(
     return commit(rk, keeper, false);
 }
 
+struct counting {
+    uint64_t from_ns; // 0: none came yet
+    unsigned long counted;
+};
+
+// False: that was the last one. Seconds count from the first record that came.
+static bool count_one(const struct options *options, struct counting *counting) {
+    uint64_t now_ns = clock_monotonic_ns();
+    if (!counting->from_ns)
+        counting->from_ns = now_ns + options->warm * CLOCK_SECOND_NS;
+    if (now_ns >= counting->from_ns)
+        counting->counted++;
+    return options->seconds ? now_ns < counting->from_ns + options->seconds * CLOCK_SECOND_NS
+                            : counting->counted < options->count;
+}
+
 static int read_all(rd_kafka_t *rk, const struct options *options, struct keeper *keeper) {
-    uint64_t started_ns = 0;
-    for (unsigned long n = 0; n < options->count; n++) {
+    struct counting counting = {0};
+    for (bool more = true; more;) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, WAIT_MS);
         if (!message)
             return fail("no record came");
-        started_ns = started_ns ? started_ns : clock_monotonic_ns();
+        more = count_one(options, &counting);
         int rc = take_one(rk, options, keeper, message);
         rd_kafka_message_destroy(message);
         if (rc)
             return rc;
     }
-    return commit(rk, keeper, true) || result(options->count, started_ns);
+    return commit(rk, keeper, true) || result(counting.counted, counting.from_ns);
 }
 
 static rd_kafka_t *subscribe(const struct options *options) {
@@ -247,15 +276,21 @@ static bool read_options(int argc, char **argv, struct options *out) {
         {"group", required_argument, NULL, 'g'}, {"keep", required_argument, NULL, 'k'},
         {"count", required_argument, NULL, 'n'}, {"size", required_argument, NULL, 's'},
         {"transaction", required_argument, NULL, 'x'}, {"commit", required_argument, NULL, 'm'},
-        {"format", required_argument, NULL, 'f'}, {0}};
+        {"format", required_argument, NULL, 'f'}, {"warm", required_argument, NULL, 'w'},
+        {"seconds", required_argument, NULL, 'e'}, {"window", required_argument, NULL, 'o'}, {0}};
     const char **texts[128] = {['b'] = &out->brokers,
         ['t'] = &out->topic,
         ['c'] = &out->catalogue,
         ['f'] = &out->format,
         ['g'] = &out->group,
         ['k'] = &out->keep};
-    unsigned long *numbers[128] = {
-        ['n'] = &out->count, ['s'] = &out->size, ['x'] = &out->transaction, ['m'] = &out->commit_ms};
+    unsigned long *numbers[128] = {['n'] = &out->count,
+        ['s'] = &out->size,
+        ['x'] = &out->transaction,
+        ['m'] = &out->commit_ms,
+        ['w'] = &out->warm,
+        ['o'] = &out->window,
+        ['e'] = &out->seconds};
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (option == '?')
             return false;
@@ -268,8 +303,12 @@ static bool read_options(int argc, char **argv, struct options *out) {
 }
 
 int main(int argc, char **argv) {
-    struct options options = {
-        .count = 100000, .size = 1024, .format = "protobuf", .group = "bench.plain", .commit_ms = 1000};
+    struct options options = {.count = 100000,
+        .size = 1024,
+        .format = "protobuf",
+        .group = "bench.plain",
+        .commit_ms = 1000,
+        .window = 100000};
     bool fine = read_options(argc, argv, &options);
     const char *role = optind < argc ? argv[optind] : "";
     if (fine && strcmp(role, "consume") == 0)
@@ -278,6 +317,7 @@ int main(int argc, char **argv) {
         return produce(&options);
     return fail("usage: produce|consume --brokers B --topic T [--catalogue C] [--format F] [--count N] "
                 "[--size N] "
-                "[--transaction N] [--group G] [--keep FILE] [--commit MS]"),
+                "[--transaction N] [--group G] [--keep FILE] [--commit MS] [--window N] [--warm S --seconds "
+                "S]"),
            2;
 }

@@ -93,9 +93,10 @@ void tally_receipt(struct tally *tally, int64_t intended_us) {
     histogram_add(&tally->histogram, now > intended_us ? (uint64_t)(now - intended_us) : 0);
 }
 
-void tally_tell(const struct tally *tally) {
-    if (tally->progress)
-        atomic_store_explicit(tally->progress, tally->total, memory_order_relaxed);
+void tally_tell(struct tally *tally) {
+    if (tally->progress && tally->total != tally->told)
+        atomic_fetch_add_explicit(tally->progress, tally->total - tally->told, memory_order_relaxed);
+    tally->told = tally->total;
 }
 
 // ---- Which sequences came, as bits ----

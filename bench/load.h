@@ -53,7 +53,8 @@ enum load_next load_next(struct load *load, uint64_t acknowledged, int64_t *inte
 struct tally {
     double warm_s;
     double count_s;
-    _Atomic uint64_t *progress;
+    _Atomic uint64_t *progress; // of all receivers together
+    uint64_t told;              // of `total`, to `progress`
     struct histogram histogram;
     int64_t first_us;
     int64_t last_us;
@@ -71,7 +72,7 @@ struct tally {
 // One that came: when it was meant to be sent.
 void tally_receipt(struct tally *tally, int64_t intended_us);
 // Tells the publisher of what came so far: once for all that came together.
-void tally_tell(const struct tally *tally);
+void tally_tell(struct tally *tally);
 // Its number (from 0, of all messages sent): once in each queue. Exits without memory.
 void tally_sequence(struct tally *tally, size_t queue, uint64_t sequence);
 void tally_free(struct tally *tally); // what tally_sequence() took

@@ -18,6 +18,7 @@ static const struct option long_options[] = {{"endpoint", required_argument, NUL
     {"subjects", required_argument, NULL, 'j'}, {"rate", required_argument, NULL, 'r'},
     {"warm", required_argument, NULL, 'm'}, {"count", required_argument, NULL, 'n'},
     {"progress", required_argument, NULL, 'p'}, {"unconsumed", required_argument, NULL, 'u'},
+    {"lanes", no_argument, NULL, 'l'}, {"first", required_argument, NULL, 'f'},
     {"help", no_argument, NULL, 'h'}, {0}};
 
 static int parse(int argc, char **argv, struct bench_options *out) {
@@ -67,6 +68,12 @@ static int parse(int argc, char **argv, struct bench_options *out) {
             break;
         case 'u':
             out->load.unconsumed = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'f':
+            out->first = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'l':
+            out->lanes = true;
             break;
         case 'h':
             fputs(usage, stdout);

@@ -102,6 +102,35 @@ def kafka_text(result):
             f"{result['transaction']:,}, medians of {result['runs']} rounds.")
 
 
+def kafka_bus_rows(result):
+    lines = [["W1 with the journal on Kafka", "ratio", "of each round", "due"]]
+    for pair in result["ratios"]:
+        verdict = "met" if pair["due"] and pair["median"] >= pair["due"] else "NOT MET"
+        lines.append([pair["words"], f"{pair['median']:.2f}", " ".join(f"{ratio:.2f}" for ratio in pair["all"]),
+                      f"at least {pair['due']:g}: {verdict}" if pair["due"] else "-"])
+    return lines
+
+
+WHO = {"one": "bus, one broker", "three": "bus, three brokers", "plain": "plain", "transactions": "plain, in transactions"}
+
+
+def kafka_bus_figures(result):
+    lines = [["", "messages/s", "messages a transaction", "p50 ms", "CPU us a message: Kafka / brokers, receivers, publishers or consumer, producer", "together"]]
+    for who, found in result["figures"].items():
+        used = [value for value in found["cpu_us"].values() if value is not None]
+        lines.append([WHO[who], f"{found['per_s']:,.0f}", f"{found['batch']:,.0f}" if "batch" in found else "-",
+                      ms(found["p50_us"]) if "p50_us" in found else "-", cpu(found["cpu_us"]), f"{sum(used):.1f}"])
+    return lines
+
+
+def kafka_bus_text(result):
+    found = result["conditions"]
+    return (f"{found['time']}, revision {found['revision']}, {found['cores']} cores of {found['cpu']}, Linux {found['kernel']}, "
+            f"{found['filesystem']}, load before {found['load_before']}; one Kafka node, {result['partitions']} partitions, messages of "
+            f"{found['message_bytes']} bytes, window {found['window']:,}, {found['warm_s']:g} s warm, {found['counted_s']:g} s counted, "
+            f"medians of {found['runs']} rounds.")
+
+
 def disk_rows(disk):
     return [["the disk's own sync on a zero-filled file" + (", O_DIRECT" if disk["direct"] else ", buffered"), "p50 us", "p99 us"]] + [
         [words, str(disk[f"sync_{key}_p50_us"]), str(disk[f"sync_{key}_p99_us"])]
@@ -112,6 +141,8 @@ def tables(result):
     """By the name that the page gives their places."""
     if result["benchmark"] == "kafka":
         return {"kafka": kafka_rows(result)}
+    if result["benchmark"] == "kafka-bus":
+        return {"kafka-bus": kafka_bus_rows(result), "kafka-bus-figures": kafka_bus_figures(result)}
     workloads = dict(result["workloads"])
     due = [row for row in result["due"] if row["found"] is not None or result["benchmark"] == "all"]
     found = {"due": due_rows(due) if due else [], "disk": disk_rows(result["disk"])}
@@ -164,6 +195,8 @@ def into_page(page, result):
     made = {name: markdown(rows) for name, rows in tables(result).items()}
     if result["benchmark"] == "kafka":
         made["kafka-conditions"] = kafka_text(result)
+    elif result["benchmark"] == "kafka-bus":
+        made["kafka-bus-conditions"] = kafka_bus_text(result)
     else:
         made["conditions"] = conditions_text(result["conditions"])
     if "peers" in result:

@@ -2,10 +2,13 @@
 import pathlib
 import sys
 
+import pytest
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import buses  # noqa: E402
 import callgrind  # noqa: E402
 import gate  # noqa: E402
+import kafka_bus  # noqa: E402
 
 CALLGRIND = """# callgrind format
 version: 1
@@ -159,11 +162,38 @@ def test_the_table_of_kafka_changes_no_other():
     assert "| 200,000 | 150,000 | 1.00 / 2.00 | 0.75 | 0.70 0.75 0.90 | NOT MET |" in made and "kept" in made
 
 
+def kafka_bus_round(one, plain):
+    used = {"kafka": 5.0, "broker": None}
+    return {"one": {"per_s": one, "cpu_us": used, "batch": 4000, "p50_us": 90000}, "three": {"per_s": one, "cpu_us": used, "batch": 2000, "p50_us": 1},
+            "plain": {"per_s": plain, "cpu_us": {"kafka": 3.0}}, "transactions": {"per_s": one, "cpu_us": {"kafka": 3.0}}}
+
+
+def test_the_bus_on_kafka_is_judged_by_ratios_within_a_round():
+    rounds = [kafka_bus_round(80000, 100000), kafka_bus_round(20000, 100000), kafka_bus_round(30000, 40000)]
+    found = kafka_bus.summary(rounds)
+    assert [pair["median"] for pair in found["ratios"]] == [0.75, 1.0, 0.75, 1.0]
+    assert found["figures"]["one"] == {"per_s": 30000, "batch": 4000, "p50_us": 90000, "cpu_us": {"kafka": 5.0, "broker": None}}
+    whole = {"benchmark": "kafka-bus", "conditions": result()["conditions"], "partitions": 12, **found}
+    made = report.into_page("<!-- bench: kafka-bus -->\n<!-- end -->\n<!-- bench: kafka -->\nkept\n<!-- end -->\n", whole)
+    assert "| one broker / plain | 0.75 | 0.80 0.20 0.75 | at least 0.7: met |" in made and "kept" in made
+    for pair in whole["ratios"]:
+        pair["median"] = 0.69
+    assert "0.69" in report.text(whole) and "NOT MET" in report.text(whole)
+
+
+def test_a_loss_on_kafka_is_seen():
+    with pytest.raises(SystemExit):
+        kafka_bus.check_whole(10, [{"received": 4, "repeated": 0}, {"received": 5, "repeated": 0}])
+    with pytest.raises(SystemExit):
+        kafka_bus.check_whole(10, [{"received": 10, "repeated": 1}])
+    kafka_bus.check_whole(10, [{"received": 4, "repeated": 0}, {"received": 6, "repeated": 0}])
+
+
 def test_every_place_of_the_page_has_a_table():
     page = report.DOC.read_text(encoding="utf-8")
     asked = set(report.re.findall(r"<!-- bench: (\S+) -->", page))
     assert asked == {"conditions", "due", "disk", "bus", "backlog", "idle", "peers-w1", "peers-w2", "skipped", "profile", "functions", "kafka",
-                     "kafka-conditions"}
+                     "kafka-conditions", "kafka-bus", "kafka-bus-figures", "kafka-bus-conditions"}
 
 
 def test_chart_is_well_formed_and_tells_who_is_who():

@@ -33,14 +33,14 @@ def admin_status(path):
 class Bench:
     """A bus in a folder of its own, with its broker running."""
 
-    def __init__(self, options, bus, settings=""):
+    def __init__(self, options, bus, settings="", journal=None):
         self.options, self.bus = options, bus
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hutong-bench-", dir=options.folder))
         self.processes = []
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self.conf = buses.write_conf(bus, self.folder, options.bin.parent / "catalogue.binpb", self.endpoint,
                                      options.bin / "hutong" if options.curve else None,
-                                     f"admin: {self.folder}/admin.sock\n" + settings)
+                                     f"admin: {self.folder}/admin.sock\n" + settings, journal)
 
     def __enter__(self):
         try:

@@ -6,8 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LIMIT ((size_t)8 << 20)
-#define FETCH "1048576" // bytes from a partition, and from a node, at once
+#define LIMIT ((size_t)16 << 20)
+#define FETCH "4194304" // bytes from a partition, and from a node, at once
 
 // ---- Opening and closing ----
 
@@ -168,6 +168,16 @@ static rd_kafka_event_t *poll_queues(struct group *group) {
     return event ? event : rd_kafka_queue_poll(group->queue, 0);
 }
 
+// The descriptor stays readable until the queues were found empty: once for many records, and whoever stops
+// in between is woken again. What comes while it is read is found by the second look.
+static rd_kafka_event_t *next_event(struct group *group) {
+    uint64_t count;
+    rd_kafka_event_t *event = poll_queues(group);
+    if (event || read(group->fd, &count, sizeof count) < 0)
+        return event; // nothing was told of since
+    return poll_queues(group);
+}
+
 static void note_left(struct group *group, struct group_event *out) {
     if (group->state != GROUP_LEAVING || !rd_kafka_consumer_closed(group->rk))
         return;
@@ -176,15 +186,12 @@ static void note_left(struct group *group, struct group_event *out) {
 }
 
 int group_next(struct group *group, struct group_event *out, struct error *error) {
-    uint64_t count;
     bool any = false;
     int rc = 0;
     let_go(group);
     *out = (struct group_event){.kind = GROUP_NOTHING};
     group_ask_again(group);
-    if (read(group->fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR)
-        return error_set(error, -errno, "eventfd: %s", strerror(errno));
-    while (!any && rc == 0 && (group->held = poll_queues(group))) {
+    while (!any && rc == 0 && (group->held = next_event(group))) {
         rc = hear(group, group->held, out, &any, error);
         if (!any) {
             let_go(group);

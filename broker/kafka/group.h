@@ -5,7 +5,7 @@
 // The owner's thread calls group_next() when group_fd() is readable and at least once a second, until there
 // is nothing; a group that isn't asked for max.poll.interval.ms (5 minutes) is left by librdkafka.
 //
-// Memory: what librdkafka fetched ahead is `limit` bytes, and what is on its way then: 1 MiB or one record
+// Memory: what librdkafka fetched ahead is `limit` bytes, and what is on its way then: 4 MiB or one record
 // from each node. Over that it fetches again after up to a second (librdkafka 2.0), so `limit` is to be
 // larger than what is taken at once. What is paused is thrown away, and fetched again later. A group is a
 // handle: two threads and one for each node.
@@ -50,7 +50,7 @@ struct group_event { // valid until the next call of a function of this group
 struct group_options {
     const char *name; // of the group
     const char *topic;
-    size_t limit; // 0: 8 MiB
+    size_t limit; // 0: 16 MiB
 };
 
 // Joins. 0 or negative. It doesn't block: that the cluster is away is told later.

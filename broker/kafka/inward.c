@@ -40,12 +40,8 @@ static int withdraw(struct kafka_journal *journal, struct destination *destinati
 }
 
 static int ask_state(struct kafka_journal *journal, struct part *part, struct error *error) {
-    int32_t home = 0;
-    int rc = lane_home(journal, part, &home);
-    if (rc)
-        return error_no_memory(error);
     part->question = ++journal->last_token;
-    rc = follow_ask(journal->state, home, part->question);
+    int rc = follow_ask(journal->state, lane_home(journal, part), part->question);
     return rc ? error_set(error, rc < 0 ? rc : -ENOSPC, "too many questions about the state of lanes") : 0;
 }
 

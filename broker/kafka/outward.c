@@ -307,10 +307,10 @@ static int put_streams(struct outward *outward) {
 
 static int put_state(struct outward *outward, struct part *part, uint32_t of, bool streams) {
     struct buffer key = {0};
-    struct put one = {.topic = outward->journal->state_topic, .partition = -1, .part = of};
+    struct put one = {
+        .topic = outward->journal->state_topic, .partition = lane_home(outward->journal, part), .part = of};
     buffer_clear(&outward->scratch);
     int rc = lane_key(part, streams, &key);
-    rc = rc ? rc : lane_home(outward->journal, part, &one.partition);
     rc = rc        ? rc
          : streams ? lane_streams(&part->lane, &outward->scratch)
                    : lane_state(&part->lane, &outward->scratch);

@@ -103,11 +103,6 @@ int lane_key(const struct part *part, bool streams, struct buffer *out) {
     return rc ? rc : buffer_append(out, partition, streams ? 5 : 4);
 }
 
-int lane_home(const struct kafka_journal *journal, const struct part *part, int32_t *partition) {
-    struct buffer key = {0};
-    int rc = lane_key(part, false, &key);
-    if (rc == 0)
-        *partition = partition_of(buffer_bytes(&key), journal->partitions);
-    buffer_destroy(&key);
-    return rc;
+int32_t lane_home(const struct kafka_journal *journal, const struct part *part) {
+    return partition_of(bytes_of_string(part->destination->name), journal->partitions);
 }

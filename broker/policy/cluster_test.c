@@ -62,6 +62,33 @@ static void a_cluster_is_read(void **state) {
         has_all);
 }
 
+#define ON_KAFKA "journal: { backend: kafka, kafka: { brokers: a:9092, name: one }"
+
+static size_t batch_of(const char *journal) {
+    struct tree tree;
+    struct report *report = report_new(0);
+    char text[1024];
+    snprintf(text, sizeof text, TREE_BROKER "%s", journal);
+    tree_make(&tree);
+    tree_write(&tree, "broker.yaml", text);
+    struct policy *policy = tree_load(&tree, report);
+    assert_string_equal(tree_printed(&tree, report), "");
+    size_t batch = policy_settings(policy)->journal_batch;
+    policy_destroy(&policy);
+    report_destroy(&report);
+    tree_remove(&tree);
+    return batch;
+}
+
+static void a_cluster_has_larger_batches(void **state) {
+    (void)state;
+    enum { MIB = 1 << 20 };
+    assert_int_equal(batch_of(""), 2 * MIB);
+    assert_int_equal(batch_of(ON_KAFKA " }\n"), 8 * MIB);
+    assert_int_equal(batch_of(ON_KAFKA ", batch: 3MiB }\n"), 3 * MIB);
+    assert_int_equal(batch_of("limits: { message: 1MiB }\n" ON_KAFKA ", batch_limit: 4MiB }\n"), 4 * MIB);
+}
+
 static void what_can_not_be_is_refused(void **state) {
     (void)state;
     refused("journal: { backend: kafka }\n",
@@ -81,6 +108,7 @@ static void what_can_not_be_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cluster_is_read),
+        cmocka_unit_test(a_cluster_has_larger_batches),
         cmocka_unit_test(what_can_not_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

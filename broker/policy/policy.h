@@ -29,7 +29,7 @@ struct policy_settings {
     uint64_t segment_size;      // 64 MiB
     uint64_t journal_limit;     // bytes of all segments; 0: the disk
     uint64_t retention_us;      // kept at least so long: 3 years
-    size_t journal_batch;       // bytes after which a batch goes to disk: 2 MiB
+    size_t journal_batch;       // bytes after which a batch goes to disk: 2 MiB; to a cluster: 8 MiB
     size_t journal_batch_limit; // bytes that a batch may have: 16 MiB
     bool journal_sm3;
     struct policy_cluster cluster;

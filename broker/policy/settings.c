@@ -9,6 +9,7 @@
 #define KIB 1024ULL
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
+#define CLUSTER_BATCH (8 * MIB)  // a transaction costs a cluster as much as thousands of messages
 #define ENVELOPE_ROOM (64 * KIB) // what a batch holds besides the largest message
 
 static const struct config_key root_keys[] = {
@@ -229,6 +230,8 @@ static void load_journal(struct policy *policy, const struct config_node *node) 
     config_read_choice(node, "digest", digests, &digest, policy->report);
     policy_load_cluster(policy, node);
     settings->journal_sm3 = digest == 1;
+    if (settings->cluster.used && !config_get(node, "batch"))
+        batch = batch_limit < CLUSTER_BATCH ? batch_limit : CLUSTER_BATCH;
     settings->journal_batch = (size_t)batch;
     settings->journal_batch_limit = (size_t)batch_limit;
 }
