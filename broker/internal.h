@@ -138,6 +138,8 @@ int loaded_unread(struct broker *broker, const struct event *event);
 int shared_arrived(void *context, const struct journal_arrival *arrival);
 int shared_withdrawn(void *context, uint32_t id, uint64_t position, size_t bytes);
 int shared_settled(void *context, uint32_t id, uint64_t place);
+bool shared_weighed(void *context, uint32_t id);
+int shared_waiting(void *context, uint32_t id, uint64_t count);
 
 // marks.c: what was true when a batch was appended, and is true on the disk when it is durable
 void marks_take(struct broker *broker);

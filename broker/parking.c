@@ -7,6 +7,10 @@
 
 #define LOG_EVERY_MS 10000 // at most one line of a queue in this time says that it parks
 
+static uint64_t waiting_in(const struct queue *queue) {
+    return queue->parking.everywhere > queue->unsettled ? queue->parking.everywhere : queue->unsettled;
+}
+
 // A queue that was full has room again below seven eighths, so that its publishers come and go in batches.
 static bool is_full(struct queue *queue) {
     uint64_t count = queue->limits.count;
@@ -17,7 +21,7 @@ static bool is_full(struct queue *queue) {
         count -= count / 8;
         bytes -= bytes / 8;
     }
-    return queue->parking.full = queue->unsettled >= count || queue->bytes >= bytes;
+    return queue->parking.full = waiting_in(queue) >= count || queue->bytes >= bytes;
 }
 
 struct queue *parking_obstacle(const struct broker *broker, const struct match *matches, size_t count) {
@@ -37,7 +41,7 @@ static void say_begin(
     queue->parking.logged_ms = broker->now_ms;
     session->parked_logged = true;
     snprintf(text, sizeof text, "%s is full: %llu deliveries, %llu bytes", queue->name,
-        (unsigned long long)queue->unsettled, (unsigned long long)queue->bytes);
+        (unsigned long long)waiting_in(queue), (unsigned long long)queue->bytes);
     update_notice(update, NOTICE_PARKED, session, text);
 }
 

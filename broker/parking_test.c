@@ -50,6 +50,31 @@ static void receive(struct bench *bench, uint64_t connection, const char *system
 
 // ---- Tests ----
 
+// In a shared journal: told by others, at any time.
+static void what_others_have_counts_too(void **state) {
+    struct bench *bench = *state;
+    const struct queue *housing = lanes_queue(bench, H);
+    const struct queue *letters = lanes_queue(bench, "dead:" H);
+    assert_true(shared_weighed(bench->broker, housing->id));
+    assert_false(shared_weighed(bench->broker, letters->id));
+    assert_false(shared_weighed(bench->broker, lanes_queue(bench, C)->id)); // its oldest would die
+    assert_false(shared_weighed(bench->broker, 1000));
+    assert_int_equal(shared_waiting(bench->broker, 1000, 8), 0);
+    bench_hello(bench, 1, PS, STREAM, false);
+    assert_int_equal(shared_waiting(bench->broker, housing->id, 8), 0);
+    bench_publish(bench, 1, PS, 1, 2, "h");
+    bench_turn(bench);
+    assert_int_equal(lanes_told(bench, 1).hold, FULL);
+    assert_int_equal(housing->unsettled, 0);
+    assert_int_equal(shared_waiting(bench->broker, housing->id, 7), 0); // not below seven eighths yet
+    bench_turn(bench);
+    assert_int_equal(housing->unsettled, 0);
+    assert_int_equal(shared_waiting(bench->broker, housing->id, 6), 0);
+    bench_turn(bench);
+    assert_int_equal(housing->unsettled, 2);
+    assert_int_equal(lanes_told(bench, 1).sequence, 2);
+}
+
 static void a_full_queue_parks_its_publisher(void **state) {
     struct bench *bench = *state;
     fill(bench);
@@ -344,6 +369,7 @@ static void every_allocation_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_others_have_counts_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_parks_its_publisher, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_resumes_by_itself_below_seven_eighths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_are_a_limit_too, set_up, tear_down),

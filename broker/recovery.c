@@ -393,5 +393,7 @@ struct journal_owner broker_journal_owner(struct broker *broker) {
         .checkpoint = checkpoint,
         .arrived = shared_arrived,
         .withdrawn = shared_withdrawn,
-        .settled = shared_settled};
+        .settled = shared_settled,
+        .weighed = shared_weighed,
+        .waiting = shared_waiting};
 }

@@ -25,6 +25,20 @@ int shared_settled(void *context, uint32_t id, uint64_t place) {
     return queue ? queue_raise_floor(queue, place) : -EBADMSG;
 }
 
+// Only who waits for room needs to know what others have: what is over a limit otherwise dies where it is
+// read.
+bool shared_weighed(void *context, uint32_t id) {
+    const struct queue *queue = registry_queue(context, id);
+    return queue && queue->limits.park && queue->limits.window;
+}
+
+int shared_waiting(void *context, uint32_t id, uint64_t count) {
+    struct queue *queue = registry_queue(context, id);
+    if (queue)
+        queue->parking.everywhere = count;
+    return 0;
+}
+
 void broker_each_served(const struct broker *broker,
     void (*visit)(void *context, uint32_t queue, const char *name, bool served), void *context) {
     for (size_t i = 0; i < broker->queue_count; i++) {

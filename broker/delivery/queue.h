@@ -137,6 +137,7 @@ struct queue {
         int64_t since_us;  // of the longest of them, where there are any
         uint64_t count;    // how often one began to wait
         uint64_t logged_ms;
+        uint64_t everywhere; // in a shared journal: so much waits for all processes, at least
     } parking;
     struct {               // readings that failed (unread.c)
         uint32_t tries;    // in a row; QUEUE_READ_TRIES: what can't be read is given up

@@ -283,7 +283,7 @@ int inward_run(struct kafka_journal *journal, struct error *error) {
     for (size_t i = 0; i < journal->destination_count && rc == 0; i++)
         if (journal->destinations[i])
             rc = run_destination(journal, journal->destinations[i], error);
-    return rc;
+    return rc ? rc : weighing_run(journal, error);
 }
 
 // ---- What was committed ----

@@ -118,6 +118,7 @@ static int open_parts(struct kafka_journal *journal, struct error *error) {
     int rc = topics_open(&journal->options.cluster, ADMIN_MS, &journal->admin, error);
     rc = rc ? rc : kafka_make_topics(journal, NULL, 0, error);
     rc = rc ? rc : shortening_open(journal->admin, &journal->shortening, error);
+    rc = rc ? rc : heights_open(journal->admin, &journal->heights, error);
     rc = rc ? rc : open_transactions(journal, error);
     rc = rc ? rc : open_follow(journal, TOPIC_STATE, &journal->state, error);
     return rc ? rc : open_follow(journal, TOPIC_STREAMS, &journal->streams, error);
@@ -136,9 +137,11 @@ static void close_journal(struct journal *base) {
     follow_close(&journal->state);
     follow_close(&journal->streams);
     shortening_close(&journal->shortening);
+    heights_close(&journal->heights);
     topics_close(&journal->admin);
     streams_destroy(journal);
     authors_destroy(&journal->authors);
+    activations_destroy(&journal->activations);
     if (journal->epoll_fd >= 0)
         close(journal->epoll_fd);
     free(journal);
@@ -209,8 +212,9 @@ static int read_queue(struct journal *base, uint32_t queue, uint64_t from, size_
     const struct destination *destination = kafka_destination(of(base), queue);
     if (destination && destination->letters)
         return letters_read(of(base), destination, from, max_count, max_bytes, visit, context, error);
-    for (uint64_t position = from; destination && position < destination_next(destination) && max_count;
-        position++) {
+    if (!destination)
+        return activations_read(&of(base)->activations, queue, from, max_count, max_bytes, visit, context);
+    for (uint64_t position = from; position < destination_next(destination) && max_count; position++) {
         const struct arrival *arrival = destination_at(destination, position);
         if (!arrival)
             continue;

@@ -5,6 +5,7 @@
 #include "broker/kafka/destination.h"
 #include "broker/kafka/follow.h"
 #include "broker/kafka/group.h"
+#include "broker/kafka/heights.h"
 #include "broker/kafka/journal.h"
 #include "broker/kafka/shorten.h"
 #include "broker/kafka/transactions.h"
@@ -15,6 +16,13 @@
 #define KAFKA_HELD_BYTES ((size_t)32 << 20) // that one destination's arrivals keep, or nothing more is read
 #define KAFKA_LEAVE_MS 10000                // how long a destination is kept for a receiver to come back
 #define KAFKA_STREAMS_MS 1000               // how often a lane's streams are written, at most
+
+#define ACTIVATIONS_KEPT 64
+struct activations {                                 // zero-initialised it is empty
+    struct activation_kept *items[ACTIVATIONS_KEPT]; // owned
+    size_t count;
+    size_t bytes;
+};
 
 struct kafka_journal {
     struct journal base;
@@ -30,11 +38,14 @@ struct kafka_journal {
     struct destination **destinations; // by the core's id of the queue - 1; owned; NULL: none
     size_t destination_count;
     struct authors authors;
+    struct activations activations;
     struct map *questions; // key of a stream -> struct stream_question (owned)
     uint64_t last_token;
     uint64_t started; // the last record of the batch that is under way
     struct shortening *shortening;
-    uint64_t look; // the question of follow_ask() that a look waits for; 0: none does
+    struct heights *heights;
+    uint64_t weigh_ms; // when to ask for them again
+    uint64_t look;     // the question of follow_ask() that a look waits for; 0: none does
     int64_t look_until_ms;
     bool notes;    // lanes are to be written although nothing was appended
     uint64_t turn; // what has no key takes partitions by turns
@@ -72,6 +83,15 @@ int retention_ask(struct kafka_journal *journal, int64_t until_ms, struct error 
 int retention_answered(struct kafka_journal *journal, uint64_t token, struct error *error); // by the state
 // What is known of its streams is written with the next batch, or by itself: what lies behind it can't go.
 void retention_note(struct kafka_journal *journal, const struct destination *destination);
+
+// weighing.c: how much waits in queues. 0 or negative.
+int weighing_run(struct kafka_journal *journal, struct error *error);
+
+// activations.c: the last ones of this process. 0 or -ENOMEM.
+int activations_keep(struct activations *kept, const struct journal_record *record);
+int activations_read(const struct activations *kept, uint32_t queue, uint64_t from, size_t max_count,
+    size_t max_bytes, journal_visit *visit, void *context);
+void activations_destroy(struct activations *kept);
 
 // arriving.c: a GROUP_RECORD. 0 or negative.
 int arriving_take(struct kafka_journal *journal, struct destination *destination,

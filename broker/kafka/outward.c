@@ -264,6 +264,10 @@ static int write_record(void *context, const struct journal_record *record) {
         return put_failed(outward);
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_DEAD:
         return put_dead(outward);
+    case HUTONG__BUS__V1__RECORD_KIND__RECORD_ACTIVATED: {
+        int rc = activations_keep(&outward->journal->activations, record);
+        return rc ? rc : put_record(outward, record->body);
+    }
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_OPERATED:
         return put_operated(outward);
     case HUTONG__BUS__V1__RECORD_KIND__RECORD_REFUSED:

@@ -88,6 +88,10 @@ struct journal_owner {
     int (*arrived)(void *context, const struct journal_arrival *arrival);
     int (*withdrawn)(void *context, uint32_t queue, uint64_t position, size_t bytes);
     int (*settled)(void *context, uint32_t queue, uint64_t place);
+    // Whether it wants to be told, now and then, how much waits in a queue for all processes; and how much
+    // that is at least.
+    bool (*weighed)(void *context, uint32_t queue);
+    int (*waiting)(void *context, uint32_t queue, uint64_t count);
 };
 
 struct journal_options {
