@@ -273,6 +273,27 @@ def test_two_members_of_a_group(kafka, broker, tmp_path):
 
 
 @pytest.mark.usefixtures("real_kafka")
+def test_what_another_member_committed_is_not_taken_back(kafka, broker, tmp_path):
+    """The adapter's own position is behind the group's: it goes on at the group's, and commits nothing before it."""
+    from confluent_kafka import Consumer, TopicPartition
+    wire = marked("L").SerializeToString()
+    with reading(kafka, broker, tmp_path / "in", "back", partitions=1) as running:
+        produce(kafka, [("back.protobuf", f"k{n}", wire, {}) for n in range(3)])
+        assert len(receive(broker, 3)) == 3
+        assert running.end() == 0, running.log()
+        produce(kafka, [("back.protobuf", f"another's {n}", wire, {}) for n in range(2)])
+        another = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "back.group", "log_level": 0})
+        another.commit(offsets=[TopicPartition("back.protobuf", 0, 5)], asynchronous=False)
+        another.close()
+        running.start()
+        produce(kafka, [("back.confluent", "mine", CONFLUENT + wire, {})])
+        assert [e.subject for e in receive(broker, 1)] == ["mine"]
+        wait_until(lambda: committed(kafka, "back.group", "back.confluent", 1) == 1, "the offset is committed")
+        assert running.end() == 0, running.log()
+    assert committed(kafka, "back.group", "back.protobuf", 1) == 5
+
+
+@pytest.mark.usefixtures("real_kafka")
 def test_offsets_wait_for_the_spool(kafka, tmp_path):
     """The bus is away and the spool small: what doesn't fit stays in Kafka, uncommitted, and comes when there is room."""
     count, size = 1000, 50000

@@ -228,6 +228,7 @@ void kafka_reader_destroy(struct reader *reader) {
     buffer_destroy(&reader->position);
     buffer_destroy(&reader->place);
     offsets_destroy(&reader->offsets);
+    offsets_destroy(&reader->told);
     refused_file_destroy(&reader->refused);
 }
 

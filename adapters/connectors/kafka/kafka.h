@@ -89,9 +89,11 @@ struct reader {
     struct offsets offsets;
     struct pending pending;
     bool paused;
-    bool stuck;     // it could not leave its group in time
-    uint64_t taken; // records since the start, those that were refused too
-    bool dirty;     // offsets moved since the last commit
+    bool stuck;          // it could not leave its group in time
+    uint64_t taken;      // records since the start, those that were refused too
+    bool dirty;          // some of them Kafka was not told of
+    bool refused_last;   // nothing was published since
+    struct offsets told; // what Kafka had when a partition became ours
     uint64_t commit_due_ns;
 };
 

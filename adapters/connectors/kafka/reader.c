@@ -43,12 +43,19 @@ static rd_kafka_topic_partition_list_t *assigned(const struct reader *reader) {
     return rd_kafka_assignment(reader->rk, &list) ? NULL : list;
 }
 
-// Fills in the offsets that were taken; without one, none is committed.
-static void fill_offsets(const struct reader *reader, rd_kafka_topic_partition_list_t *list) {
+// Fills in the offsets that are on disk, but none behind what Kafka has: another member of the group may have
+// been there. Whether none was taken beyond them.
+static bool fill_offsets(
+    struct reader *reader, const struct offsets *stored, rd_kafka_topic_partition_list_t *list) {
+    bool all = true;
     for (int i = 0; i < list->cnt; i++) {
-        int64_t next = offsets_get(&reader->offsets, list->elems[i].topic, list->elems[i].partition);
-        list->elems[i].offset = next == OFFSET_NONE ? RD_KAFKA_OFFSET_INVALID : next;
+        rd_kafka_topic_partition_t *at = &list->elems[i];
+        int64_t next = offsets_get(stored, at->topic, at->partition);
+        bool behind = next < offsets_get(&reader->told, at->topic, at->partition);
+        at->offset = behind || next == OFFSET_NONE ? RD_KAFKA_OFFSET_INVALID : next;
+        all = all && offsets_get(&reader->offsets, at->topic, at->partition) <= next;
     }
+    return all;
 }
 
 // What came of the commit; that it takes too long is none of ours.
@@ -70,25 +77,43 @@ static rd_kafka_resp_err_t commit_and_wait(
     return why;
 }
 
-static int commit(struct reader *reader, bool wait, struct error *error) {
-    int rc = kafka_reader_make_durable(reader, error);
-    rd_kafka_topic_partition_list_t *list = rc ? NULL : assigned(reader);
+static void commit(struct reader *reader, const struct offsets *stored, bool wait) {
+    rd_kafka_topic_partition_list_t *list = assigned(reader);
     if (!list)
-        return rc;
-    fill_offsets(reader, list);
+        return;
+    reader->dirty = !fill_offsets(reader, stored, list);
     rd_kafka_resp_err_t why = wait ? commit_and_wait(reader, list) : rd_kafka_commit(reader->rk, list, true);
     rd_kafka_topic_partition_list_destroy(list);
-    reader->dirty = false;
     reader->commit_due_ns = clock_monotonic_ns() + reader->commit_ns;
     if (why && why != RD_KAFKA_RESP_ERR__NO_OFFSET)
         log_event(LOG_INFO, "kafka.commit", "reason=\"%s\"", rd_kafka_err2str(why)); // the spool knows
-    return 0;
+}
+
+static int commit_all(struct reader *reader, bool wait, struct error *error) {
+    int rc = kafka_reader_make_durable(reader, error);
+    if (rc == 0)
+        commit(reader, &reader->offsets, wait);
+    return rc;
+}
+
+// While records come, the disk is not waited for: what is on it by now is committed, and the rest in its
+// turn. Only behind a record that was refused no message carries the offsets there.
+static int commit_stored(struct reader *reader, struct error *error) {
+    const struct connector_host *host = reader->common->host;
+    struct offsets stored = {0};
+    if (reader->refused_last)
+        return commit_all(reader, false, error);
+    int rc = offsets_read(&stored, host->position(host->runtime));
+    if (rc == 0)
+        commit(reader, &stored, false);
+    offsets_destroy(&stored);
+    return rc ? error_set(error, rc, "the stored position can't be read") : 0;
 }
 
 // ---- Rebalancing ----
 
 // Where to go on: what the spool knows, or Kafka if another member has got further meanwhile.
-static void choose_offsets(const struct reader *reader, rd_kafka_topic_partition_list_t *list) {
+static void choose_offsets(struct reader *reader, rd_kafka_topic_partition_list_t *list) {
     rd_kafka_topic_partition_list_t *known = rd_kafka_topic_partition_list_copy(list);
     rd_kafka_resp_err_t why = RD_KAFKA_RESP_ERR__FAIL;
     for (int i = 0; i < COMMITTED_TRIES && why; i++)
@@ -98,6 +123,8 @@ static void choose_offsets(const struct reader *reader, rd_kafka_topic_partition
         int64_t stored = offsets_get(&reader->offsets, list->elems[i].topic, list->elems[i].partition);
         int64_t committed = why ? OFFSET_NONE : known->elems[i].offset;
         int64_t next = stored > committed ? stored : committed;
+        offsets_set(
+            &reader->told, list->elems[i].topic, list->elems[i].partition, committed); // or it isn't known
         list->elems[i].offset = next >= 0 ? next : RD_KAFKA_OFFSET_INVALID; // Kafka's, or as `start` says
     }
     rd_kafka_topic_partition_list_destroy(known);
@@ -113,7 +140,7 @@ static void drop_pending(struct reader *reader) {
 
 static void give_away(struct reader *reader, rd_kafka_topic_partition_list_t *list) {
     struct error error = {0};
-    if (!rd_kafka_assignment_lost(reader->rk) && commit(reader, true, &error) == 0)
+    if (!rd_kafka_assignment_lost(reader->rk) && commit_all(reader, true, &error) == 0)
         for (int i = 0; i < list->cnt; i++)
             offsets_remove(&reader->offsets, list->elems[i].topic, list->elems[i].partition);
     drop_pending(reader);
@@ -320,7 +347,8 @@ int kafka_reader_poll(struct reader *reader, bool *more, uint32_t *wait_ms, int 
     *fd = reader->fd;
     int rc = give_and_take(reader, more, error);
     if (reader->dirty && clock_monotonic_ns() >= reader->commit_due_ns) {
-        int failed = commit(reader, false, rc ? NULL : error);
+        struct error *why = rc ? NULL : error;
+        int failed = *more ? commit_stored(reader, why) : commit_all(reader, false, why);
         rc = rc ? rc : failed;
     }
     *wait_ms = wait_of(reader, clock_monotonic_ns());

@@ -137,9 +137,11 @@ int kafka_reader_give(struct reader *reader, const rd_kafka_message_t *message, 
     if (offsets_set(&reader->offsets, name, message->partition, message->offset + 1))
         return error_no_memory(error);
     int rc = publish(reader, find_topic(reader, name), &record, &why);
-    if (rc == CONNECTOR_BAD_ROW)
+    bool bad = rc == CONNECTOR_BAD_ROW;
+    if (bad)
         rc = refuse(reader, message, &record, why.text, &why);
     if (rc == 0) {
+        reader->refused_last = bad;
         reader->dirty = true;
         reader->taken++;
         return 0;
