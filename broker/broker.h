@@ -190,6 +190,7 @@ struct broker_dead {
 };
 bool broker_dead(const struct broker *broker, const char *system, struct broker_dead *out);
 
+bool broker_has_session(const struct broker *broker, uint64_t connection);
 // In a shared journal: for each system's queue, whether somebody here takes from it.
 void broker_each_served(const struct broker *broker,
     void (*visit)(void *context, uint32_t queue, const char *name, bool served), void *context);

@@ -90,20 +90,34 @@ static int keep_guest(
     return rc;
 }
 
-int joining_take(struct daemon *daemon, const struct incoming *incoming, bool *taken) {
+// NULL: none that has to wait, and the core has an answer.
+static wire_frame *hello_of_stream(const struct incoming *incoming) {
     enum { HELLO = 1 << 3 | 2 }; // the first byte of a frame that is one
     struct error error;
     wire_frame *frame = NULL;
-    *taken = false;
     if (incoming->body || incoming->malformed || !incoming->head.size || incoming->head.data[0] != HELLO ||
         wire_frame_parse(incoming->head, &frame, &error) != 0)
-        return 0; // the core has an answer
-    int rc = 0;
+        return NULL;
     if (frame->kind_case == HUTONG__BUS__V1__FRAME__KIND_HELLO &&
-        frame->hello->stream.len == WIRE_STREAM_SIZE) {
-        rc = keep_guest(daemon, incoming, frame->hello);
-        *taken = daemon->update.more = rc == 0;
+        frame->hello->stream.len == WIRE_STREAM_SIZE)
+        return frame;
+    wire_frame_free(&frame);
+    return NULL;
+}
+
+// In a session a hello is a mistake, to be answered at once. Whoever says something else while its hello
+// waits is ended by the core, for which it is the first frame: the hello is void.
+int joining_take(struct daemon *daemon, const struct incoming *incoming, bool *taken) {
+    *taken = false;
+    if (broker_has_session(daemon->broker, incoming->connection))
+        return 0;
+    wire_frame *frame = hello_of_stream(incoming);
+    if (!frame) {
+        joining_forget(daemon, incoming->connection);
+        return 0;
     }
+    int rc = keep_guest(daemon, incoming, frame->hello);
+    *taken = daemon->update.more = rc == 0;
     wire_frame_free(&frame);
     return rc;
 }

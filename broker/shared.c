@@ -39,6 +39,10 @@ int shared_waiting(void *context, uint32_t id, uint64_t count) {
     return 0;
 }
 
+bool broker_has_session(const struct broker *broker, uint64_t connection) {
+    return number_map_get(&broker->by_connection, connection) != NULL;
+}
+
 void broker_each_served(const struct broker *broker,
     void (*visit)(void *context, uint32_t queue, const char *name, bool served), void *context) {
     for (size_t i = 0; i < broker->queue_count; i++) {

@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from client.bus_client import Client, bus
+from client.bus_client import Client, SessionError, bus
 from hutong_bus import Broker, wait_until
 from kafka_edge import consume
 from messages import module
@@ -250,6 +250,27 @@ def test_a_peer_that_says_hello_again_and_again_is_one_guest(shared):
         frame, _ = client.next_frame(60)
         assert frame.welcome.last_sequence == 1
     assert one.log().count(" peer.ended ") <= 1  # at most for what came after the welcome, in the session
+
+
+@pytest.mark.usefixtures("real_kafka")
+def test_who_was_ended_while_its_hello_waited_is_not_let_in(shared):
+    one = shared.broker("one")
+    publish(one, envelope(1))
+    waiting = bus.Hello(protocol=1, system=POPULATION, instance="waiting", stream=STREAM)
+    with Client(one.endpoint) as client:
+        client.wait_for_handshake()
+        shared.kafka.nodes[0].pause()  # so it waits
+        try:
+            client.send(bus.Frame(hello=waiting))
+            client.send(bus.Frame(heartbeat=bus.Heartbeat()))
+            with pytest.raises(SessionError, match="the first frame of a session is hello"):
+                client.next_frame(60)
+        finally:
+            shared.kafka.nodes[0].resume()
+        publish(one, envelope(2))  # its hello came later, and was answered
+        assert client.next_frame(0) is None
+    came = [line for line in one.log().splitlines() if " peer.up " in line]
+    assert came and not any("waiting" in line for line in came), one.log()
 
 
 def test_a_cluster_that_is_away_is_said(shared, tmp_path):
