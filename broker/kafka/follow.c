@@ -151,11 +151,23 @@ bool follow_next(const struct follow *follow, size_t *cursor, struct bytes *key,
 
 // ---- Reading ----
 
+// Of several keys: whether the one that is kept stays.
+static bool is_outdone(const struct follow *follow, struct bytes key, struct bytes value) {
+    struct bytes before = follow_get(follow, key);
+    if (!follow->options.counts)
+        return false;
+    return !value.data || (before.data && !follow->options.counts(before, value));
+}
+
 static int take_record(struct follow *follow, const rd_kafka_message_t *message, struct error *error) {
     struct bytes key = bytes_of(message->key, message->key_len);
     struct bytes value = bytes_of(message->payload, message->len);
     follow->read_to[message->partition] = message->offset + 1;
     if (!key.data) // nobody of ours writes such a one
+        return 0;
+    if (follow->options.kept_as)
+        key = follow->options.kept_as(key);
+    if (is_outdone(follow, key, value))
         return 0;
     if (follow->options.changed)
         follow->options.changed(follow->options.context, message->partition, key, value);

@@ -1,5 +1,6 @@
 // A compacted topic, read from its beginning and from then on: the last committed value of each key, in
-// memory. And the question whether it has been read as far as it went when somebody asked.
+// memory, or the one that counts of several keys' values. And the question whether it has been read as far as
+// it went when somebody asked.
 //
 // The owner's thread calls follow_work() when follow_fd() is readable and at least once a second.
 //
@@ -24,6 +25,11 @@ struct follow_options {
     // Told of each change, before it is made; value absent: the key is gone. NULL: nobody is told.
     void (*changed)(void *context, int32_t partition, struct bytes key, struct bytes value);
     void *context;
+    // Keys of which one value is kept: what of a key stands for all of them (a part of it). NULL: each for
+    // itself.
+    struct bytes (*kept_as)(struct bytes key);
+    // Whether a value takes the place of one that came earlier. NULL: it does. With it no key ever goes.
+    bool (*counts)(struct bytes before, struct bytes value);
 };
 
 // Begins to read. 0 or negative. It doesn't wait for the cluster.

@@ -83,7 +83,11 @@ static int open_follow(
     struct kafka_journal *journal, enum topic_kind kind, struct follow **out, struct error *error) {
     char topic[TOPIC_NAME_SIZE];
     int rc = topic_name(kind, journal->options.cluster.prefix, NULL, topic, error);
-    const struct follow_options options = {.topic = topic, .partitions = journal->partitions};
+    bool streams = kind == TOPIC_STREAMS;
+    const struct follow_options options = {.topic = topic,
+        .partitions = journal->partitions,
+        .kept_as = streams ? author_key_of : NULL,
+        .counts = streams ? streams_counts : NULL};
     rc = rc ? rc : follow_open(&journal->options.cluster, &options, out, error);
     return rc ? rc : kafka_watch(journal, follow_fd(*out), error);
 }

@@ -123,6 +123,8 @@ int inward_committed(struct kafka_journal *journal, const struct gathered *batch
 // streams.c
 int streams_ask(struct kafka_journal *journal, const char *system, const uint8_t stream[16],
     uint64_t *sequence, struct error *error);
+// For struct follow_options: of what brokers say of a stream the highest counts.
+bool streams_counts(struct bytes before, struct bytes value);
 void streams_answered(struct kafka_journal *journal, uint64_t token);
 void streams_destroy(struct kafka_journal *journal);
 // The key of what a lane's owner knows: "AGENCY/SYSTEM", 0, the partition; with `streams` an "s". Appended.

@@ -77,14 +77,6 @@ static int send_delivery(void *context, const struct record_delivery *delivery) 
     return rc ? rc : put(outward, &one, buffer_bytes(&outward->scratch));
 }
 
-static void advance(struct outward *outward, uint32_t publisher, uint64_t sequence) {
-    struct author *author = authors_get(&outward->journal->authors, publisher);
-    if (!author || author->sequence >= sequence)
-        return;
-    author->sequence = sequence;
-    author->news = true;
-}
-
 static int count_delivery(void *context, const struct record_delivery *delivery) {
     (void)delivery;
     ++*(size_t *)context;
@@ -118,7 +110,7 @@ static int send_message(struct outward *outward) {
     else
         rc = put_record(outward, outward->record.body);
     if (rc == 0)
-        advance(outward, message.publisher, message.sequence);
+        authors_advance(&outward->journal->authors, message.publisher, message.sequence);
     return rc;
 }
 
@@ -236,7 +228,7 @@ static int put_refused(struct outward *outward) {
         hutong__bus__v1__refused_record__unpack(NULL, body.size, body.data);
     if (!refused)
         return -EBADMSG;
-    advance(outward, refused->publisher, refused->sequence);
+    authors_advance(&outward->journal->authors, refused->publisher, refused->sequence);
     hutong__bus__v1__refused_record__free_unpacked(refused, NULL);
     return put_record(outward, body);
 }
@@ -283,7 +275,8 @@ static int write_record(void *context, const struct journal_record *record) {
 
 // ---- At the end of a batch: what it changed of streams and lanes ----
 
-static int put_stream(struct outward *outward, struct author *author) {
+static int put_stream(struct outward *outward, const struct author *author) {
+    struct bytes broker = bytes_of_string(outward->journal->options.cluster.name);
     Hutong__Bus__V1__StreamState state = HUTONG__BUS__V1__STREAM_STATE__INIT;
     uint8_t packed[32];
     struct put one = {.topic = outward->journal->streams_topic, .partition = -1};
@@ -291,20 +284,21 @@ static int put_stream(struct outward *outward, struct author *author) {
     state.time_us = clock_realtime_ns() / 1000;
     buffer_clear(&outward->scratch);
     int rc = author_key(author->system, author->stream, &outward->scratch);
+    // All that is said of a stream is in one partition, whoever says it.
+    one.partition = partition_of(buffer_bytes(&outward->scratch), outward->journal->partitions);
+    rc = rc ? rc : buffer_append_bytes(&outward->scratch, broker);
     one.key = buffer_bytes(&outward->scratch);
     size_t size = hutong__bus__v1__stream_state__pack(&state, packed);
-    rc = rc ? rc : put(outward, &one, bytes_of(packed, size));
-    author->news = rc != 0;
-    return rc;
+    return rc ? rc : put(outward, &one, bytes_of(packed, size));
 }
 
 static int put_streams(struct outward *outward) {
-    size_t cursor = 0;
-    void *item;
+    struct authors *authors = &outward->journal->authors;
     int rc = 0;
-    while (rc == 0 && number_map_next(&outward->journal->authors.by_id, &cursor, NULL, &item)) {
-        struct author *author = item;
-        rc = author->news ? put_stream(outward, author) : 0;
+    while (rc == 0 && authors_news(authors)) {
+        rc = put_stream(outward, authors_news(authors));
+        if (rc == 0)
+            authors_said(authors);
     }
     return rc;
 }

@@ -235,6 +235,32 @@ static void test_the_last_value_of_each_key(void **state) {
     assert_false(follow_next(testing->follow, &cursor, &key, &value));
 }
 
+static struct bytes first_byte(struct bytes key) {
+    return bytes_of(key.data, key.size ? 1 : 0);
+}
+
+static bool is_higher(struct bytes before, struct bytes value) {
+    return value.data[0] > before.data[0];
+}
+
+static void test_of_several_keys_the_value_that_counts(void **state) {
+    struct testing *testing = *state;
+    const struct follow_options options = {
+        .topic = TOPIC, .partitions = 2, .kept_as = first_byte, .counts = is_higher};
+    write_one(testing, 0, "a1", "5");
+    write_one(testing, 0, "a2", "3"); // it came late
+    write_one(testing, 1, "b1", "1");
+    write_one(testing, 1, "b2", "2");
+    write_one(testing, 1, "b2", NULL); // what another said goes on to hold
+    write_one(testing, 1, "never", NULL);
+    assert_int_equal(follow_open(&testing->cluster, &options, &testing->follow, &testing->error), 0);
+    assert_int_equal(follow_ask(testing->follow, FOLLOW_ALL, 5), 0);
+    assert_int_equal(work_until(testing, 5), 0);
+    assert_true(bytes_equal_string(get(testing, "a"), "5"));
+    assert_true(bytes_equal_string(get(testing, "b"), "2"));
+    assert_int_equal(follow_count(testing->follow), 2);
+}
+
 static void test_the_end_is_asked_for_until_it_is_known(void **state) {
     struct testing *testing = *state;
     write_one(testing, 0, "a", "1");
@@ -280,6 +306,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_member_that_was_thrown_out_begins_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leaving, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_last_value_of_each_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_of_several_keys_the_value_that_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_end_is_asked_for_until_it_is_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_over_the_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_questions_are_bounded, set_up, tear_down),

@@ -65,6 +65,13 @@ static int read_state(struct bytes value, uint64_t *sequence) {
     return 0;
 }
 
+bool streams_counts(struct bytes before, struct bytes value) {
+    uint64_t old;
+    uint64_t new;
+    // What can't be read is kept, and told to whoever asks.
+    return read_state(before, &old) != 0 || read_state(value, &new) != 0 || new > old;
+}
+
 static int answer(struct kafka_journal *journal, struct bytes key, const char *system, uint64_t *sequence,
     struct error *error) {
     free(map_remove(journal->questions, key));

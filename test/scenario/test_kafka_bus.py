@@ -94,6 +94,24 @@ def test_what_one_takes_in_another_delivers(shared):
         assert not client.wait_deliveries(1, patience=1)
 
 
+def test_what_a_broker_commits_late_undoes_nothing(shared):
+    """Its word on a stream is behind another's in the topic, and lower."""
+    one = shared.broker("one")
+    publish(one, *(envelope(n) for n in range(20)))
+    topic = f"{shared.prefix}.streams"
+    said = consume(shared.kafka, [topic], 1)[-1]
+    stream = POPULATION.encode() + b"\0" + STREAM
+    assert said.key() == stream + b"one"  # so compaction keeps what each of them said last
+    late = module("hutong.bus.v1.cluster").StreamState(sequence=3).SerializeToString()
+    from confluent_kafka import Producer
+    producer = Producer({"bootstrap.servers": shared.kafka.bootstrap})
+    for name in (b"late", b""):
+        producer.produce(topic, late, stream + name, said.partition())
+    assert producer.flush(60) == 0
+    assert publish(shared.broker("two"), envelope(20)) == 20
+    assert publish(one, envelope(21)) == 21
+
+
 def test_nothing_that_was_settled_comes_again(shared):
     one = shared.broker("one")
     publish(one, *(envelope(n) for n in range(30)))
