@@ -1,4 +1,5 @@
-// Looks that fail, on librdkafka's own stand-in for a cluster, which knows no deletion. What a real one does
+// Looks that fail, on librdkafka's own stand-in for a cluster, which knows no deletion (and librdkafka loses
+// memory when it asks for one, so that none is asked for). What a real one does
 // is test/scenario/test_kafka_journal.py.
 #include "broker/kafka/shorten.h"
 #include "core/base/clock.h"
@@ -68,6 +69,12 @@ static void look(struct testing *testing) {
         poll(NULL, 0, 10);
 }
 
+static void refuse(struct testing *testing, size_t requests) {
+    for (size_t i = 0; i < requests; i++)
+        rd_kafka_mock_push_request_errors(
+            testing->mock, LIST_OFFSETS, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+}
+
 static void without_anything_to_look_at_it_is_over(void **state) {
     struct testing *testing = *state;
     look(testing);
@@ -76,31 +83,29 @@ static void without_anything_to_look_at_it_is_over(void **state) {
 
 static void what_a_topic_refuses_is_told_and_others_go_on(void **state) {
     struct testing *testing = *state;
-    assert_int_equal(shortening_add(testing->shortening, OTHER, 0, 1), 0);
-    assert_int_equal(shortening_add(testing->shortening, TOPIC, 1, 1), 0);
-    assert_int_equal(shortening_add(testing->shortening, "p.to.nobody.there", 0, 1), 0);
-    rd_kafka_mock_push_request_errors(testing->mock, LIST_OFFSETS, 2,
-        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    assert_int_equal(shortening_add(testing->shortening, OTHER, 0, 0), 0);
+    assert_int_equal(shortening_add(testing->shortening, TOPIC, 1, 0), 0);
+    assert_int_equal(shortening_add(testing->shortening, "p.to.nobody.there", 0, 0), 0);
+    refuse(testing, 2);
     look(testing);
     assert_non_null(strstr(testing->said, "topic " TOPIC ": "));
     assert_non_null(strstr(testing->said, "topic " OTHER ": "));
     assert_null(strstr(testing->said, "nobody"));
-    look(testing); // once more, and it comes as far as deleting
-    assert_non_null(strstr(testing->said, "deleting records of topic " TOPIC ", partition 1"));
-    assert_non_null(strstr(testing->said, "deleting records of topic " OTHER ", partition 0"));
+    look(testing); // once more, and nothing is in the way
+    assert_string_equal(testing->said, "");
 }
 
 static void a_cluster_that_is_away_ends_the_look(void **state) {
     struct testing *testing = *state;
-    assert_int_equal(shortening_add(testing->shortening, TOPIC, 0, 1), 0);
+    assert_int_equal(shortening_add(testing->shortening, TOPIC, 0, 0), 0);
     look(testing);
-    assert_non_null(strstr(testing->said, "deleting"));
+    refuse(testing, 1);
     rd_kafka_mock_broker_set_down(testing->mock, 1);
     look(testing);
-    assert_null(strstr(testing->said, "deleting"));
+    assert_null(strstr(testing->said, TOPIC));
     rd_kafka_mock_broker_set_up(testing->mock, 1);
-    look(testing);
-    assert_non_null(strstr(testing->said, "deleting"));
+    look(testing); // which comes as far as the refusal
+    assert_non_null(strstr(testing->said, TOPIC));
     rd_kafka_mock_broker_set_down(testing->mock, 1);
     shortening_start(testing->shortening, INT64_MAX); // and ends within its time
 }
