@@ -246,20 +246,32 @@ static int read_group(struct kafka_journal *journal, struct destination *destina
     return rc;
 }
 
-static int run_destination(
-    struct kafka_journal *journal, struct destination *destination, struct error *error) {
+// What waits until nothing is under way: settlements are to be committed first.
+static int let_go(struct kafka_journal *journal, struct destination *destination, struct error *error) {
     int rc = 0;
-    if (!destination->group)
+    if (!destination->group || is_under_way(journal))
         return 0;
-    if (destination->releasing && !is_under_way(journal)) {
+    if (destination->releasing) {
         destination->releasing = false;
         rc = group_release(destination->group, error);
     }
     bool due = destination->leave_ms && destination->leave_ms <= now_ms();
     bool leaves = (due || destination->yields) && !destination->leaving;
-    if (rc == 0 && leaves && !destination->releasing && !is_under_way(journal))
-        rc = leave(journal, destination, error);
-    return rc ? rc : read_group(journal, destination, error);
+    return rc == 0 && leaves ? leave(journal, destination, error) : rc;
+}
+
+int inward_let_go(struct kafka_journal *journal, struct error *error) {
+    int rc = 0;
+    for (size_t i = 0; i < journal->destination_count && rc == 0; i++)
+        if (journal->destinations[i])
+            rc = let_go(journal, journal->destinations[i], error);
+    return rc;
+}
+
+static int run_destination(
+    struct kafka_journal *journal, struct destination *destination, struct error *error) {
+    int rc = let_go(journal, destination, error);
+    return rc || !destination->group ? rc : read_group(journal, destination, error);
 }
 
 static int run_follow(struct kafka_journal *journal, struct follow *follow, struct error *error) {

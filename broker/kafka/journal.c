@@ -168,13 +168,13 @@ static int append(struct journal *base, struct journal_batch *batch, struct erro
     return rc > 0 ? -EIO : rc;
 }
 
-static int take_committed(struct kafka_journal *journal, struct gathered *batch) {
+static int take_committed(struct kafka_journal *journal, struct gathered *batch, struct error *error) {
     int rc = inward_committed(journal, batch);
     journal->base.durable = journal->started;
     journal->counters.syncs++;
     gathered_clear(batch);
     journal->batch = batch;
-    return rc;
+    return rc ? rc : inward_let_go(journal, error);
 }
 
 // What only this process knows of its lanes, where no batch takes it along.
@@ -189,12 +189,17 @@ static int write_notes(struct kafka_journal *journal, struct error *error) {
     return rc > 0 ? -EIO : rc;
 }
 
+// Behind a committed batch what has come from the cluster, and notes, wait for the next look, but not twice
+// in a row: the next batch is to be on its way first.
 static int collect(struct journal *base, bool wait, struct error *error) {
     struct kafka_journal *journal = of(base);
     struct gathered *batch = NULL;
     int rc = transactions_collect(journal->transactions, wait, &batch, error);
-    if (rc == 0 && batch)
-        rc = take_committed(journal, batch);
+    bool took = rc == 0 && batch;
+    rc = took ? take_committed(journal, batch, error) : rc;
+    journal->put_off = took && !journal->put_off;
+    if (journal->put_off)
+        return rc > 0 ? -EIO : rc;
     rc = rc ? rc : inward_run(journal, error);
     if (rc == 0 && !wait) // who waits appends next
         rc = write_notes(journal, error);

@@ -30,6 +30,7 @@ struct kafka_journal {
     struct journal_kafka_options options;
     struct admin *admin;
     struct transactions *transactions;
+    bool put_off;           // reading, at the last look
     struct gathered *batch; // being filled; NULL: the one before isn't back
     struct follow *state;
     struct follow *streams;
@@ -114,6 +115,8 @@ struct destination *letters_of(const struct kafka_journal *journal, const struct
 
 // inward.c: what comes from the cluster. 0 or negative.
 int inward_run(struct kafka_journal *journal, struct error *error);
+// Nothing is under way: groups are left and partitions given back where that was waited for.
+int inward_let_go(struct kafka_journal *journal, struct error *error);
 int inward_join(struct kafka_journal *journal, struct destination *destination, struct error *error);
 int inward_serve(struct kafka_journal *journal, uint32_t queue, bool serve, struct error *error);
 // All groups are left, so that others needn't wait for a silent member; within some seconds.

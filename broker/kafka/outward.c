@@ -34,6 +34,7 @@ static int put(struct outward *outward, struct put *put, struct bytes value) {
 struct sending {
     struct outward *outward;
     const struct record_message *message; // its publisher and sequence are known before its deliveries
+    bool alone;                           // it has one delivery
     struct put_header header;
     uint8_t origin[KAFKA_ORIGIN_SIZE];
 };
@@ -44,6 +45,19 @@ static void fill_origin(struct sending *sending, const struct author *author, ui
     store_u32(sending->origin + 24, element);
     sending->header =
         (struct put_header){.name = KAFKA_ORIGIN, .value = bytes_of(sending->origin, sizeof sending->origin)};
+}
+
+// What its destination needs of the record: all of it where nothing else is in it.
+static int value_of(
+    const struct sending *sending, const struct record_delivery *delivery, struct bytes *out) {
+    struct outward *outward = sending->outward;
+    *out = outward->record.body;
+    if (sending->alone && delivery->envelope.size == 0 && delivery->packed.size == 0)
+        return 0;
+    buffer_clear(&outward->scratch);
+    int rc = carried_reduce(outward->record.body, delivery->queue, delivery->position, &outward->scratch);
+    *out = buffer_bytes(&outward->scratch);
+    return rc;
 }
 
 static int send_delivery(void *context, const struct record_delivery *delivery) {
@@ -65,7 +79,7 @@ static int send_delivery(void *context, const struct record_delivery *delivery) 
     }
     if (delivery->subject_hash)
         one.key = bytes_of(hash, sizeof hash);
-    buffer_clear(&outward->scratch);
+    struct bytes value;
     bool gone = false;
     int rc = 0;
     if (sending->message->replay_of) // it goes out if its dead letter is settled by that, or not at all
@@ -73,13 +87,19 @@ static int send_delivery(void *context, const struct record_delivery *delivery) 
             journal, letters_of(journal, destination), sending->message->replay_of, &one.part, &gone);
     if (rc || gone)
         return rc;
-    rc = carried_reduce(outward->record.body, delivery->queue, delivery->position, &outward->scratch);
-    return rc ? rc : put(outward, &one, buffer_bytes(&outward->scratch));
+    rc = value_of(sending, delivery, &value);
+    return rc ? rc : put(outward, &one, value);
 }
 
-static int count_delivery(void *context, const struct record_delivery *delivery) {
-    (void)delivery;
-    ++*(size_t *)context;
+struct survey {
+    size_t count;
+    struct record_delivery last;
+};
+
+static int survey_delivery(void *context, const struct record_delivery *delivery) {
+    struct survey *survey = context;
+    survey->count++;
+    survey->last = *delivery;
     return 0;
 }
 
@@ -99,13 +119,15 @@ static int put_record(struct outward *outward, struct bytes body) {
 
 static int send_message(struct outward *outward) {
     struct record_message message;
-    size_t deliveries = 0;
-    int rc = record_message_each(outward->record.body, &message, count_delivery, &deliveries);
+    struct survey found = {0};
+    int rc = record_message_each(outward->record.body, &message, survey_delivery, &found);
     if (rc)
         return rc;
-    struct sending sending = {.outward = outward, .message = &message};
+    struct sending sending = {.outward = outward, .message = &message, .alone = found.count == 1};
     struct record_message again; // its fields are read before its deliveries, and read once more
-    if (deliveries)
+    if (sending.alone)
+        rc = send_delivery(&sending, &found.last);
+    else if (found.count)
         rc = record_message_each(outward->record.body, &again, send_delivery, &sending);
     else
         rc = put_record(outward, outward->record.body);
