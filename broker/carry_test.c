@@ -1,4 +1,5 @@
 // What is unsettled outlives its segment: in its place, in order, through restarts, and more than once.
+#include "broker/leaving.h"
 #include "broker/testing_damage.h"
 #include "broker/testing_routes.h"
 #include "core/base/clock.h"
@@ -156,6 +157,37 @@ static void what_is_unsettled_outlives_its_segment(void **state) {
     bench_settle(bench, 2, H, 1, 1);
     bench_turn(bench);
     assert_delivered(bench, "m2,");
+}
+
+static int count_left(void *context, const struct leaving_item *item, struct error *error) {
+    struct record_message message;
+    struct record_delivery delivery;
+    (void)error;
+    assert_int_equal(item->position, ++*(uint64_t *)context);
+    assert_int_equal(
+        record_message_read(item->record->body, item->queue, item->position, &message, &delivery), 0);
+    return 0;
+}
+
+static int pass_stream(void *context, const char *system, const uint8_t stream[16], uint64_t sequence,
+    int64_t time_us, struct error *error) {
+    (void)context, (void)system, (void)stream, (void)sequence, (void)time_us, (void)error;
+    return 0;
+}
+
+// Who takes the bus elsewhere finds it where it was.
+static void what_was_carried_is_left(void **state) {
+    struct bench *bench = *state;
+    struct error error = {0};
+    uint64_t sequence;
+    uint64_t left = 0;
+    make_three(bench, &sequence);
+    make_noise(bench, &sequence, 3);
+    retire_all(bench);
+    assert_int_equal(carried_total(&queue_of(bench, H)->carried), 3);
+    const struct leaving_sink sink = {.context = &left, .stream = pass_stream, .delivery = count_left};
+    assert_int_equal(leaving_walk(bench->broker, bench->journal, 0, 0, &sink, &error), 0);
+    assert_int_equal(left, 3);
 }
 
 // Its segment stays, and with it all of what is behind; the bus goes on.
@@ -610,6 +642,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             what_is_settled_can_be_erased_and_a_restart_knows_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dead_letter_is_erased_when_it_was_dropped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_carried_is_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_makes_no_sense_is_not_carried, set_up, tear_down),
         cmocka_unit_test(the_map_splits_and_joins),
         cmocka_unit_test(a_record_is_reduced_to_one_delivery),

@@ -93,7 +93,7 @@ static int erase_open(
 }
 
 static int erase_folder(const struct erase *erase, const struct trace *trace) {
-    struct journal_options options = {.folder = erase->folder, .ownerless = true};
+    struct journal_options options = {.folder = erase->folder, .ownerless = true, .left = true};
     struct journal_owner owner = {0};
     struct journal *journal = NULL;
     struct error error = {0};

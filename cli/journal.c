@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/erase.h"
+#include "cli/export.h"
 #include "cli/record.h"
 #include "core/crypto/digest.h"
 
@@ -14,6 +15,7 @@ static const char help[] =
     "       hutong journal show [--json] SEQUENCE FOLDER   print one record\n"
     "       hutong journal verify [--json] FOLDER          check all of it\n"
     "       hutong journal erase --sequence N --why TEXT [--admin SOCKET] [--dry-run] FOLDER\n"
+    "       hutong journal export --config FILE FOLDER     change over to a Kafka cluster (its own --help)\n"
     "\n"
     "Reads a journal's folder; the broker may be running. Ids, types, routes and sizes are printed, never a\n"
     "subject or a payload. verify recomputes every CRC, digest and link, and exits with 1 when anything was\n"
@@ -200,6 +202,8 @@ static int erase(const char *folder, const struct arguments *arguments) {
 static int run(int argc, char **argv) {
     struct arguments arguments;
     unsigned long long printed = 0;
+    if (argc > 1 && strcmp(argv[1], "export") == 0)
+        return export_become(argc - 2, argv + 2);
     int code = parse(argc, argv, &arguments);
     if (code)
         return code;
@@ -216,7 +220,7 @@ static int run(int argc, char **argv) {
     if (strcmp(verb, "erase") == 0 && rest == 1)
         return erase(argv[optind + 1], &arguments);
     return cli_wrong(
-        "journal", "it takes list FOLDER, show SEQUENCE FOLDER, verify FOLDER or erase FOLDER; see --help");
+        "journal", "it takes list, show SEQUENCE, verify, erase or export, and FOLDER; see --help");
 }
 
 int command_journal(int argc, char **argv) {

@@ -1,4 +1,5 @@
 // A record of a destination's topic, on its way to the core.
+#include "broker/kafka/exported.h"
 #include "broker/kafka/journal_internal.h"
 
 #include "broker/delivery/record.h"
@@ -59,14 +60,36 @@ static int tell_failure(struct kafka_journal *journal, const struct part *part, 
     return rc;
 }
 
+// Where it was before it was exported from a journal of files; 0: it wasn't.
+static uint64_t former_of(const struct group *group) {
+    struct bytes header;
+    return group_header(group, KAFKA_FORMER, &header) && header.size == 8 ? load_u64(header.data) : 0;
+}
+
+// What it had failed by there, until this bus knows more of it. 0 or -ENOMEM.
+static int take_failure(struct part *part, uint64_t number) {
+    struct bytes header;
+    if (lane_failure(&part->lane, number) || !group_header(part->destination->group, KAFKA_FAILED, &header))
+        return 0;
+    Hutong__Bus__V1__FailedDelivery *failed =
+        hutong__bus__v1__failed_delivery__unpack(NULL, header.size, header.data);
+    int rc = failed ? lane_fail(&part->lane, number, failed) : 0;
+    if (failed)
+        hutong__bus__v1__failed_delivery__free_unpacked(failed, NULL);
+    return rc;
+}
+
 static int arrive(struct kafka_journal *journal, struct part *part, uint64_t number, size_t size,
     struct bytes value, struct error *error) {
     struct destination *destination = part->destination;
+    const struct arrival own = {
+        .part = part, .number = number, .former = former_of(destination->group), .size = size, .time_ms = -1};
     const struct journal_arrival arrival = {.queue = destination->id,
         .position = destination_next(destination),
         .size = size,
-        .maybe_sent = !part->caught_up};
-    int rc = destination_arrive(destination, part, number, size, value, -1);
+        .maybe_sent = !part->caught_up || own.former};
+    int rc = take_failure(part, number);
+    rc = rc ? rc : destination_arrive(destination, &own, value);
     rc = rc ? rc : journal->owner.arrived(journal->owner.context, &arrival);
     return rc ? rc : tell_failure(journal, part, number, arrival.position, error);
 }

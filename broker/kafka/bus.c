@@ -11,14 +11,22 @@
 #include <time.h>
 
 #define ID_KEY "id"
+#define BEGUN_KEY "export" // of a journal whose bus has this id: where that is the id here, this bus is its
+#define COMPLETE_KEY "exported" // the same, when it is complete
 #define ID_TEXT ((size_t)2 * BUS_ID_SIZE)
 #define VALUE_SIZE 64
 #define AGAIN_NS (100 * 1000000L)
 
 // Keys are ID_KEY and names of topics.
 struct said {
-    struct map *values; // owned texts
+    struct map *values;   // owned texts
+    const uint8_t *claim; // the id that the bus is to have; NULL: any
 };
+
+static void print_id(const uint8_t id[BUS_ID_SIZE], char text[ID_TEXT + 1]) {
+    for (size_t i = 0; i < BUS_ID_SIZE; i++)
+        snprintf(text + 2 * i, 3, "%02x", id[i]);
+}
 
 static void forget(struct said *said) {
     size_t cursor = 0;
@@ -119,14 +127,18 @@ static int say(
     return why ? error_set(error, KAFKA_AGAIN, "topic %s: %s", topic, rd_kafka_err2str(why)) : 0;
 }
 
-static int say_id(struct admin *admin, const char *topic, struct error *error) {
+static int say_id(struct admin *admin, const char *topic, const uint8_t *claim, struct error *error) {
     uint8_t id[BUS_ID_SIZE];
     char text[ID_TEXT + 1];
-    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+    int rc = 0;
+    if (claim)
+        memcpy(id, claim, sizeof id);
+    else if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
         return error_set(error, -EIO, "no random numbers");
-    for (size_t i = 0; i < BUS_ID_SIZE; i++)
-        snprintf(text + 2 * i, 3, "%02x", id[i]);
-    return say(admin, topic, ID_KEY, text, error);
+    print_id(id, text);
+    if (claim) // before the id, so that nobody finds that without it
+        rc = say(admin, topic, BEGUN_KEY, text, error);
+    return rc ? rc : say(admin, topic, ID_KEY, text, error);
 }
 
 static int say_missing(struct admin *admin, const char *bus, const struct topics *topics,
@@ -134,7 +146,7 @@ static int say_missing(struct admin *admin, const char *bus, const struct topics
     int rc = 0;
     if (!map_get(said->values, bytes_of_string(ID_KEY))) {
         *any = true;
-        rc = say_id(admin, bus, error);
+        rc = say_id(admin, bus, said->claim, error);
     }
     for (size_t i = 0; i < topics->count && rc == 0; i++) {
         const struct topic *topic = &topics->items[i];
@@ -199,16 +211,66 @@ static int agree(struct admin *admin, const char *bus, const struct topics *topi
     return read_all(admin, bus, said, error);
 }
 
-int bus_agree(
-    struct admin *admin, const struct topics *topics, uint8_t id[BUS_ID_SIZE], struct error *error) {
-    struct said said = {0};
+// Whether the value of the key is that of the id.
+static bool says_the_same(const struct said *said, const char *key) {
+    const char *id = map_get(said->values, bytes_of_string(ID_KEY));
+    const char *text = map_get(said->values, bytes_of_string(key));
+    return id && text && strcmp(id, text) == 0;
+}
+
+static int read_id(const char *bus, const struct said *said, uint8_t id[BUS_ID_SIZE], struct error *error) {
+    if (parse_id(map_get(said->values, bytes_of_string(ID_KEY)), id))
+        return error_set(error, KAFKA_WRONG, "topic %s has no id of a bus in its first record", bus);
+    return 0;
+}
+
+static int agree_all(struct admin *admin, const struct topics *topics, struct said *said,
+    uint8_t id[BUS_ID_SIZE], struct error *error) {
     const char *bus = bus_of(topics);
     if (!bus)
         return error_set(error, -EINVAL, "the topic of the bus itself isn't among the topics");
-    int rc = agree(admin, bus, topics, &said, error);
-    rc = rc ? rc : compare(bus, topics, &said, error);
-    if (rc == 0 && parse_id(map_get(said.values, bytes_of_string(ID_KEY)), id))
-        rc = error_set(error, KAFKA_WRONG, "topic %s has no id of a bus in its first record", bus);
+    int rc = agree(admin, bus, topics, said, error);
+    rc = rc ? rc : compare(bus, topics, said, error);
+    return rc ? rc : read_id(bus, said, id, error);
+}
+
+int bus_agree(
+    struct admin *admin, const struct topics *topics, uint8_t id[BUS_ID_SIZE], struct error *error) {
+    struct said said = {0};
+    int rc = agree_all(admin, topics, &said, id, error);
+    if (rc == 0 && says_the_same(&said, BEGUN_KEY) && !says_the_same(&said, COMPLETE_KEY))
+        rc = error_set(error, KAFKA_WRONG,
+            "by topic %s the export of a journal to this bus isn't complete: run hutong journal export again",
+            bus_of(topics));
     forget(&said);
+    return rc;
+}
+
+// ---- An export ----
+
+int bus_claim(struct admin *admin, const struct topics *topics, const uint8_t id[BUS_ID_SIZE], bool *complete,
+    struct error *error) {
+    struct said said = {.claim = id};
+    uint8_t found[BUS_ID_SIZE];
+    int rc = agree_all(admin, topics, &said, found, error);
+    if (rc == 0 && (memcmp(found, id, sizeof found) != 0 || !says_the_same(&said, BEGUN_KEY)))
+        rc = error_set(error, KAFKA_WRONG,
+            "by topic %s there is a bus with these names already (%s): export to another prefix",
+            bus_of(topics), (const char *)map_get(said.values, bytes_of_string(ID_KEY)));
+    if (rc == 0)
+        *complete = says_the_same(&said, COMPLETE_KEY);
+    forget(&said);
+    return rc;
+}
+
+int bus_complete(
+    struct admin *admin, const char *prefix, const uint8_t id[BUS_ID_SIZE], struct error *error) {
+    char topic[TOPIC_NAME_SIZE];
+    char text[ID_TEXT + 1];
+    print_id(id, text);
+    int rc = topic_name(TOPIC_BUS, prefix, NULL, topic, error);
+    rc = rc ? rc : say(admin, topic, COMPLETE_KEY, text, error);
+    if (rc == 0 && rd_kafka_flush(admin->rk, admin->timeout_ms))
+        rc = error_set(error, KAFKA_AGAIN, "topic %s: no answer", topic);
     return rc;
 }

@@ -82,18 +82,22 @@ static int make_room(struct destination *destination) {
     return 0;
 }
 
-static int note_place(struct destination *destination, const struct part *part, uint64_t number) {
-    void *position = (void *)(uintptr_t)destination_next(destination); // a number, no pointer
-    return destination->letters ? number_map_put(&destination->at_places, part_place(part, number), position)
-                                : 0;
+static bool is_found_by_place(const struct arrival *arrival) {
+    return arrival->part->destination->letters || arrival->former;
 }
 
-int destination_arrive(struct destination *destination, struct part *part, uint64_t number, size_t size,
-    struct bytes value, int64_t time_ms) {
-    struct arrival arrival = {.part = part, .number = number, .size = size, .time_ms = time_ms};
+static int note_place(struct destination *destination, const struct arrival *arrival) {
+    void *position = (void *)(uintptr_t)destination_next(destination); // a number, no pointer
+    return is_found_by_place(arrival)
+               ? number_map_put(&destination->at_places, arrival_place(arrival), position)
+               : 0;
+}
+
+int destination_arrive(struct destination *destination, const struct arrival *from, struct bytes value) {
+    struct arrival arrival = *from;
     int rc = make_room(destination);
     rc = rc ? rc : buffer_append_bytes(&arrival.value, value);
-    rc = rc ? rc : note_place(destination, part, number);
+    rc = rc ? rc : note_place(destination, &arrival);
     if (rc) {
         buffer_destroy(&arrival.value);
         return rc;
@@ -111,14 +115,14 @@ struct arrival *destination_at(const struct destination *destination, uint64_t p
     return arrival->part ? arrival : NULL;
 }
 
-struct arrival *destination_at_place(const struct destination *letters, uint64_t place) {
-    uintptr_t position = (uintptr_t)number_map_get(&letters->at_places, place);
-    return position ? destination_at(letters, position) : NULL;
+struct arrival *destination_at_place(const struct destination *destination, uint64_t place) {
+    uintptr_t position = (uintptr_t)number_map_get(&destination->at_places, place);
+    return position ? destination_at(destination, position) : NULL;
 }
 
 void destination_forget(struct destination *destination, struct arrival *arrival) {
-    if (destination->letters)
-        number_map_remove(&destination->at_places, part_place(arrival->part, arrival->number));
+    if (is_found_by_place(arrival))
+        number_map_remove(&destination->at_places, arrival_place(arrival));
     destination->bytes -= arrival->value.size;
     buffer_destroy(&arrival->value);
     arrival->part = NULL;

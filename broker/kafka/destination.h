@@ -4,6 +4,7 @@
 
 #include "broker/kafka/lane.h"
 #include "core/base/list.h"
+#include "core/journal/journal.h"
 
 struct group;
 struct destination;
@@ -29,6 +30,7 @@ struct part {
 struct arrival {
     struct part *part; // NULL: settled, or another's now
     uint64_t number;   // in its lane
+    uint64_t former;   // where it was in the journal of files that it was exported from; 0: it wasn't
     size_t size;       // of the envelope, as the core counts it
     int64_t time_ms;   // when it was written, since 1970
     struct buffer value;
@@ -52,7 +54,7 @@ struct destination {
     size_t head, count, capacity;
     uint64_t first_position;
     uint64_t bytes;              // of values that are kept
-    struct number_map at_places; // of dead letters: place -> position
+    struct number_map at_places; // of dead letters, and of what was exported: place -> position
 };
 
 struct destination *destination_new(uint32_t id, const char *name, uint32_t topic); // owned, or NULL
@@ -65,14 +67,21 @@ void destination_drop_part(struct part *part);           // nothing that arrived
 
 uint64_t destination_next(const struct destination *destination); // the next position
 // At the next position. The value is copied. 0 or -ENOMEM.
-int destination_arrive(struct destination *destination, struct part *part, uint64_t number, size_t size,
-    struct bytes value, int64_t time_ms);
+int destination_arrive(struct destination *destination, const struct arrival *arrival, struct bytes value);
 // What is at a position: NULL where it never came, is settled, or another's.
 struct arrival *destination_at(const struct destination *destination, uint64_t position);
-struct arrival *destination_at_place(const struct destination *letters, uint64_t place); // the same
+// The same of a dead letter, or of what was exported from a journal of files.
+struct arrival *destination_at_place(const struct destination *destination, uint64_t place);
 // It needs no memory any more; those before it may.
 void destination_forget(struct destination *destination, struct arrival *arrival);
 
+// Lane 0 is that of a journal on files: what was exported from one keeps its positions.
 static inline uint64_t part_place(const struct part *part, uint64_t number) {
-    return (uint64_t)part->partition << 48 | number;
+    return ((uint64_t)part->partition + 1) << JOURNAL_LANE_SHIFT | number;
+}
+static inline int32_t place_partition(uint64_t place) { // -1: of a journal on files
+    return (int32_t)(place >> JOURNAL_LANE_SHIFT) - 1;
+}
+static inline uint64_t arrival_place(const struct arrival *arrival) {
+    return arrival->former ? arrival->former : part_place(arrival->part, arrival->number);
 }

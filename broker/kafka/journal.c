@@ -1,7 +1,7 @@
 #include "broker/kafka/journal.h"
 
-#include "broker/kafka/bus.h"
 #include "broker/kafka/journal_internal.h"
+#include "broker/kafka/making.h"
 #include "core/base/clock.h"
 
 #include <errno.h>
@@ -17,9 +17,7 @@
 
 #define ADMIN_MS 30000       // a question to the cluster
 #define TRANSACTION_MS 30000 // longer than a node needs to come back: whose transaction is ended must end too
-#define MAKE_NS (15 * CLOCK_SECOND_NS) // how long what the cluster does not know yet is asked again
-#define MAKE_AGAIN_MS 500
-#define GATHERED_FACTOR 8 // a transaction's size by the batch's: a message goes to several destinations
+#define GATHERED_FACTOR 8    // a transaction's size by the batch's: a message goes to several destinations
 
 static struct kafka_journal *of(struct journal *journal) {
     return (struct kafka_journal *)(void *)journal;
@@ -46,37 +44,15 @@ int kafka_topic(const struct kafka_journal *journal, const struct destination *d
 
 // ---- Opening ----
 
-static int make_topics(struct kafka_journal *journal, struct topics *topics, struct error *error) {
-    int rc = topics_make(journal->admin, topics, error);
-    rc = rc ? rc : topics_describe(journal->admin, topics, error);
-    rc = rc ? rc : topics_check(journal->admin, topics, error);
-    return rc ? rc : bus_agree(journal->admin, topics, journal->base.id, error);
-}
-
 int kafka_make_topics(
     struct kafka_journal *journal, const char *const *systems, size_t count, struct error *error) {
-    const struct journal_kafka_options *options = &journal->options;
-    const struct topics_wanted wanted = {.destinations = systems,
-        .destination_count = count,
-        .partitions = options->partitions,
-        .replication = options->replication,
-        .retention_ms = options->retention_ms,
-        .record_limit = options->record_limit};
-    struct topics topics;
-    int rc = topics_plan(options->cluster.prefix, &wanted, &topics, error);
+    struct making making = {.admin = journal->admin, .options = &journal->options};
+    int rc = making_run(&making, systems, count, error);
     if (rc)
-        return rc;
-    uint64_t until = clock_monotonic_ns() + MAKE_NS;
-    rc = make_topics(journal, &topics, error);
-    while (rc == KAFKA_AGAIN && clock_monotonic_ns() < until) {
-        poll(NULL, 0, MAKE_AGAIN_MS); // nodes hear of a new topic one after the other
-        rc = make_topics(journal, &topics, error);
-    }
-    for (size_t i = 0; i < topics.count && rc == 0; i++)
-        if (topics.items[i].kind != TOPIC_BUS)
-            journal->partitions = topics.items[i].partitions; // the same for all
-    topics_destroy(&topics);
-    return rc > 0 ? -EIO : rc;
+        return rc < 0 ? rc : -EIO;
+    memcpy(journal->base.id, making.id, sizeof making.id);
+    journal->partitions = making.partitions;
+    return 0;
 }
 
 static int open_follow(
@@ -229,7 +205,7 @@ static int read_queue(struct journal *base, uint32_t queue, uint64_t from, size_
             continue;
         const struct journal_record record = {.kind = HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE,
             .body = buffer_bytes(&arrival->value),
-            .place = part_place(arrival->part, arrival->number)};
+            .place = arrival_place(arrival)};
         int rc = visit(context, &record, position);
         if (rc || record.body.size >= max_bytes)
             return rc;

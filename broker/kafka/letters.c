@@ -76,8 +76,9 @@ int letters_arrive(struct kafka_journal *journal, struct part *part, const struc
         return rc == LANE_OVER ? 0 : rc;
     if (!event->value.data)
         return arriving_pass_by(journal, part, number);
-    return destination_arrive(
-        part->destination, part, number, event->value.size, event->value, event->time_ms);
+    const struct arrival arrival = {
+        .part = part, .number = number, .size = event->value.size, .time_ms = event->time_ms};
+    return destination_arrive(part->destination, &arrival, event->value);
 }
 
 // ---- Reading ----
@@ -123,7 +124,8 @@ int letters_read(struct kafka_journal *journal, const struct destination *letter
         return error_set(
             error, JOURNAL_REFUSED, "another broker has dead letters of %s now", letters->name + 5);
     int rc = 0;
-    for (int32_t i = (int32_t)(from >> JOURNAL_LANE_SHIFT); i < journal->partitions && rc == 0; i++) {
+    for (int32_t i = place_partition(from) < 0 ? 0 : place_partition(from);
+        i < journal->partitions && rc == 0; i++) {
         const struct part *part = destination_part(letters, i);
         rc = part ? read_lane(letters, part, &reader) : 0;
     }

@@ -15,7 +15,7 @@
 
 enum { TO = 1, DEAD = 2 }; // queues, and topics as well
 #define MUCH ((size_t)1 << 20)
-#define PLACE(partition, number) ((uint64_t)(partition) << JOURNAL_LANE_SHIFT | (number))
+#define PLACE(partition, number) ((uint64_t)((partition) + 1) << JOURNAL_LANE_SHIFT | (number))
 
 struct testing {
     struct kafka_journal *journal;

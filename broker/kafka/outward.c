@@ -190,16 +190,22 @@ static bool has_news(const struct destination *letters) {
     return false;
 }
 
+// Whether what receivers know by this place is this process's.
+static bool is_mine(const struct destination *destination, uint64_t place) {
+    int32_t partition = place_partition(place);
+    return partition < 0 ? destination_at_place(destination, place) != NULL
+                         : destination_part(destination, partition) != NULL;
+}
+
 // The part of the lane that a dead letter's delivery is of: both are in it or neither.
 static int part_of(
     struct outward *outward, const Hutong__Bus__V1__DeadRecord *dead, uint32_t *part, bool *void_) {
     struct destination *destination = kafka_destination(outward->journal, dead->queue);
-    int32_t partition = (int32_t)(dead->position >> JOURNAL_LANE_SHIFT);
     *part = 0;
     *void_ = false;
     if (dead->position == 0)
         return 0; // it never got there
-    if (!destination || !destination->group || !destination_part(destination, partition)) {
+    if (!destination || !destination->group || !is_mine(destination, dead->position)) {
         *void_ = true; // another's by now, who will make one of its own
         return 0;
     }

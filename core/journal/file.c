@@ -2,6 +2,7 @@
 
 #include "core/base/clock.h"
 #include "core/journal/disk.h"
+#include "core/journal/left.h"
 #include "core/journal/transfer.h"
 
 #include <errno.h>
@@ -70,15 +71,18 @@ static int64_t machine_now(void *context) {
     return clock_realtime_ns();
 }
 
-static int open_folder(struct file_journal *file, const char *path, struct error *error) {
-    int rc = disk_folder_open(path, true, &file->folder);
+static int open_folder(
+    struct file_journal *file, const struct journal_options *options, struct error *error) {
+    int rc = disk_folder_open(options->folder, true, &file->folder);
     if (rc)
         return error_set(error, rc, "can't open or make the folder: %s%s", strerror(-rc),
             rc == -ENOENT ? "; the folder above it must be there" : "");
     rc = disk_folder_lock(file->folder);
     if (rc == -EWOULDBLOCK)
         return error_set(error, JOURNAL_LOCKED, "another process has this journal open");
-    return rc ? error_set(error, rc, "locking: %s", strerror(-rc)) : 0;
+    if (rc)
+        return error_set(error, rc, "locking: %s", strerror(-rc));
+    return options->left ? 0 : left_check(file->folder, error);
 }
 
 static int take_options(
@@ -122,7 +126,7 @@ int journal_file_open(const struct journal_options *options, const struct journa
     struct error inner = {0};
     int rc = take_options(file, options, &inner);
     if (!rc)
-        rc = open_folder(file, options->folder, &inner);
+        rc = open_folder(file, options, &inner);
     reader_init(&file->reader, file->folder, file->buffered);
     if (!rc)
         rc = file_recover(file, &inner);

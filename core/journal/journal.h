@@ -24,6 +24,7 @@ enum {
     JOURNAL_BUSY = 5,       // the batch before is still under way: nothing was appended
     JOURNAL_REFUSED = 6,    // no such record, or it can't be erased; the text says which
     JOURNAL_UNREAD = 7, // the disk fails to read: nothing is known to be damaged, and it may read it later
+    JOURNAL_LEFT = 8,   // it goes on elsewhere (journal_folder_leave()); the text says where
 };
 
 // This record is the `position`-th (from 1) thing in `queue`. Positions of a queue rise by one from record to
@@ -105,6 +106,7 @@ struct journal_options {
     bool background;       // a thread writes: see above
     size_t inline_bytes;   // but batches of up to so many bytes, unless a segment ends with them
     bool ownerless;        // a tool, without the state: no segment is ended, so none is begun
+    bool left;             // opened also where it goes on elsewhere
     int64_t (*now_ns)(void *context); // NULL: the machine's clock
     void *now_context;
 };
@@ -112,7 +114,7 @@ struct journal_options {
 struct journal;
 
 // Opens or makes a journal and replays it into the owner. Cuts a torn tail. 0, JOURNAL_DAMAGED,
-// JOURNAL_LOCKED, negative.
+// JOURNAL_LOCKED, JOURNAL_LEFT, negative.
 int journal_file_open(const struct journal_options *options, const struct journal_owner *owner,
     struct journal **out, struct error *error);
 
@@ -231,6 +233,14 @@ int journal_scan(const char *folder, uint64_t from,
 
 // The id of the journal in the folder. 0, JOURNAL_DAMAGED, negative.
 int journal_folder_id(const char *folder, uint8_t id[16], struct error *error);
+
+// What the journal in the folder waits for goes on elsewhere: from now on it is opened with options.left
+// only. `where` is the text that is then given, of 300 bytes at most. For who has it open. It stays until
+// somebody removes the file of this name. 0 or negative.
+#define JOURNAL_LEFT_MARK "left"
+int journal_folder_leave(const char *folder, const char *where, struct error *error);
+// 0: it doesn't; JOURNAL_LEFT with that text alone; negative.
+int journal_folder_left(const char *folder, struct error *error);
 
 struct journal_verdict {
     uint64_t segments;

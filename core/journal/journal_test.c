@@ -508,6 +508,34 @@ static void an_erased_body_leaves_the_chain_whole(void **state) {
     free(image);
 }
 
+// Its bus goes on elsewhere: no broker opens it by mistake, and who means to, does.
+static void a_folder_that_was_left_is_opened_only_on_purpose(void **state) {
+    struct testing *t = *state;
+    char path[256];
+    assert_int_equal(testing_open(t), 0);
+    assert_int_equal(testing_append_new(t, 1, 100, 3), 0);
+    assert_int_equal(journal_folder_left(t->folder, &t->error), 0);
+    assert_int_equal(journal_folder_leave(t->folder, "it went to town", &t->error), 0);
+    testing_close(t);
+    assert_int_equal(journal_folder_left(t->folder, &t->error), JOURNAL_LEFT);
+    assert_string_equal(t->error.text, "it went to town");
+    assert_int_equal(testing_open(t), JOURNAL_LEFT);
+    assert_non_null(strstr(t->error.text, t->folder));
+    assert_non_null(strstr(t->error.text, "it went to town"));
+    struct journal_verdict verdict;
+    assert_int_equal(journal_verify(t->folder, &verdict, &t->error), 0); // it proves what it proved
+    t->options.left = true;
+    assert_int_equal(testing_open(t), 0);
+    assert_int_equal(journal_last(t->journal), 3);
+    testing_close(t);
+    t->options.left = false;
+    testing_path(t, JOURNAL_LEFT_MARK, path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(testing_open(t), 0);
+    assert_int_equal(journal_folder_leave("/nowhere/at/all", "", &t->error), -ENOENT);
+    assert_int_equal(journal_folder_left("/nowhere/at/all", &t->error), -ENOENT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, testing_setup, testing_teardown)
 
 int main(void) {
@@ -531,6 +559,7 @@ int main(void) {
         TEST(segments_retire_and_are_reused),
         TEST(what_retired_is_not_readable),
         TEST(an_erased_body_leaves_the_chain_whole),
+        TEST(a_folder_that_was_left_is_opened_only_on_purpose),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ from messages import module  # noqa: E402
 
 import checker  # noqa: E402
 
-LANE = 48  # a position: partition << 48 | offset + 1
+LANE = 48  # a position: partition + 1 << 48 | offset + 1
 SYSTEM = "housing.tenancy"
 
 
@@ -27,7 +27,7 @@ class Delivery:
         self.stream, self.sequence = origin[:16], int.from_bytes(origin[16:24], "little")
         self.order = (self.sequence, int.from_bytes(origin[24:28], "little"))
         self.partition, self.offset = message.partition(), message.offset()
-        self.place = self.partition << LANE | self.offset + 1
+        self.place = self.partition + 1 << LANE | self.offset + 1
 
 
 def payload(record):
