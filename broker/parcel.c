@@ -214,19 +214,34 @@ static size_t room_needed(const struct broker *broker, const struct parcel *parc
     return need;
 }
 
+// What its deliveries come to where each is written by itself.
+static size_t weight_of(const struct broker *broker, const struct parcel *parcel, size_t count) {
+    size_t weight = 0;
+    for (size_t i = 0; i < count && broker->shared; i++)
+        weight += PARCEL_DELIVERY_ROOM + (broker->deliveries[i].chunk ? broker->deliveries[i].envelope.size
+                                                                      : parcel->envelope->raw.size);
+    return weight;
+}
+
 // 0, JOURNAL_BATCH_FULL: append first; -EMSGSIZE: no batch could take it.
-static int check_room(const struct broker *broker, size_t need, const struct update *update) {
-    if (need > broker->batch_hard)
+static int check_room(const struct broker *broker, size_t need, size_t weight, const struct update *update) {
+    size_t before = journal_batch_weight(update->batch);
+    if (need > broker->batch_hard || weight > JOURNAL_RECORD_WEIGHT)
         return -EMSGSIZE;
-    return journal_batch_size(update->batch) + need > broker->batch_hard ? JOURNAL_BATCH_FULL : 0;
+    bool full = journal_batch_size(update->batch) + need > broker->batch_hard ||
+                (before && before + weight > JOURNAL_BATCH_WEIGHT);
+    return full ? JOURNAL_BATCH_FULL : 0;
 }
 
 int parcel_send(
     struct broker *broker, const struct parcel *parcel, size_t behind, struct update *update, size_t *sent) {
     size_t count;
     int rc = lay_out(broker, parcel, &count);
-    rc = rc ? rc : check_room(broker, room_needed(broker, parcel, count) + behind, update);
+    size_t weight = rc ? 0 : weight_of(broker, parcel, count);
+    rc = rc ? rc : check_room(broker, room_needed(broker, parcel, count) + behind, weight, update);
     rc = rc ? rc : record_message(broker, parcel, count, update);
+    if (rc == 0)
+        journal_batch_weigh(update->batch, weight);
     rc = rc ? rc : push_deliveries(broker, parcel, count);
     drop_laid(broker, count);
     if (rc == 0)

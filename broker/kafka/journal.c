@@ -17,7 +17,7 @@
 
 #define ADMIN_MS 30000       // a question to the cluster
 #define TRANSACTION_MS 30000 // longer than a node needs to come back: whose transaction is ended must end too
-#define GATHERED_FACTOR 8    // a transaction's size by the batch's: a message goes to several destinations
+#define GATHERED_MOST ((size_t)2000 << 20)
 
 static struct kafka_journal *of(struct journal *journal) {
     return (struct kafka_journal *)(void *)journal;
@@ -75,9 +75,14 @@ static int number_topic(
     return rc ? rc : transactions_topic(journal->transactions, topic, out);
 }
 
+// The deliveries, and what else a batch has: it is written once, with the state of the lanes that it changed.
+static size_t gathered_limit(size_t batch_limit) {
+    size_t limit = JOURNAL_RECORD_WEIGHT + 8 * batch_limit;
+    return limit < GATHERED_MOST ? limit : GATHERED_MOST;
+}
+
 static int open_transactions(struct kafka_journal *journal, struct error *error) {
-    const struct transactions_options options = {
-        .batch_limit = GATHERED_FACTOR * journal->options.batch_limit,
+    const struct transactions_options options = {.batch_limit = gathered_limit(journal->options.batch_limit),
         .transaction_ms = TRANSACTION_MS,
         .record_limit = journal->options.record_limit};
     int rc = transactions_open(&journal->options.cluster, &options, &journal->transactions, error);

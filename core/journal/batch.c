@@ -51,6 +51,7 @@ void journal_batch_clear(struct journal_batch *batch) {
     batch->count = 0;
     batch->entry_count = 0;
     batch->body_bytes = 0;
+    batch->weight = 0;
     journal_batch_number(batch, 0, 0);
     if (batch->capacity <= KEPT_CAPACITY)
         return;
@@ -83,6 +84,14 @@ size_t journal_batch_count(const struct journal_batch *batch) {
 
 size_t journal_batch_size(const struct journal_batch *batch) {
     return batch->size - BATCH_SIZE;
+}
+
+void journal_batch_weigh(struct journal_batch *batch, size_t bytes) {
+    batch->weight += bytes;
+}
+
+size_t journal_batch_weight(const struct journal_batch *batch) {
+    return batch->weight;
 }
 
 static int make_room(struct journal_batch *batch, size_t more) {

@@ -22,6 +22,7 @@ struct journal_batch {
     struct journal_place *places; // owned; of the entries: the records themselves are far away by then
     size_t place_capacity;
     size_t body_bytes;
+    size_t weight;
     // What its records will say of themselves, and how far that is done (chain.h).
     uint64_t first_sequence;
     int64_t time_ns;

@@ -58,6 +58,9 @@ int journal_batch_add(struct journal_batch *batch, uint8_t kind, const struct jo
     size_t entry_count, const struct bytes *parts, size_t part_count);
 size_t journal_batch_count(const struct journal_batch *batch);
 size_t journal_batch_size(const struct journal_batch *batch); // bytes
+// What its records come to besides, where a journal writes more than their bytes: whoever adds one says so.
+void journal_batch_weigh(struct journal_batch *batch, size_t bytes);
+size_t journal_batch_weight(const struct journal_batch *batch);
 // Each record, in order, as it was added: without sequence and time. Forwards what the visitor returns, which
 // ends it. `entries` has room for 4,096.
 int journal_batch_each(const struct journal_batch *batch, struct journal_entry *entries,
@@ -156,8 +159,11 @@ const uint8_t *journal_id(const struct journal *journal); // 16 random bytes, ma
 // A message record has no entries, and its deliveries' positions count within it, from 1: they get theirs as
 // they arrive, and that is in this process only. A record has a *place* besides, the same for everybody: its
 // lane (place >> JOURNAL_LANE_SHIFT) and where it is there, rising with gaps. Settlements and failures are of
-// positions, as in any other journal.
+// positions, as in any other journal. Each delivery is written by itself: what they come to is the message
+// record's weight.
 #define JOURNAL_LANE_SHIFT 48
+#define JOURNAL_BATCH_WEIGHT ((size_t)128 << 20)  // of several messages
+#define JOURNAL_RECORD_WEIGHT ((size_t)512 << 20) // of one
 bool journal_shared(const struct journal *journal);
 // Whether this process reads the queue: then it takes its part of it, of what arrives from now on. 0 or
 // negative.

@@ -9,6 +9,7 @@ from kafka_edge import consume
 from messages import module
 
 residence = module("gov.public_security.v1.residence")
+tenancy = module("gov.housing.v1.tenancy")
 records = module("hutong.bus.v1.journal")
 
 POPULATION, TENANCY = "public_security/population", "housing/tenancy"
@@ -256,6 +257,36 @@ def test_instances_at_several_brokers_share_the_work(shared):
         assert of_subject == sorted(of_subject)
     for client in office.clients.values():
         client.close()
+
+
+def test_large_messages_to_many_fit_a_transaction(shared):
+    """Each delivery is written by itself: what has 900 KiB in the batch comes to 44 MiB."""
+    one = shared.broker("one")
+    wide = "".join(f"""  - name: marks-{number}
+    on: gov.housing.v1.TenancyMarked
+    from: housing/tenancy
+    to:
+      - system: civil_affairs/registration
+        agreement: TEST-2
+""" for number in range(49))
+    one.stop()
+    with open(one.folder / "conf" / "routes" / "test.yaml", "a", encoding="utf-8") as routes:
+        routes.write(wide)
+    one.start()
+    marked = tenancy.TenancyMarked(lease_number="L" * (900 << 10), citizen_number="1", mark=tenancy.TenancyMarked.DECEASED)
+    with Client(one.endpoint) as client:
+        client.hello(TENANCY, stream=STREAM)
+        for n in range(3):
+            client.publish(bus.Envelope(id=f"m{n}", type="gov.housing.v1.TenancyMarked", source=TENANCY, time_us=1,
+                                        payload=marked.SerializeToString()))
+        assert client.wait_accepted(3, patience=60) and not client.refusals, client.refusals
+    with Client(one.endpoint) as client:
+        client.hello("civil_affairs/registration", receive=True, credit=(1000, 1 << 30))
+        got = set()
+        while len(got) < 150:
+            some = take(client, 1)
+            settle(client, some)
+            got |= {d.position for d in some}
 
 
 def test_a_peer_that_says_hello_again_and_again_is_one_guest(shared):
