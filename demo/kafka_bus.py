@@ -16,7 +16,7 @@ class KafkaBus(Bus):
     BROKERS = ("broker-1", "broker-2")
     STORE = "Kafka"
     AFTER_KILLS = ("  Each adapter that was killed came back at the other broker. What a broker had of the queues when it was killed, or its\n"
-                   "  adapter left it, is the other's after 10 s: so long some effects waited.")
+                   "  adapter left it, is the other's after 10 s; with a kill every second or so that begins anew again and again, hence the times.")
     QUIET_S = 15  # a broker that was killed has its part of the queues for 10 s more
 
     def __init__(self, *arguments, **settings):
