@@ -3,13 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define GAPS 64 // that are left as they are
+
 struct destination *destination_new(uint32_t id, const char *name, uint32_t topic) {
     struct destination *destination = calloc(1, sizeof *destination);
     if (!destination)
         return NULL;
     destination->id = id;
     destination->topic = topic;
-    destination->first_position = 1;
+    destination->next_position = 1;
     destination->name = strdup(name);
     destination->letters = strncmp(name, "dead:", 5) == 0;
     list_init(&destination->parts);
@@ -58,10 +60,10 @@ void destination_drop_part(struct part *part) {
     free(part);
 }
 
-// ---- Arrivals: a line that grows at its end and goes at its front ----
+// ---- Arrivals: a line that grows at its end; what goes leaves a gap, and gaps are closed by and by ----
 
 uint64_t destination_next(const struct destination *destination) {
-    return destination->first_position + destination->count;
+    return destination->next_position;
 }
 
 static int make_room(struct destination *destination) {
@@ -95,6 +97,7 @@ static int note_place(struct destination *destination, const struct arrival *arr
 
 int destination_arrive(struct destination *destination, const struct arrival *from, struct bytes value) {
     struct arrival arrival = *from;
+    arrival.position = destination->next_position;
     int rc = make_room(destination);
     rc = rc ? rc : buffer_append_bytes(&arrival.value, value);
     rc = rc ? rc : note_place(destination, &arrival);
@@ -103,21 +106,46 @@ int destination_arrive(struct destination *destination, const struct arrival *fr
         return rc;
     }
     destination->arrivals[destination->head + destination->count++] = arrival;
+    destination->next_position++;
     destination->bytes += value.size;
     return 0;
 }
 
+struct arrival *destination_from(const struct destination *destination, uint64_t position) {
+    struct arrival *line = destination->arrivals + destination->head;
+    size_t low = 0;
+    size_t high = destination->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (line[middle].position < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low < destination->count && !line[low].part)
+        low++;
+    return low < destination->count ? &line[low] : NULL;
+}
+
 struct arrival *destination_at(const struct destination *destination, uint64_t position) {
-    if (position < destination->first_position || position >= destination_next(destination))
-        return NULL;
-    struct arrival *arrival =
-        &destination->arrivals[destination->head + (position - destination->first_position)];
-    return arrival->part ? arrival : NULL;
+    struct arrival *arrival = destination_from(destination, position);
+    return arrival && arrival->position == position ? arrival : NULL;
 }
 
 struct arrival *destination_at_place(const struct destination *destination, uint64_t place) {
     uintptr_t position = (uintptr_t)number_map_get(&destination->at_places, place);
     return position ? destination_at(destination, position) : NULL;
+}
+
+// One that is tried again for days holds back none of the memory of what came after it.
+static void close_gaps(struct destination *destination) {
+    struct arrival *line = destination->arrivals + destination->head;
+    size_t kept = 0;
+    for (size_t i = 0; i < destination->count; i++)
+        if (line[i].part)
+            line[kept++] = line[i];
+    destination->count = kept;
+    destination->forgotten = 0;
 }
 
 void destination_forget(struct destination *destination, struct arrival *arrival) {
@@ -126,9 +154,12 @@ void destination_forget(struct destination *destination, struct arrival *arrival
     destination->bytes -= arrival->value.size;
     buffer_destroy(&arrival->value);
     arrival->part = NULL;
+    destination->forgotten++;
     while (destination->count && !destination->arrivals[destination->head].part) {
         destination->head++;
         destination->count--;
-        destination->first_position++;
+        destination->forgotten--;
     }
+    if (destination->forgotten > GAPS && destination->forgotten > destination->count / 2)
+        close_gaps(destination);
 }

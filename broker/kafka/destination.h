@@ -29,6 +29,7 @@ struct part {
 // What arrived, until it is settled.
 struct arrival {
     struct part *part; // NULL: settled, or another's now
+    uint64_t position; // the core's
     uint64_t number;   // in its lane
     uint64_t former;   // where it was in the journal of files that it was exported from; 0: it wasn't
     size_t size;       // of the envelope, as the core counts it
@@ -50,9 +51,10 @@ struct destination {
     bool yields;              // of dead letters: it leaves at once, so that another process has all of them,
     uint64_t again_ms;        // and comes back only then
     uint64_t leave_ms;        // nobody takes any more: when to leave
-    struct arrival *arrivals; // owned; those at first_position and behind it
+    struct arrival *arrivals; // owned, by position, from `head` on; also some that are forgotten
     size_t head, count, capacity;
-    uint64_t first_position;
+    size_t forgotten; // of them
+    uint64_t next_position;
     uint64_t bytes;              // of values that are kept
     struct number_map at_places; // of dead letters, and of what was exported: place -> position
 };
@@ -72,7 +74,9 @@ int destination_arrive(struct destination *destination, const struct arrival *ar
 struct arrival *destination_at(const struct destination *destination, uint64_t position);
 // The same of a dead letter, or of what was exported from a journal of files.
 struct arrival *destination_at_place(const struct destination *destination, uint64_t place);
-// It needs no memory any more; those before it may.
+// The first at this position or behind it; NULL: none.
+struct arrival *destination_from(const struct destination *destination, uint64_t position);
+// It needs no memory any more. Others may lie elsewhere then.
 void destination_forget(struct destination *destination, struct arrival *arrival);
 
 // Lane 0 is that of a journal on files: what was exported from one keeps its positions.

@@ -21,13 +21,10 @@ static bool is_under_way(const struct kafka_journal *journal) {
 
 static int withdraw(struct kafka_journal *journal, struct destination *destination) {
     int rc = 0;
-    uint64_t end = destination_next(destination);
-    for (uint64_t position = destination->first_position; position < end && rc == 0; position++) {
-        struct arrival *arrival = destination_at(destination, position);
-        if (!arrival)
-            continue;
+    for (struct arrival *arrival; rc == 0 && (arrival = destination_from(destination, 0));) {
         if (!destination->letters)
-            rc = journal->owner.withdrawn(journal->owner.context, destination->id, position, arrival->size);
+            rc = journal->owner.withdrawn(
+                journal->owner.context, destination->id, arrival->position, arrival->size);
         destination_forget(destination, arrival);
     }
     struct list *next;

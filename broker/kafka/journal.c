@@ -204,14 +204,12 @@ static int read_queue(struct journal *base, uint32_t queue, uint64_t from, size_
         return letters_read(of(base), destination, from, max_count, max_bytes, visit, context, error);
     if (!destination)
         return activations_read(&of(base)->activations, queue, from, max_count, max_bytes, visit, context);
-    for (uint64_t position = from; position < destination_next(destination) && max_count; position++) {
-        const struct arrival *arrival = destination_at(destination, position);
-        if (!arrival)
-            continue;
+    const struct arrival *arrival;
+    for (; max_count && (arrival = destination_from(destination, from)); from = arrival->position + 1) {
         const struct journal_record record = {.kind = HUTONG__BUS__V1__RECORD_KIND__RECORD_MESSAGE,
             .body = buffer_bytes(&arrival->value),
             .place = arrival_place(arrival)};
-        int rc = visit(context, &record, position);
+        int rc = visit(context, &record, arrival->position);
         if (rc || record.body.size >= max_bytes)
             return rc;
         max_bytes -= record.body.size;

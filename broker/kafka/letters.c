@@ -107,11 +107,11 @@ static int visit_letter(struct reader *reader, const struct arrival *arrival) {
 // In a lane they arrived in order.
 static int read_lane(const struct destination *letters, const struct part *part, struct reader *reader) {
     int rc = 0;
-    for (uint64_t position = letters->first_position;
-        position < destination_next(letters) && reader->count && reader->bytes && rc == 0; position++) {
-        const struct arrival *arrival = destination_at(letters, position);
-        if (arrival && arrival->part == part && part_place(part, arrival->number) >= reader->from)
+    const struct arrival *arrival = destination_from(letters, 0);
+    while (arrival && reader->count && reader->bytes && rc == 0) {
+        if (arrival->part == part && part_place(part, arrival->number) >= reader->from)
             rc = visit_letter(reader, arrival);
+        arrival = destination_from(letters, arrival->position + 1);
     }
     return rc;
 }
