@@ -345,7 +345,7 @@ static void what_is_settled_is_in_the_lanes_state(void **state) {
     gather(testing);
     expect_lane(testing, 4, 0, 0);
     assert_int_equal(inward_committed(testing->journal, testing->journal->batch), 0);
-    assert_int_equal(testing->settled, 4);
+    assert_int_equal(testing->settled, (uint64_t)1 << JOURNAL_LANE_SHIFT | 4); // of partition 0
     gathered_clear(testing->journal->batch);
     assert_int_equal(gather(testing).count, 0); // nothing new
 }
@@ -429,7 +429,7 @@ static void no_memory_is_said(void **state) {
         add_message(testing, 4, 9, 77, 2);
         add_settled(testing, 1, 1);
         add_failed(testing, 2);
-        add_dead(testing, 3);
+        add_dead(testing, (uint64_t)1 << JOURNAL_LANE_SHIFT | 3);
         add_refused(testing, 4, 10);
         alloc_fail_once(n);
         rc = outward_gather(testing->journal, testing->batch, &testing->error);
