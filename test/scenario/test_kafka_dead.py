@@ -2,6 +2,7 @@
 import contextlib
 import http.client
 import json
+import signal
 import socket
 
 from hutong_bus import wait_until
@@ -147,6 +148,29 @@ def test_a_broker_that_is_killed_at_it_loses_and_doubles_nothing(shared):
                 settle(client, [each])
         assert not client.wait_deliveries(1, patience=1)
     assert sorted(got) == sorted(f"m{n}" for n in range(count))
+
+
+def test_a_broker_that_stood_still_at_it_sends_nothing_twice(shared):
+    one, at_one = operated_broker(shared, "one")
+    two, at_two = operated_broker(shared, "two")
+    count = 120
+    reject_all(one, *(envelope(n) for n in range(count)))
+    places = [letter["position"] for letter in letters(at_one, count)]
+    # Each fourth at the first broker, a command each; it is stopped in the middle of them.
+    commands = [at_one.start("dead", "replay", "--system", TENANCY, "--why", "mended", place) for place in places[::4]]
+    wait_until(lambda: "dead.replayed" in one.log(), "the first act")
+    one.process.send_signal(signal.SIGSTOP)
+    said = at_two.run("dead", "replay", "--system", TENANCY, "--why", "mended", "--all")
+    assert "dead letters" in said and not letters(at_two, 0)
+    one.process.send_signal(signal.SIGCONT)
+    for command in commands:
+        command.communicate(timeout=120)
+    with receiver(two) as client:
+        got = take(client, count)
+        assert ids(got) == sorted(f"m{n}" for n in range(count)) and all(d.replay for d in got)
+        settle(client, got)
+        assert not client.wait_deliveries(1, patience=2)
+    assert letters(at_one, 0) == []
 
 
 def test_settled_letters_past_their_time_go(shared):
