@@ -521,7 +521,6 @@ static void letters_are_read_in_portions(void **state) {
     assert_string_equal(seen.positions, "5,6,");
 }
 
-// Letters that outlived their segment are found and sent again like any other.
 // ---- In a journal that brokers share ----
 
 // Three letters, two lanes; the second is the one that was asked for.
@@ -577,6 +576,7 @@ static void letters_of_a_shared_journal_are_places(void **state) {
     operation_clear(&operation);
 }
 
+// Letters that outlived their segment are found and sent again like any other.
 static void what_was_carried_forward_is_found(void **state) {
     struct bench *bench = *state;
     struct seen before;
