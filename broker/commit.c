@@ -5,10 +5,15 @@
 #include "core/base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 
 // Settlements alone wait so long for a message that shares its sync with them, or until they are so many.
 #define COMPANY_MS 5
 #define COMPANY_BYTES ((size_t)64 << 10)
+
+// A cluster that doesn't answer is waited for so long at the end.
+#define LAST_NS (3 * CLOCK_SECOND_NS)
+#define LOOK_MS 20
 
 static void pause_intake(struct daemon *daemon, bool paused, const char *why) {
     char quoted[256];
@@ -107,6 +112,23 @@ int commit_all(struct daemon *daemon, struct error *error) {
     if (rc == 0 && may_append(daemon, clock_monotonic_ns() / CLOCK_MILLISECOND_NS))
         rc = append(daemon, error);
     return rc ? rc : collect(daemon, true, error);
+}
+
+static int commit_shared(struct daemon *daemon, struct error *error) {
+    uint64_t until = clock_monotonic_ns() + LAST_NS;
+    int rc = 0;
+    while (rc == 0 && (journal_busy(daemon->journal) || journal_batch_count(daemon->batch) > 0) &&
+           clock_monotonic_ns() < until) {
+        struct pollfd readable = {.fd = journal_fd(daemon->journal), .events = POLLIN};
+        poll(&readable, 1, LOOK_MS);
+        rc = collect(daemon, false, error);
+        rc = rc ? rc : commit_run(daemon, error);
+    }
+    return rc;
+}
+
+int commit_last(struct daemon *daemon, struct error *error) {
+    return journal_shared(daemon->journal) ? commit_shared(daemon, error) : commit_all(daemon, error);
 }
 
 bool commit_blocked(const struct daemon *daemon) {

@@ -319,7 +319,7 @@ static int wait_and_receive(struct daemon *daemon, int stop_fd, struct error *er
 
 // Drained, or out of time: what was gathered is made durable, everybody is told, and the loop ends.
 static int say_bye(struct daemon *daemon, struct error *error) {
-    int rc = commit_all(daemon, error);
+    int rc = commit_last(daemon, error);
     rc = rc ? rc : transmit(daemon);
     if (rc)
         return rc;

@@ -56,7 +56,10 @@ int commit_collect(struct daemon *daemon, struct error *error); // takes note of
 // settlements alone wait a little for company.
 int commit_run(struct daemon *daemon, struct error *error);
 int commit_all(struct daemon *daemon, struct error *error); // and waits; without room it stays gathered
-uint64_t commit_deadline_ms(const struct daemon *daemon);   // when it has waited long enough
+// The same at the end, when a cluster may not answer: some seconds are enough, and nobody was told of the
+// rest.
+int commit_last(struct daemon *daemon, struct error *error);
+uint64_t commit_deadline_ms(const struct daemon *daemon); // when it has waited long enough
 // Whether as much was gathered as may be while a batch is under way.
 bool commit_blocked(const struct daemon *daemon);
 uint64_t commit_gathered(const struct daemon *daemon); // the number of the last record that was
