@@ -58,14 +58,24 @@ static int assign(struct kafka_journal *journal, struct destination *destination
     return 0;
 }
 
+static int restore(struct part *part, bool streams, struct bytes value) {
+    return streams ? lane_restore_streams(&part->lane, value) : lane_restore_state(&part->lane, value);
+}
+
+// What nobody can read is as if it weren't there: then more is read again than has to be.
 static int restore_lane(struct kafka_journal *journal, struct part *part, bool streams) {
     struct buffer key = {0};
     int rc = lane_key(part, streams, &key);
     struct bytes value = rc ? bytes_of(NULL, 0) : follow_get(journal->state, buffer_bytes(&key));
-    if (rc == 0)
-        rc = streams ? lane_restore_streams(&part->lane, value) : lane_restore_state(&part->lane, value);
+    rc = rc ? rc : restore(part, streams, value);
     buffer_destroy(&key);
-    return rc;
+    if (rc != -EBADMSG)
+        return rc;
+    cluster_tell(&journal->options.cluster, 3, "journal",
+        "what the cluster has of %s, partition %d (%s) can't be read: it is read again from %s",
+        part->destination->name, part->partition, streams ? "its streams" : "its state",
+        streams ? "the beginning" : "the group's offset");
+    return restore(part, streams, bytes_of(NULL, 0));
 }
 
 static int open_lane(struct kafka_journal *journal, struct part *part, struct error *error) {

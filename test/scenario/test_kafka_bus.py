@@ -162,6 +162,27 @@ def test_what_others_have_under_way_delays_nobody(shared):
     slow.abort_transaction(30)
 
 
+def test_a_state_that_nobody_can_read_ends_no_broker(shared):
+    from confluent_kafka import Producer
+    one, state = shared.broker("one"), f"{shared.prefix}.state"
+    publish(one, *subjects(0, 24))
+    with receiver(one) as client:
+        settle(client, take(client, 24))
+        consume(shared.kafka, [state], 1)
+    one.stop()
+    spoiler = Producer({"bootstrap.servers": shared.kafka.bootstrap, "log_level": 0})
+    for each in consume(shared.kafka, [state], 1):
+        spoiler.produce(state, b"\xff\xff", each.key(), each.partition())
+    assert spoiler.flush(30) == 0
+    two = shared.broker("two")
+    publish(two, *subjects(24, 24), first=25)
+    with receiver(two) as client:
+        office = Office()
+        office.clients = {"a": client}
+        office.work(lambda inbox: {f"m{n}" for n in range(24, 48)} <= {message for message, _ in inbox.values()})
+    assert "can't be read" in two.log()
+
+
 def test_a_failure_counts_on_at_the_next_owner(shared):
     one = shared.broker("one")
     publish(one, envelope(1))
