@@ -139,6 +139,7 @@ def arguments():
     parser.add_argument("--backlog", type=int, default=10_000_000, help="w5: messages that wait (default: 10000000)")
     parser.add_argument("--formats", action="append", choices=kafka_connector.FORMATS, help="kafka: these (default: all)")
     parser.add_argument("--records", type=int, default=300_000, help="kafka: records each way (default: 300000)")
+    parser.add_argument("--partitions", type=int, default=12, help="kafka-bus: of each topic (default: 12, as a bus has of its own accord)")
     parser.add_argument("--rounds", type=int, default=31, help="of routes, all cases by turns; medians are shown (default: 31)")
     parser.add_argument("--folder", default=tempfile.gettempdir(), help="where journals and the peers' data go for the run")
     parser.add_argument("--no-build", action="store_true", help="take the build as it is")

@@ -20,7 +20,6 @@ import report
 from processes import Measured, Process, Window
 from workloads import Bench, say
 
-PARTITIONS = 12  # what a bus has of its own accord
 SUBJECTS = 100000  # of hutong-bench: a publisher at each broker begins elsewhere, or they would wait for one another
 COMMIT_MS = 100
 PATIENCE = 120
@@ -68,7 +67,7 @@ class Runs:
         prefix = f"bus{next(self.serial)}"
         with contextlib.ExitStack() as stack:
             benches = [stack.enter_context(Bench(self.options, buses.w1(), journal=JOURNAL.format(
-                self.cluster.bootstrap, prefix, i, PARTITIONS))) for i in range(brokers)]
+                self.cluster.bootstrap, prefix, i, self.options.partitions))) for i in range(brokers)]
             return self.run_bus(benches, prefix)
 
     def run_bus(self, benches, prefix):
@@ -92,7 +91,7 @@ class Runs:
 
     def plain(self, transaction):
         topic = f"plain{next(self.serial)}"
-        self.cluster.create_topic(topic, PARTITIONS)
+        self.cluster.create_topic(topic, self.options.partitions)
         with tempfile.TemporaryDirectory(prefix="hutong-bench-", dir=self.options.folder) as folder:
             processes = []
             try:
@@ -157,7 +156,7 @@ def measure(options):
         runs = Runs(options, cluster)
         runs.warm_up()
         rounds = [runs.round(number) for number in range(options.runs)]
-    return {"benchmark": "kafka-bus", "conditions": found_here, "partitions": PARTITIONS, **summary(rounds)}
+    return {"benchmark": "kafka-bus", "conditions": found_here, "partitions": options.partitions, **summary(rounds)}
 
 
 def middle(values):

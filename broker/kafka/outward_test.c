@@ -272,6 +272,43 @@ static void a_message_goes_to_each_system(void **state) {
     expect_stream(&written.all[3], 10); // once for all of them
 }
 
+static void add_mapped(struct testing *testing) {
+    const struct record_message message = {
+        .source = bytes_of_string("x/y"), .envelope = bytes_of_string("original")};
+    const struct record_delivery to = {.queue = ONE,
+        .position = 1,
+        .route = bytes_of_string("r"),
+        .rule.route = "r",
+        .envelope = bytes_of_string("mapped")};
+    struct bytes parts[RECORD_PARTS(1, 0)];
+    struct buffer room = {0};
+    size_t count;
+    assert_int_equal(record_message_parts(&message, &to, 1, &room, parts, &count), 0);
+    assert_int_equal(journal_batch_add(testing->batch, KIND(MESSAGE), NULL, 0, parts, count), 0);
+    buffer_destroy(&room);
+}
+
+static void expect_envelopes(const struct wrote *one, const char *original, const char *own) {
+    struct record_message message;
+    struct record_delivery delivery;
+    assert_int_equal(record_message_only(bytes_of(one->value, one->size), &message, &delivery), 0);
+    assert_true(bytes_equal(message.envelope, bytes_of_string(original)));
+    assert_true(bytes_equal(delivery.envelope, bytes_of_string(own)));
+}
+
+static void only_what_goes_out_is_written(void **state) {
+    struct testing *testing = *state;
+    add_message(testing, 0, 0, 77, 1); // as it came
+    add_mapped(testing);
+    add_message(testing, 0, 0, 77, 2); // to two: each has its own delivery only
+    struct written written = gather(testing);
+    assert_int_equal(written.count, 4);
+    expect_envelopes(&written.all[0], "envelope", "");
+    expect_envelopes(&written.all[1], "", "mapped");
+    expect_envelopes(&written.all[2], "envelope", "");
+    expect_envelopes(&written.all[3], "envelope", "");
+}
+
 static void what_goes_to_nobody_is_recorded(void **state) {
     struct testing *testing = *state;
     add_publisher(testing, 4);
@@ -465,6 +502,7 @@ static void an_arrival_is_whole_or_not(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_message_goes_to_each_system),
+        TEST(only_what_goes_out_is_written),
         TEST(what_goes_to_nobody_is_recorded),
         TEST(what_is_settled_is_in_the_lanes_state),
         TEST(what_the_cluster_refused_is_not_told),
