@@ -173,9 +173,9 @@ static int write_all(struct transfer *transfer) {
         .context = transfer, .stream = write_stream, .delivery = write_delivery, .letter = write_letter};
     const struct export_mark done = export_done(transfer->export);
     int rc = make_systems(transfer);
-    rc = rc ? rc
-            : leaving_walk(
-                  transfer->broker, transfer->journal, done.queue, done.position, &sink, &transfer->error);
+    if (rc == 0 && !export_written(transfer->export))
+        rc = leaving_walk(
+            transfer->broker, transfer->journal, done.queue, done.position, &sink, &transfer->error);
     return rc ? rc : export_finish(transfer->export, &transfer->error);
 }
 

@@ -132,7 +132,11 @@ void export_close(struct kafka_export **self_) {
 }
 
 bool export_complete(const struct kafka_export *self) {
-    return self->complete && self->making.complete;
+    return self->making.complete;
+}
+
+bool export_written(const struct kafka_export *self) {
+    return self->complete;
 }
 
 struct export_mark export_done(const struct kafka_export *self) {

@@ -30,7 +30,10 @@ int export_open(const struct journal_kafka_options *options, const struct export
     struct kafka_export **out, struct error *error);
 void export_close(struct kafka_export **self); // what isn't committed is given up
 
-bool export_complete(const struct kafka_export *self); // by an earlier run
+// By an earlier run: brokers may have started, and nothing is to be written any more.
+bool export_complete(const struct kafka_export *self);
+// The same, but that it was killed before it could say so: only export_finish() is left.
+bool export_written(const struct kafka_export *self);
 struct export_mark export_done(const struct kafka_export *self);
 
 // The topics of these systems ("agency/system"), before anything goes there. As export_open().

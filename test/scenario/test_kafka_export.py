@@ -1,5 +1,6 @@
 """`hutong journal export`: a bus changes over from files to a Kafka cluster, and nothing of it is lost or done twice."""
 import contextlib
+import json
 import random
 import signal
 import subprocess
@@ -67,22 +68,22 @@ def export_whole(broker, folder):
     return out
 
 
+def ends(shared, topic):
+    """How many records lie in a topic, also in transactions that are not committed."""
+    reader = confluent_kafka.Consumer({"bootstrap.servers": shared.kafka.bootstrap, "group.id": "export-test"})
+    with contextlib.closing(reader), contextlib.suppress(confluent_kafka.KafkaException):  # it isn't there yet
+        return sum(reader.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p))[1] for p in range(3))
+    return 0
+
+
 def kill_when_written(broker, folder, shared, more):
     """Kills an export as soon as it has written so many deliveries, also in transactions that are not committed. Whether it
     wasn't over before."""
     topic = f"{shared.prefix}.to.housing.tenancy"
-    reader = confluent_kafka.Consumer({"bootstrap.servers": shared.kafka.bootstrap, "group.id": "export-test"})
-
-    def written():
-        with contextlib.suppress(confluent_kafka.KafkaException):  # it isn't there yet
-            return sum(reader.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p))[1] for p in range(3))
-        return 0
-
-    before = written()
+    before = ends(shared, topic)
     with start_export(broker, folder) as run:
-        wait_until(lambda: written() >= before + more or run.poll() is not None, "an export that writes", patience=60)
+        wait_until(lambda: ends(shared, topic) >= before + more or run.poll() is not None, "an export that writes", patience=60)
         run.kill()
-    reader.close()
     assert run.returncode in (0, -signal.SIGKILL)
     return run.returncode != 0
 
@@ -102,7 +103,7 @@ def mark(number):
 
 def work_on_files(files, count):
     """A bus with two publishers' streams, something that failed, dead letters, and settled ones between those that wait. What
-    is in effect: position -> id; what failed: id -> position; what died."""
+    is in effect: position -> id; what failed: id -> position; what died; and which bus it is."""
     files.start()
     for first in range(0, count, 1000):
         publish(files, *(subject_of(n) for n in range(first, min(first + 1000, count))))
@@ -117,8 +118,17 @@ def work_on_files(files, count):
         # Settlements that the broker doesn't have: their effects are there, in got[18:20].
         wait_until(lambda: client.wait_deliveries(18, patience=0.2), "those behind the settled ones")
         failed = {d.envelope.id: d.position for d in got[22:]}
+        known_as = client.welcome.bus
     files.stop()
-    return done, failed, {d.envelope.id for d in got[20:22]}
+    return done, failed, {d.envelope.id for d in got[20:22]}, known_as
+
+
+def erase_one(folder):
+    """The first message, which was settled."""
+    tool = [program("hutong"), "journal"]
+    listed = subprocess.run([*tool, "list", "--kind", "message", "--count", "1", "--json", folder], capture_output=True, check=True)
+    subprocess.run([*tool, "erase", "--sequence", str(json.loads(listed.stdout)["sequence"]), "--why", "a test", folder], check=True)
+    subprocess.run([*tool, "verify", folder], check=True)
 
 
 def drain(client, inbox, wanted):
@@ -144,7 +154,7 @@ def test_killed_at_any_moment_it_goes_on(shared, files):
     print("seed", seed)
     chance = random.Random(seed)
     count = 4000
-    inbox, failed, dead = work_on_files(files, count)
+    inbox, failed, dead, before = work_on_files(files, count)
     in_effect = set(inbox.values())
     folder, one = files.folder / "journal", new_config(shared)
     assert kill_when_written(one, folder, shared, chance.randrange(3))  # perhaps before anything is
@@ -156,10 +166,12 @@ def test_killed_at_any_moment_it_goes_on(shared, files):
     assert f"{REGISTRATION}: 5 deliveries" in out and "3 streams" in out, out
     assert "exported before" in export_whole(one, folder)
 
+    erase_one(folder)  # of the old folder, which is kept as the record
+    assert "exported before" in export_whole(one, folder)
     one.start()
     wanted = {f"m{n}" for n in range(count + 10)} - dead
     with Client(one.endpoint) as client:
-        client.hello(TENANCY, receive=True, credit=(count + 100, 1 << 30))
+        assert client.hello(TENANCY, receive=True, credit=(count + 100, 1 << 30)).bus == before
         order = drain(client, inbox, wanted)
         # Each once in effect: what was done and not settled before the change is known by its old position.
         assert sorted(inbox.values()) == sorted(set(inbox.values()))
@@ -216,6 +228,19 @@ def test_the_old_broker_does_not_start_again(shared, files):
     code, _, err = export(one, folder)
     assert code == 2 and "the journal went on after its export had begun" in err
     assert not (folder / "left").exists()
+
+
+def test_killed_before_it_said_that_all_is_there_it_writes_nothing_again(shared, files):
+    folder, one = some_left(files), new_config(shared)
+    export_whole(one, folder)
+    bus_topic, streams = f"{shared.prefix}.bus", f"{shared.prefix}.streams"
+    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": shared.kafka.bootstrap})
+    admin.delete_topics([bus_topic])[bus_topic].result()  # so nothing is said
+    wait_until(lambda: bus_topic not in admin.list_topics().topics, "the topic's end")
+    before = ends(shared, streams)
+    assert "written by this run: 0" in export_whole(one, folder)
+    assert ends(shared, streams) == before
+    one.start()
 
 
 def test_another_bus_is_refused(shared, files):
