@@ -133,6 +133,5 @@ void streams_destroy(struct kafka_journal *journal);
 // The key of what a lane's owner knows: "AGENCY/SYSTEM", 0, the partition; with `streams` an "s". Appended.
 int lane_key(const struct part *part, bool streams, struct buffer *out);
 // The partition of PREFIX.state that has both: it alone is read to its end before the lane is. All lanes of a
-// destination have the same, since each partition that a transaction writes to costs the cluster 0.1 ms or
-// more.
+// destination have the same, since each partition that a transaction writes to costs the cluster.
 int32_t lane_home(const struct kafka_journal *journal, const struct part *part);
