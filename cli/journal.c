@@ -219,8 +219,9 @@ static int run(int argc, char **argv) {
         return verify(argv[optind + 1], arguments.json);
     if (strcmp(verb, "erase") == 0 && rest == 1)
         return erase(argv[optind + 1], &arguments);
-    return cli_wrong(
-        "journal", "it takes list, show SEQUENCE, verify, erase or export, and FOLDER; see --help");
+    return cli_wrong("journal",
+        "it takes list FOLDER, show SEQUENCE FOLDER, verify FOLDER, erase FOLDER or export FOLDER; "
+        "see --help");
 }
 
 int command_journal(int argc, char **argv) {

@@ -82,7 +82,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
-    """One process runs all that need the session's Kafka, where there are several."""
+    """One process runs all that need the session's Kafka, where there are several; a bus that stands on it has another one."""
     for item in items:
         if "kafka" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("kafka"))
+            item.add_marker(pytest.mark.xdist_group("bus on kafka" if "shared" in item.fixturenames else "kafka"))
