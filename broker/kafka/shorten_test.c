@@ -104,8 +104,9 @@ static void a_cluster_that_is_away_ends_the_look(void **state) {
     look(testing);
     assert_null(strstr(testing->said, TOPIC));
     rd_kafka_mock_broker_set_up(testing->mock, 1);
-    look(testing); // which comes as far as the refusal
-    assert_non_null(strstr(testing->said, TOPIC));
+    do // until librdkafka has connected again, and one comes as far as the refusal
+        look(testing);
+    while (!strstr(testing->said, TOPIC));
     rd_kafka_mock_broker_set_down(testing->mock, 1);
     shortening_start(testing->shortening, INT64_MAX); // and ends within its time
 }
