@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <sys/syslog.h>
 
+// What a structure owns, GCC's analyzer takes for lost.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 #define SLICE_MS 100 // how long an end is waited for at once
 
 struct stretch {

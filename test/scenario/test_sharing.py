@@ -115,11 +115,12 @@ def test_three_share_one_is_killed(tmp_path, instances):
         numbers = itertools.count(81)
 
         def each_has_a_share():
-            publish(broker, [next(numbers)])
+            publish(broker, itertools.islice(numbers, 20))  # enough for all to have work at once
             return all(len(one.effects()) > 50 for one in (instances[0], instances[2], instances[3]))
 
         wait_until(each_has_a_share, "each of those that are left has a share", 60)
-        expected = {(subject, number) for subject in range(SUBJECTS) for number in range(1, next(numbers))}
+        beyond = next(numbers)
+        expected = {(subject, number) for subject in range(SUBJECTS) for number in range(1, beyond)}
 
         def all_there():
             return {effect[:2] for one in instances for effect in one.effects()} >= expected
