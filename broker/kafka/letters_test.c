@@ -37,6 +37,8 @@ static int set_up(void **state) {
     static struct testing testing;
     testing = (struct testing){.journal = calloc(1, sizeof *testing.journal)};
     struct kafka_journal *journal = testing.journal;
+    if (!journal)
+        return -1;
     journal->partitions = 2;
     journal->options.cluster.prefix = "p";
     journal->record_topic = 7;

@@ -67,6 +67,8 @@ static int set_up(void **state) {
     static struct testing testing;
     testing = (struct testing){.journal = calloc(1, sizeof *testing.journal)};
     struct kafka_journal *journal = testing.journal;
+    if (!journal)
+        return -1;
     journal->owner = (struct journal_owner){
         .context = &testing, .arrived = on_arrived, .settled = on_settled, .replay = on_replay};
     journal->partitions = 2;
@@ -339,7 +341,7 @@ static int arrive_at(struct testing *testing, int32_t partition, int64_t offset,
 // Three deliveries in partition 0, at positions 1 to 3, numbers 1, 2 and 4.
 static int arrive_some(struct testing *testing) {
     static const int64_t offsets[] = {0, 1, 3};
-    struct written written;
+    struct written written = {0};
     int rc = 0;
     add_message(testing, 0, 0, 77, 1);
     written = gather(testing);
