@@ -19,12 +19,21 @@ struct ends {
     bool answered;
 };
 
-// The time -1 stands for the end.
-static rd_kafka_topic_partition_list_t *question(const struct ends *ends) {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(ends->partitions);
-    for (int32_t i = 0; i < ends->partitions; i++)
-        rd_kafka_topic_partition_list_add(list, ends->topic, i)->offset = RD_KAFKA_OFFSET_END;
-    return list;
+rd_kafka_resp_err_t ends_of(
+    rd_kafka_t *rk, const char *topic, int32_t partitions, int timeout_ms, int64_t *out) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
+    for (int32_t i = 0; i < partitions; i++) // this time stands for the end
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t why = rd_kafka_offsets_for_times(rk, list, timeout_ms);
+    for (int32_t i = 0; i < partitions && !why; i++) {
+        const rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_find(list, topic, i);
+        why = one ? one->err : RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+        if (one && !why && one->offset < 0)
+            why = RD_KAFKA_RESP_ERR__NO_OFFSET;
+        out[i] = one ? one->offset : 0;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return why;
 }
 
 // Who leads the partitions now: librdkafka 2.0 goes on asking the node that did, which says that it doesn't.
@@ -37,16 +46,7 @@ static void look_around(struct ends *ends) {
 
 static void work(void *context) {
     struct ends *ends = context;
-    rd_kafka_topic_partition_list_t *list = question(ends);
-    rd_kafka_resp_err_t why = rd_kafka_offsets_for_times(ends->rk, list, ENDS_MS);
-    for (int32_t i = 0; i < ends->partitions && !why; i++) {
-        const rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_find(list, ends->topic, i);
-        why = one ? one->err : RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-        if (one && !why && one->offset < 0)
-            why = RD_KAFKA_RESP_ERR__NO_OFFSET;
-        ends->answer[i] = one ? one->offset : 0;
-    }
-    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_resp_err_t why = ends_of(ends->rk, ends->topic, ends->partitions, ENDS_MS, ends->answer);
     ends->answered = !why;
     if (why)
         look_around(ends);

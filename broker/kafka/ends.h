@@ -6,6 +6,10 @@
 
 #include <stdbool.h>
 
+// The ends of all partitions of a topic, of one question that blocks. An error: `out` says nothing.
+rd_kafka_resp_err_t ends_of(
+    rd_kafka_t *rk, const char *topic, int32_t partitions, int timeout_ms, int64_t *out);
+
 struct ends;
 
 int ends_open(const struct cluster *cluster, const char *topic, int32_t partitions, struct ends **out,

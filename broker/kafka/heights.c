@@ -1,6 +1,7 @@
 #include "broker/kafka/heights.h"
 
 #include "broker/kafka/admin.h"
+#include "broker/kafka/ends.h"
 #include "core/journal/writer.h"
 
 #include <errno.h>
@@ -27,29 +28,15 @@ struct heights {
 
 // ---- In the thread ----
 
-static rd_kafka_resp_err_t ask(const struct heights *heights, struct height *height) {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(height->partitions);
-    for (int32_t i = 0; i < height->partitions; i++)
-        rd_kafka_topic_partition_list_add(list, height->topic, i)->offset = RD_KAFKA_OFFSET_END;
-    rd_kafka_resp_err_t why = rd_kafka_offsets_for_times(heights->admin->rk, list, HEIGHTS_MS);
-    for (int32_t i = 0; i < height->partitions && !why; i++) {
-        const rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_find(list, height->topic, i);
-        why = one ? one->err : RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-        if (one && !why && one->offset < 0)
-            why = RD_KAFKA_RESP_ERR__NO_OFFSET;
-        height->ends[i] = one ? one->offset : 0;
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-    return why;
-}
-
 // A cluster that doesn't answer is asked again with the next question.
 static void work(void *context) {
     struct heights *heights = context;
     int code = 0;
     for (size_t i = 0; i < heights->count && code != KAFKA_AGAIN && !heights->ending; i++) {
-        rd_kafka_resp_err_t why = ask(heights, &heights->items[i]);
-        heights->items[i].answered = !why;
+        struct height *height = &heights->items[i];
+        rd_kafka_resp_err_t why =
+            ends_of(heights->admin->rk, height->topic, height->partitions, HEIGHTS_MS, height->ends);
+        height->answered = !why;
         code = why ? topics_code(why) : 0;
     }
 }
